@@ -1,0 +1,1 @@
+"""holdfast: the account layer for trading bots that tells the truth."""
