@@ -1,0 +1,1 @@
+"""Small scripts that keep the project itself in order; nothing here is shipped."""
