@@ -1,0 +1,152 @@
+"""
+Money as exact decimals, from the wire's text to the screen.
+
+One strict parser for every venue: a typed decoder alone accepts ``"NaN"``, ``" 1 "``, ``"1_000"`` and foreign digits,
+so money stays text until it has passed here. All arithmetic runs in our own decimal context, whatever context the
+calling bot has set: high precision, and inexactness is an error outside the functions that say they round.
+"""
+
+from __future__ import annotations
+
+import decimal
+import re
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from decimal import Decimal
+from typing import Final
+
+from holdfast.errors import AmountError
+
+__all__ = [
+    "MAX_DIGITS",
+    "MAX_EXPONENT",
+    "ZERO",
+    "add",
+    "exact",
+    "format_amount",
+    "parse_amount",
+    "round_down",
+    "round_up",
+    "subtract",
+    "total_of",
+]
+
+MAX_DIGITS: Final = 60
+"""Most significant-or-not digits an amount's text may have."""
+
+MAX_EXPONENT: Final = 40
+"""Largest absolute exponent an amount's text may state."""
+
+ZERO: Final = Decimal(0)
+
+# [0-9], not \d: \d matches every script's digits. \Z, not $: $ lets a trailing newline pass.
+_AMOUNT: Final = re.compile(r"-?[0-9]{1,60}(?:\.[0-9]{1,60})?(?:[eE][+-]?[0-9]{1,9})?\Z")
+
+# Sums of amounts of 60 digits and exponents of +-40 stay exact far within this precision; anything that would not
+# raises Inexact instead of losing a digit in silence.
+_CONTEXT: Final = decimal.Context(
+    prec=400,
+    rounding=decimal.ROUND_HALF_EVEN,
+    Emin=-999_999,
+    Emax=999_999,
+    capitals=1,
+    clamp=0,
+    flags=[],
+    traps=[
+        decimal.InvalidOperation,
+        decimal.DivisionByZero,
+        decimal.Overflow,
+        decimal.Inexact,
+        decimal.Rounded,
+        decimal.FloatOperation,
+    ],
+)
+_ROUNDING_CONTEXT: Final = decimal.Context(
+    prec=400,
+    rounding=decimal.ROUND_HALF_EVEN,
+    Emin=-999_999,
+    Emax=999_999,
+    flags=[],
+    traps=[decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow, decimal.FloatOperation],
+)
+
+
+def exact() -> AbstractContextManager[decimal.Context]:
+    """
+    Our decimal context, for a block of arithmetic.
+
+    Operators on ``Decimal`` use the *calling thread's* context, which belongs to the bot that called us. Wrap every
+    block of operator arithmetic on money in ``with exact():``; inside it any rounding raises ``decimal.Inexact``.
+    """
+    return decimal.localcontext(_CONTEXT)
+
+
+def parse_amount(text: str) -> Decimal:
+    """
+    The exact decimal a venue stated.
+
+    Args:
+        text: ``-?digits[.digits][e±dd]`` in ASCII digits, nothing around it; at most ``MAX_DIGITS`` digits and an
+            exponent within ``MAX_EXPONENT``. Whole units, never minor units.
+
+    Returns:
+        The value, digit for digit: trailing zeros are kept (``Decimal("1.500")``).
+
+    Raises:
+        AmountError: Anything else: blanks, signs like ``+``, underscores, NaN, Infinity, foreign digits, numbers out
+            of bounds, or a value that is not text at all.
+    """
+    if type(text) is not str or _AMOUNT.match(text) is None:
+        raise AmountError(f"not an amount: {_shown(text)}; expected -?digits[.digits][e±dd]")
+    if len(text) > 24 or "e" in text or "E" in text:  # Short plain texts cannot break a bound.
+        mantissa, _, exponent = text.replace("E", "e").partition("e")
+        digits = sum(map(mantissa.count, "0123456789"))
+        if digits > MAX_DIGITS or abs(int(exponent or "0")) > MAX_EXPONENT:
+            raise AmountError(
+                f"amount out of bounds: {_shown(text)}; at most {MAX_DIGITS} digits and an exponent within ±{MAX_EXPONENT}"
+            )
+    return Decimal(text)  # The constructor is exact in every context.
+
+
+def _shown(value: object) -> str:
+    shown = ascii(value)
+    return shown if len(shown) <= 80 else shown[:77] + "..."
+
+
+def format_amount(value: Decimal) -> str:
+    """
+    The amount as plain text without exponent; ``parse_amount(format_amount(x)) == x`` digit for digit.
+
+    Negative zero prints as ``0``: no venue means anything by its sign.
+    """
+    if not value:
+        value = value.copy_abs()
+    return format(value, "f")
+
+
+def add(left: Decimal, right: Decimal) -> Decimal:
+    """Exact sum in our own context; raises ``decimal.Inexact`` rather than lose a digit."""
+    return _CONTEXT.add(left, right)
+
+
+def subtract(left: Decimal, right: Decimal) -> Decimal:
+    """Exact difference in our own context; raises ``decimal.Inexact`` rather than lose a digit."""
+    return _CONTEXT.subtract(left, right)
+
+
+def total_of(amounts: Iterable[Decimal]) -> Decimal:
+    """Exact sum of any number of amounts in our own context; ``0`` for none."""
+    total = ZERO
+    for amount in amounts:
+        total = _CONTEXT.add(total, amount)
+    return total
+
+
+def round_down(value: Decimal, *, places: int) -> Decimal:
+    """*value* with *places* decimals, rounded toward zero: one of the two places where a digit may be dropped."""
+    return value.quantize(Decimal(1).scaleb(-places), rounding=decimal.ROUND_DOWN, context=_ROUNDING_CONTEXT)
+
+
+def round_up(value: Decimal, *, places: int) -> Decimal:
+    """*value* with *places* decimals, rounded away from zero: the other place where a digit may be dropped."""
+    return value.quantize(Decimal(1).scaleb(-places), rounding=decimal.ROUND_UP, context=_ROUNDING_CONTEXT)

@@ -1,0 +1,115 @@
+"""
+The events holdfast speaks: one name, in the form noun.past-verb, with fields and no prose.
+
+An event is emitted when state changes, once when something is lost and once when it returns. Fields never hold a
+secret. ``CATALOGUE`` is the documentation's source: an event that is not in it cannot be made.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+__all__ = ["CATALOGUE", "Event", "EventKind", "event"]
+
+
+class EventKind(msgspec.Struct, frozen=True, kw_only=True):
+    """What one event name means: level (``info``, ``warning``, ``error``), one sentence, its fields."""
+
+    level: str
+    meaning: str
+    fields: tuple[str, ...]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened. Field values are text, numbers, booleans or ``None``."""
+
+    name: str
+    level: str
+    fields: dict[str, Any]
+
+
+def _kind(level: str, meaning: str, *fields: str) -> EventKind:
+    return EventKind(level=level, meaning=meaning, fields=fields)
+
+
+CATALOGUE: Final[dict[str, EventKind]] = {
+    "account.identified": _kind("info", "The venue named the account behind the credential.", "broker", "account"),
+    "account.mismatched": _kind(
+        "error", "The credential belongs to another account than the one pinned.", "broker", "expected", "found"
+    ),
+    "answer.refused": _kind(
+        "warning", "An answer of the venue was not believed; nothing changed.", "broker", "read", "reason", "detail"
+    ),
+    "answer.suspected": _kind(
+        "warning", "A well-formed answer waits for a different read to agree.", "broker", "read", "reason", "assets"
+    ),
+    "answer.confirmed": _kind(
+        "info", "A suspect answer was confirmed by a different read.", "broker", "read", "reason"
+    ),
+    "answer.dismissed": _kind(
+        "warning", "A suspect answer was contradicted by a different read.", "broker", "read", "reason"
+    ),
+    "balance.changed": _kind(
+        "info",
+        "An asset's figures changed.",
+        "broker",
+        "asset",
+        "total",
+        "held",
+        "available",
+        "state",
+        "source",
+        "kind",
+    ),
+    "balance.invalidated": _kind(
+        "warning", "Figures requested before now no longer count.", "broker", "reason", "assets"
+    ),
+    "broker.opened": _kind("info", "A broker's account is owned and supervised.", "broker", "venue", "environment"),
+    "broker.closed": _kind("info", "A broker was closed.", "broker"),
+    "broker.halted": _kind("error", "A broker was halted.", "broker", "reason"),
+    "clock.jumped": _kind("warning", "The wall clock stepped or the machine slept.", "broker", "kind", "by_s"),
+    "clock.skewed": _kind("warning", "Our wall clock is far off the venue's.", "venue", "offset_s"),
+    "credential.parked": _kind("error", "Nothing is signed with this credential.", "broker", "cause", "for_s"),
+    "credential.unparked": _kind("info", "The credential may be used again.", "broker", "cause"),
+    "discrepancy.found": _kind(
+        "warning", "Two sources disagree; both are kept.", "broker", "asset", "kind", "ours", "theirs"
+    ),
+    "discrepancy.resolved": _kind("info", "A discrepancy ended.", "broker", "asset", "kind", "how"),
+    "journal.pruned": _kind("info", "Old journal segments were dropped.", "broker", "rows"),
+    "nonce.far_ahead": _kind("warning", "The durable mark is far ahead of the clock.", "credential", "ahead_s"),
+    "nonce.refused": _kind("warning", "The venue refused a nonce.", "broker", "attempt"),
+    "read.failed": _kind(
+        "warning", "A read failed; the last figures stand.", "broker", "read", "fault", "error", "count"
+    ),
+    "read.recovered": _kind("info", "Reads succeed again.", "broker", "read", "after"),
+    "store.failed": _kind("error", "The store does not accept writes.", "broker", "reason"),
+    "store.recovered": _kind("info", "The store accepts writes again.", "broker"),
+    "store.restored": _kind("error", "The store is an older copy than what was already acted on.", "broker"),
+    "stream.connected": _kind("info", "A stream is open; figures wait for its snapshot.", "broker", "attempt"),
+    "stream.live": _kind("info", "A stream delivered its snapshots.", "broker", "after_s"),
+    "stream.lost": _kind("warning", "A stream ended or fell silent; REST takes over.", "broker", "reason"),
+    "stream.gapped": _kind(
+        "warning", "A channel's sequence broke; a new snapshot is asked for.", "broker", "channel", "expected", "found"
+    ),
+    "stream.resubscribed": _kind("info", "A channel was asked for a new snapshot.", "broker", "channel", "reason"),
+    "supervisor.changed": _kind("info", "A broker's stream state changed.", "broker", "before", "after", "reason"),
+    "venue.changed": _kind("warning", "The venue's own status changed.", "broker", "before", "after"),
+}
+"""Every event, by name."""
+
+
+def event(name: str, /, **fields: Any) -> Event:
+    """
+    Make an event of the catalogue.
+
+    Raises:
+        KeyError: *name* is not in the catalogue: a bug of ours.
+        TypeError: A field that the catalogue does not name: a bug of ours.
+    """
+    kind = CATALOGUE[name]
+    unknown = fields.keys() - set(kind.fields)
+    if unknown:
+        raise TypeError(f"event {name} has no fields {sorted(unknown)}")
+    return Event(name=name, level=kind.level, fields=fields)

@@ -1,0 +1,302 @@
+"""
+What the shell must provide: clock, wires, lane and store.
+
+Everything that may suspend, and everything that differs between production and a simulated week, enters here.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+import msgspec
+
+from holdfast.core.events import Event
+
+__all__ = [
+    "Clock",
+    "Emit",
+    "HttpReply",
+    "HttpRequest",
+    "HttpWire",
+    "JournalRow",
+    "Lane",
+    "Priority",
+    "Randomness",
+    "Store",
+    "StoreStatus",
+    "StreamConnection",
+    "StreamWire",
+    "Turn",
+    "WireError",
+]
+
+Emit = Callable[[Event], None]
+"""Takes one event; never blocks, never raises."""
+
+
+class Clock(Protocol):
+    """
+    Three readings of time, none of which suspends.
+
+    ``now_s`` runs through suspend and never steps: every age and bound is measured on it (its zero is arbitrary).
+    ``wall_us`` is UTC microseconds since 1970 and may step. ``awake_s`` halts while the machine is suspended; only
+    its difference to the other two matters.
+    """
+
+    def now_s(self) -> float: ...
+
+    def awake_s(self) -> float: ...
+
+    def wall_us(self) -> int: ...
+
+
+class Randomness(Protocol):
+    """Jitter. ``random.Random`` fits."""
+
+    def random(self) -> float: ...
+
+    def uniform(self, a: float, b: float, /) -> float: ...
+
+
+class WireError(Exception):
+    """
+    A wire fault, before any venue meaning is known.
+
+    Attributes:
+        was_sent: False only where provably not one byte of the request left.
+        kind: One word: ``refused``, ``dns``, ``tls``, ``connect_timeout``, ``deadline``, ``reset``, ``closed``,
+            ``too_large``, ``encoding``, ``protocol``, ``handshake``.
+        status: HTTP status of a refused stream handshake, or None.
+    """
+
+    def __init__(self, message: str, *, kind: str, was_sent: bool, status: int | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.was_sent = was_sent
+        self.status = status
+
+
+class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP request, exactly as it goes on the wire: ``url`` includes the query, ``body`` the signed bytes."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes = b""
+    is_repeatable: bool = False  # A public read: the wire may repeat it once on a stale keep-alive connection.
+
+
+class HttpReply(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One HTTP reply with its whole body, decompressed and within the byte bound.
+
+    Header names are lower case. ``sent_s`` and ``received_s`` are ``Clock.now_s`` when the request left and when the
+    last byte had arrived.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    sent_s: float
+    received_s: float
+
+
+class HttpWire(Protocol):
+    """HTTP without redirects, with one deadline over everything and a bound on the body's size."""
+
+    async def request(self, request: HttpRequest, *, deadline_s: float) -> HttpReply:
+        """
+        Send and wait for the whole reply. Suspends.
+
+        When this returns or raises (cancellation included) the connection is either idle and reusable or aborted:
+        nothing of the request can be written afterwards.
+
+        Raises:
+            WireError: No whole reply within *deadline_s* seconds; ``was_sent`` says whether the request may have left.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Abort what is open. Suspends."""
+        ...
+
+
+class StreamConnection(Protocol):
+    """One open WebSocket."""
+
+    def send(self, frame: bytes) -> None:
+        """Queue one text frame. Never suspends; raises ``WireError`` when the connection is gone."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the connection now; ``on_close`` follows."""
+        ...
+
+    async def close(self) -> None:
+        """Close in order, within a second. Suspends."""
+        ...
+
+
+class StreamWire(Protocol):
+    """WebSockets. Frames reach a plain function: what a frame changes is changed before anything else runs."""
+
+    async def connect(
+        self,
+        url: str,
+        *,
+        on_frame: Callable[[bytes], None],
+        on_close: Callable[[int | None, str], None],
+        deadline_s: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> StreamConnection:
+        """
+        Open a WebSocket. Suspends until it is open.
+
+        *on_frame* gets each whole text message; a binary message, invalid UTF-8 or a message over the byte bound
+        closes the connection instead. *on_close* is called exactly once, with the close code (None where there was
+        none) and a reason.
+
+        Raises:
+            WireError: Not open within *deadline_s* seconds; ``status`` where the handshake was refused.
+        """
+        ...
+
+
+class Priority(enum.IntEnum):
+    """Who goes first in a lane; smaller is sooner."""
+
+    CANCEL = 0
+    ORDER = 1
+    TOKEN = 2
+    BALANCE = 3
+    HISTORY = 4
+
+
+class Turn(Protocol):
+    """One holder's turn in a lane: from nonce allocation to the reply."""
+
+    async def take(self) -> int:
+        """
+        The next nonce, durable before it is returned. Suspends while it is synced.
+
+        Raises:
+            StoreError: It could not be made durable; nothing may be sent.
+        """
+        ...
+
+    async def take_beyond(self) -> int:
+        """
+        The one regenerated nonce after ``Invalid nonce``: further ahead by a bounded jump, durable before returned.
+
+        Suspends. Raises like ``take``.
+        """
+        ...
+
+    async def park(self, cause: str, *, for_s: float | None) -> None:
+        """
+        Close the credential to every process of this host for *for_s* seconds, or until a person acts when None.
+
+        Durable. Suspends.
+        """
+        ...
+
+
+class Lane(Protocol):
+    """The per-credential turn to send, shared by every task, thread and process of a host."""
+
+    def turn(self, *, priority: Priority, wait_s: float | None = None) -> AbstractAsyncContextManager[Turn]:
+        """
+        Wait for the lane, hold it for the block. Suspends.
+
+        Raises:
+            CredentialBusyError: Not free within *wait_s* seconds (the configured bound when None); names the holder.
+            CredentialParkedError: The credential is parked; nothing may be sent.
+            StoreError: The lane's file cannot be trusted or written.
+        """
+        ...
+
+
+class JournalRow(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One accepted change, discrepancy or notice, as it is kept.
+
+    Amounts are exact text or ``None``; ``wall_us`` is UTC microseconds; ``cause`` is a JSON object saying why.
+    ``is_money`` is False for rows that only confirm figures: those may be coalesced.
+    """
+
+    wall_us: int
+    kind: str  # snapshot, delta, derived, discrepancy, restored, notice ...
+    asset: str | None
+    total: str | None
+    held: str | None
+    available: str | None
+    source: str | None
+    cause: str
+    is_money: bool
+    seq: int | None = None  # Given by the store; rises by one per row kept.
+
+
+class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the store can be relied on now."""
+
+    is_ok: bool
+    reason: str | None  # Fixed word: full, read_only, corrupt, io, closed; None when ok.
+    last_seq: int
+    path: str
+
+
+class Store(Protocol):
+    """Durable state of one account: journal and facts. One process has it open."""
+
+    def append(self, rows: Sequence[JournalRow]) -> Awaitable[int]:
+        """
+        Hand rows to the writer, in order. Never suspends and never blocks.
+
+        Returns:
+            An awaitable that ends once the rows are durable, with the last row's sequence number, or raises
+            ``StoreError``. Not awaiting it is allowed: ``status`` remembers a failure.
+        """
+        ...
+
+    async def latest(self) -> list[JournalRow]:
+        """The newest row with figures for each asset, in asset order. Suspends."""
+        ...
+
+    async def history(
+        self,
+        *,
+        asset: str | None = None,
+        after_seq: int = 0,
+        since_wall_us: int | None = None,
+        limit: int = 1000,
+        newest_first: bool = False,
+    ) -> list[JournalRow]:
+        """Kept rows by rising sequence (falling where *newest_first*), at most *limit*. Suspends."""
+        ...
+
+    async def fact(self, name: str) -> str | None:
+        """The JSON text kept under *name*, or None. Suspends."""
+        ...
+
+    async def keep_fact(self, name: str, value: str | None) -> None:
+        """Keep JSON text under *name*, durable when this returns; None removes it. Suspends; raises ``StoreError``."""
+        ...
+
+    def status(self) -> StoreStatus:
+        """Whether writes are accepted now."""
+        ...
+
+    async def backup(self, path: str) -> None:
+        """Write a consistent copy while open. Suspends; raises ``StoreError`` and leaves no partial file behind."""
+        ...
+
+    async def prune(self, *, wall_us: int) -> int:
+        """Drop whole journal segments older than the kept days; the checkpoint after them stays. Suspends."""
+        ...
+
+    async def close(self) -> None:
+        """Write what is queued and close. Suspends."""
+        ...

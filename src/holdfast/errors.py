@@ -1,0 +1,399 @@
+"""
+Every error holdfast raises, and what each one allows you to do next.
+
+    HoldfastError
+    ├── ConfigError                   fix the file, restart (exit 3)
+    │   └── UnknownNameError          no such broker, asset or instrument; names the nearest ones
+    ├── DeniedError                   we refused, nothing was sent
+    │   ├── BalanceUnknownError       the figure was never confirmed
+    │   ├── BalanceStaleError         the figure is too old, suspect or restored
+    │   ├── FundsShortError           the figure is good and too small
+    │   ├── BreakerOpenError          retry_after_s, or None when isolated by a person
+    │   ├── CredentialBusyError       another process holds the lane: pid, held_for_s
+    │   ├── CredentialParkedError     why, and until when
+    │   ├── HaltedError               the broker's state is older than what was already acted on, or a person halted it
+    │   └── NotReadyError             the checks that failed
+    ├── VenueError                    the venue is involved: venue, account, request, outcome
+    │   ├── VenueUnreachableError     NEVER_SENT: provably never arrived
+    │   ├── VenueRejectedError        REJECTED: the venue's code and text
+    │   │   ├── InsufficientFundsError
+    │   │   ├── InvalidNonceError
+    │   │   ├── BadCredentialError
+    │   │   └── PermissionMissingError
+    │   ├── VenueBusyError            UNKNOWN unless the venue documents otherwise
+    │   │   ├── RateLimitedError
+    │   │   │   └── LockoutError      the venue asks for silence on this credential
+    │   │   └── MaintenanceError
+    │   └── OutcomeUnknownError       UNKNOWN: reconcile, do not resend
+    ├── PayloadError                  the venue's answer cannot be believed; nothing was applied
+    │   ├── AmountError               a money field that is not an exact, bounded decimal
+    │   ├── UnknownAssetError         an asset symbol the venue never listed
+    │   └── SuspectAnswerError        well-formed, but contradicts what is known until a second read agrees
+    ├── StoreError                    our own durable state
+    │   ├── StoreCorruptError
+    │   ├── StoreFullError
+    │   ├── StoreReadOnlyError
+    │   └── StoreVersionError
+    ├── OwnedElsewhereError           pid, host, and how to attach (exit 9)
+    ├── ClosedError                   used after close, from another loop, or in a forked child
+    └── InvariantError                our bug: stop that account, keep the evidence
+
+The class says what happened; ``outcome`` on a ``VenueError`` says what may follow.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import ClassVar
+
+__all__ = [
+    "AmountError",
+    "BadCredentialError",
+    "BalanceStaleError",
+    "BalanceUnknownError",
+    "BreakerOpenError",
+    "ClosedError",
+    "ConfigError",
+    "CredentialBusyError",
+    "CredentialParkedError",
+    "DeniedError",
+    "FaultClass",
+    "FundsShortError",
+    "HaltedError",
+    "HoldfastError",
+    "InsufficientFundsError",
+    "InvalidNonceError",
+    "InvariantError",
+    "LockoutError",
+    "MaintenanceError",
+    "NotReadyError",
+    "Outcome",
+    "OutcomeUnknownError",
+    "OwnedElsewhereError",
+    "PayloadError",
+    "PermissionMissingError",
+    "RateLimitedError",
+    "StoreCorruptError",
+    "StoreError",
+    "StoreFullError",
+    "StoreReadOnlyError",
+    "StoreVersionError",
+    "SuspectAnswerError",
+    "UnknownAssetError",
+    "UnknownNameError",
+    "VenueBusyError",
+    "VenueError",
+    "VenueRejectedError",
+    "VenueUnreachableError",
+]
+
+
+class Outcome(enum.StrEnum):
+    """
+    What may have happened at the venue.
+
+    Only ``REJECTED`` and ``NEVER_SENT`` release money. The kind of request decides which applies to a lost answer:
+    for an order it is ``UNKNOWN``; a read can simply be asked again.
+    """
+
+    APPLIED = "applied"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    NEVER_SENT = "never_sent"
+
+
+class FaultClass(enum.StrEnum):
+    """
+    Whose fault an error is; decides whether it counts against the venue.
+
+    ``NETWORK``, ``VENUE`` and ``PAYLOAD`` count toward a broker's error count. ``RATE_LIMIT`` has its own cool-down,
+    ``CREDENTIAL`` and ``CLOCK`` park the credential, ``FUNDS`` and ``REQUEST`` are ours and never count.
+    """
+
+    NETWORK = "network"
+    VENUE = "venue"
+    PAYLOAD = "payload"
+    RATE_LIMIT = "rate_limit"
+    CREDENTIAL = "credential"
+    CLOCK = "clock"
+    FUNDS = "funds"
+    REQUEST = "request"
+
+
+class HoldfastError(Exception):
+    """Base of everything holdfast raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+    """Process exit code the CLI uses for this error (see the exit-code table in the reference)."""
+
+
+class ConfigError(HoldfastError):
+    """The configuration or a credential file cannot be used; the message names the file, the key and the fix."""
+
+    exit_code = 3
+
+
+class UnknownNameError(ConfigError):
+    """A broker, asset or instrument name that does not exist here; the message lists the nearest ones."""
+
+    exit_code = 2
+
+
+class DeniedError(HoldfastError):
+    """We refused; nothing was sent."""
+
+    exit_code = 6
+
+
+class BalanceUnknownError(DeniedError):
+    """The balance asked for was never confirmed. Unknown is not zero."""
+
+    exit_code = 5
+
+
+class BalanceStaleError(DeniedError):
+    """The latest figure is too old, suspect, restored or invalidated to act on."""
+
+    exit_code = 5
+
+
+class FundsShortError(DeniedError):
+    """The figure is good, and smaller than what is needed."""
+
+    exit_code = 4
+
+
+class BreakerOpenError(DeniedError):
+    """
+    The breaker refuses calls.
+
+    Attributes:
+        retry_after_s: Seconds until the next trial, or None when isolated by a person.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class CredentialBusyError(DeniedError):
+    """
+    Another holder kept the credential's lane for longer than the wait bound. Nothing is stolen.
+
+    Attributes:
+        pid: Process that holds the lane, or None when it could not be read.
+        held_for_s: Seconds it has been held, by our clock, or None.
+    """
+
+    exit_code = 6
+
+    def __init__(self, message: str, *, pid: int | None, held_for_s: float | None) -> None:
+        super().__init__(message)
+        self.pid = pid
+        self.held_for_s = held_for_s
+
+
+class CredentialParkedError(DeniedError):
+    """
+    The credential is parked: nothing is signed with it until the named cause is gone.
+
+    Attributes:
+        cause: One word for the cause, such as ``invalid_nonce``, ``bad_key``, ``lockout``, ``clock``.
+        retry_after_s: Seconds until one probe is allowed, or None when a person has to act.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, cause: str, retry_after_s: float | None) -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.retry_after_s = retry_after_s
+
+
+class HaltedError(DeniedError):
+    """The broker is halted, by a person or because its restored store is behind what was already acted on."""
+
+
+class NotReadyError(DeniedError):
+    """Something needed is not proven yet; ``checks`` names what."""
+
+    exit_code = 5
+
+    def __init__(self, message: str, *, checks: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.checks = checks
+
+
+class VenueError(HoldfastError):
+    """
+    Something went wrong between us and a venue.
+
+    An unlisted venue code stays a plain ``VenueError``, ``UNKNOWN`` for an order and not retried.
+
+    Attributes:
+        venue: Venue id, such as ``kraken``.
+        account: Broker or account name the request was for, or None for public requests.
+        request: What was asked, in the venue's own name for it, such as ``BalanceEx``.
+        outcome: What may have happened at the venue.
+        fault: Whose fault it is.
+        code: The venue's own code or text prefix, or None.
+        retry_after_s: Seconds the venue asked us to wait, already capped, or None.
+    """
+
+    exit_code = 6
+    default_outcome: ClassVar[Outcome] = Outcome.UNKNOWN
+    default_fault: ClassVar[FaultClass] = FaultClass.VENUE
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        venue: str,
+        request: str,
+        account: str | None = None,
+        outcome: Outcome | None = None,
+        fault: FaultClass | None = None,
+        code: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.venue = venue
+        self.account = account
+        self.request = request
+        self.outcome = outcome or self.default_outcome
+        self.fault = fault or self.default_fault
+        self.code = code
+        self.retry_after_s = retry_after_s
+
+
+class VenueUnreachableError(VenueError):
+    """The request provably never arrived."""
+
+    default_outcome = Outcome.NEVER_SENT
+    default_fault = FaultClass.NETWORK
+
+
+class VenueRejectedError(VenueError):
+    """The venue said no, with evidence."""
+
+    default_outcome = Outcome.REJECTED
+    default_fault = FaultClass.REQUEST
+
+
+class InsufficientFundsError(VenueRejectedError):
+    """The venue refused for lack of funds."""
+
+    exit_code = 4
+    default_fault = FaultClass.FUNDS
+
+
+class InvalidNonceError(VenueRejectedError):
+    """The venue refused the nonce: another sender or a finer scale is using this key."""
+
+    exit_code = 3
+    default_fault = FaultClass.CREDENTIAL
+
+
+class BadCredentialError(VenueRejectedError):
+    """The venue does not accept the key, its signature or its passphrase."""
+
+    exit_code = 3
+    default_fault = FaultClass.CREDENTIAL
+
+
+class PermissionMissingError(VenueRejectedError):
+    """The key is good and lacks the right that this request needs."""
+
+    exit_code = 3
+    default_fault = FaultClass.CREDENTIAL
+
+
+class VenueBusyError(VenueError):
+    """The venue is overloaded, limited or in maintenance."""
+
+
+class RateLimitedError(VenueBusyError):
+    """The venue refused because of a rate limit; nothing was executed."""
+
+    exit_code = 7
+    default_outcome = Outcome.REJECTED
+    default_fault = FaultClass.RATE_LIMIT
+
+
+class LockoutError(RateLimitedError):
+    """The venue locked the credential out for a while; every further call may prolong it."""
+
+
+class MaintenanceError(VenueBusyError):
+    """The venue is in maintenance, or in a mode that does not take this request."""
+
+
+class OutcomeUnknownError(VenueError):
+    """The answer was lost: it may have been applied. Reconcile; do not resend."""
+
+    default_outcome = Outcome.UNKNOWN
+    default_fault = FaultClass.NETWORK
+
+
+class PayloadError(HoldfastError):
+    """The venue's answer cannot be believed; nothing of it was applied."""
+
+    exit_code = 6
+    fault: ClassVar[FaultClass] = FaultClass.PAYLOAD
+
+
+class AmountError(PayloadError, ValueError):
+    """A money text that is not an exact decimal within bounds."""
+
+
+class UnknownAssetError(PayloadError):
+    """An asset symbol that the venue's own asset list lacks."""
+
+
+class SuspectAnswerError(PayloadError):
+    """A well-formed answer that contradicts confirmed figures; believed only once a different read agrees."""
+
+
+class StoreError(HoldfastError):
+    """Our durable state could not be read or written; it is never taken for empty."""
+
+
+class StoreCorruptError(StoreError):
+    """The store's file is damaged; it was moved aside or left untouched, and the message says where and what next."""
+
+
+class StoreFullError(StoreError):
+    """The disk or the store's size bound is full; nothing of the transaction was kept."""
+
+
+class StoreReadOnlyError(StoreError):
+    """The store's file or folder cannot be written."""
+
+
+class StoreVersionError(StoreError):
+    """The store was written by a newer holdfast, or is not a holdfast store."""
+
+
+class OwnedElsewhereError(HoldfastError):
+    """
+    Another process owns this account.
+
+    Attributes:
+        pid: The owning process, or None when it could not be read.
+        host: Its host name, or None.
+    """
+
+    exit_code = 9
+
+    def __init__(self, message: str, *, pid: int | None, host: str | None) -> None:
+        super().__init__(message)
+        self.pid = pid
+        self.host = host
+
+
+class ClosedError(HoldfastError):
+    """Used after close, twice, from another event loop, or in a forked child."""
+
+
+class InvariantError(HoldfastError):
+    """One of our own invariants broke: a bug. The account stops; the evidence is kept."""

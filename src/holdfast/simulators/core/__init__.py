@@ -1,0 +1,1 @@
+"""What every simulated venue is made of: ledger, orders, journal, faults, fronts."""
