@@ -1,0 +1,1 @@
+"""What moves: clock, wires, lane, owner lock, supervisor, broker and desk; the only room with tasks."""
