@@ -1,0 +1,77 @@
+"""Run one command: parse, call, and turn whatever happens into a message on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+
+from cyclopts.exceptions import CycloptsError
+
+from holdfast.cli.app import build_app
+from holdfast.cli.exits import Exit, worst
+from holdfast.errors import HoldfastError
+
+__all__ = ["run"]
+
+
+def run(argv: Sequence[str]) -> int:
+    """
+    Run one command line and return its exit code. Never raises for anything a user can cause.
+
+    With ``HOLDFAST_DEBUG`` set the traceback of an error is printed too.
+    """
+    app = build_app()
+    try:
+        result = app(list(argv), exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except CycloptsError as error:
+        say_error(f"{error}".strip(), hint="run `holdfast --help`, or `holdfast COMMAND --help`")
+        return Exit.USAGE
+    except SystemExit as request:
+        return request.code if isinstance(request.code, int) else Exit.USAGE
+    except KeyboardInterrupt:
+        say_error("interrupted")
+        return 130
+    except BrokenPipeError:
+        # The reader went away (`| head`): not an error. Point stdout elsewhere so that the final flush stays silent.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except (HoldfastError, ExceptionGroup) as error:
+        return report(error)
+    except Exception as error:  # The top of the process: report and leave.
+        return report(error)
+    return int(result) if isinstance(result, int) else Exit.OK
+
+
+def report(error: Exception) -> int:
+    """Say on stderr what went wrong and return the exit code for it."""
+    leaves = list(leaves_of(error))
+    for leaf in leaves:
+        if isinstance(leaf, HoldfastError):
+            say_error(str(leaf))
+        else:
+            say_error(
+                f"unexpected: {type(leaf).__name__}: {leaf}",
+                hint="set HOLDFAST_DEBUG=1 to see where, and please report it",
+            )
+    if os.environ.get("HOLDFAST_DEBUG"):
+        traceback.print_exception(error)
+    return worst(leaf.exit_code if isinstance(leaf, HoldfastError) else Exit.UNEXPECTED for leaf in leaves)
+
+
+def leaves_of(error: BaseException) -> Iterator[BaseException]:
+    """The errors inside nested groups, in order; the error itself where it is no group."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves_of(inner)
+    else:
+        yield error
+
+
+def say_error(text: str, *, hint: str | None = None) -> None:
+    """One error, and what to do next, on stderr."""
+    print(f"holdfast: {text}", file=sys.stderr)
+    if hint:
+        print(f"holdfast: hint: {hint}", file=sys.stderr)
