@@ -83,6 +83,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     holdings: dict[AssetCode, Holding]
     states_holds: bool  # True when every holding carries held and available.
     venue_time_s: float | None = None
+    omits: frozenset[AssetCode] = frozenset()  # Assets this statement cannot speak of: for these absence says nothing.
 
 
 class Partial(msgspec.Struct, frozen=True, kw_only=True):

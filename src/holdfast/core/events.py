@@ -51,6 +51,9 @@ CATALOGUE: Final[dict[str, EventKind]] = {
     "answer.dismissed": _kind(
         "warning", "A suspect answer was contradicted by a different read.", "broker", "read", "reason"
     ),
+    "answer.warned": _kind(
+        "warning", "The venue answered, with a warning; the answer counts.", "broker", "read", "warning"
+    ),
     "balance.changed": _kind(
         "info",
         "An asset's figures changed.",
