@@ -1,0 +1,156 @@
+"""
+What a broker says of itself: status, changes, explanations. Values only, made when asked for.
+
+Every duration in here is seconds, and every age is measured on a clock that runs through suspend.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from holdfast.core.assets import AssetCode
+from holdfast.core.balances import Balance
+from holdfast.core.seams import JournalRow, StoreStatus
+from holdfast.core.venue import VenueMode
+
+__all__ = [
+    "BrokerStatus",
+    "Change",
+    "ChannelStatus",
+    "Explanation",
+    "Health",
+    "Lagged",
+    "NonceStatus",
+    "RefreshReport",
+    "StreamStatus",
+]
+
+
+class Health(enum.StrEnum):
+    """The measured state of a broker."""
+
+    HEALTHY = "healthy"  # Figures are live or fresh, reads succeed, the venue is online and the store accepts writes.
+    DEGRADED = "degraded"  # Figures can still be had, and something named in ``reasons`` is wrong.
+    DOWN = "down"  # Neither stream nor REST delivers, or the broker may not act at all.
+
+
+class ChannelStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One private channel of a broker's stream. Ages are ``None`` while nothing has arrived on this connection."""
+
+    name: str
+    is_subscribed: bool
+    has_snapshot: bool
+    age_s: float | None  # Since its last message; a quiet account leaves it old on a perfectly living socket.
+    gaps: int  # Sequence breaks seen since the broker was opened.
+
+
+class StreamStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A broker's stream.
+
+    ``state`` is one of ``connecting``, ``snapshot``, ``live``, ``degraded``, ``down``; ``reason`` says why it is not
+    ``live``. ``last_frame_age_s`` counts frames of any kind, heartbeats included.
+    """
+
+    state: str
+    reason: str | None
+    for_s: float  # How long it has been in this state.
+    last_frame_age_s: float | None
+    connects: int  # Connections opened since the broker was opened.
+    channels: tuple[ChannelStatus, ...]
+
+
+class NonceStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The credential's nonce line. ``refused`` counts nonces the venue refused since the broker was opened."""
+
+    refused: int
+    parked_cause: str | None
+    parked_for_s: float | None  # Seconds until it may be used again; None where a person has to act, or not parked.
+
+
+class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Everything a broker knows of its own condition at one moment.
+
+    ``error_count`` is consecutive counted errors, 0 after one success. ``reasons`` are fixed words, worst first, and
+    empty where ``health`` is healthy.
+    """
+
+    broker: str
+    venue: str
+    environment: str
+    account_id: str | None  # The venue's own id; None until it has named the account.
+    health: Health
+    reasons: tuple[str, ...]
+    is_available: bool
+    error_count: int
+    last_error: str | None
+    last_success_age_s: float | None  # Since the last believed answer left us (REST).
+    read_latency_s: float | None  # Of the last successful read, request to last byte.
+    stream: StreamStatus
+    venue_mode: VenueMode
+    venue_clock_offset_s: float | None  # Venue minus ours, where measured.
+    is_halted: bool
+    halted_reason: str | None
+    store: StoreStatus
+    nonce: NonceStatus
+    assets: int  # Assets with a confirmed figure.
+    discrepancies: int  # Open now.
+    suspects: tuple[AssetCode, ...]  # Assets that wait for a second, different read.
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Figures of some assets, or how far they may be trusted, changed.
+
+    ``assets`` names them; the figures themselves are asked for with ``broker.balance(asset)`` and are then those of
+    that moment. ``kind`` is the cause: ``snapshot``, ``delta``, ``orders``, ``state``.
+    """
+
+    broker: str
+    kind: str
+    assets: tuple[AssetCode, ...]
+
+
+class Lagged(msgspec.Struct, frozen=True, kw_only=True):
+    """The reader was too slow: *missed* changes were dropped before the next item. Read ``balances()`` again."""
+
+    broker: str
+    missed: int
+
+
+class RefreshReport(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What a forced refresh did.
+
+    ``reads`` are the venue's names of the reads that were asked and believed; ``changed`` the assets whose figures
+    moved; ``error`` is why the last attempt failed, ``None`` where it succeeded.
+    """
+
+    broker: str
+    reads: tuple[str, ...]
+    attempts: int
+    took_s: float
+    changed: tuple[AssetCode, ...]
+    suspects: tuple[AssetCode, ...]
+    error: str | None
+
+    @property
+    def is_ok(self) -> bool:
+        """True where the venue answered and was believed."""
+        return self.error is None and not self.suspects
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Why a balance is what it is.
+
+    ``lines`` are sentences for a person, in order; ``rows`` the journal's newest rows of the asset, newest first.
+    """
+
+    broker: str
+    balance: Balance
+    lines: tuple[str, ...]
+    rows: tuple[JournalRow, ...]

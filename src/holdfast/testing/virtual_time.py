@@ -1,0 +1,250 @@
+"""
+An asyncio loop whose time jumps to the next timer as soon as nothing is left to do.
+
+A simulated day costs as much as the callbacks in it. Everything asyncio is made of runs unchanged: tasks, groups,
+``asyncio.timeout``, queues, ``sleep``. What would really wait is refused instead of simulated: sockets, pipes,
+signals and subprocesses raise, and calls handed to an executor run at once, in the loop's own thread.
+
+The same program with the same seed runs the same way. Without a seed, callbacks run in asyncio's own order; with one,
+timers of one instant fire in a drawn order and tasks that are ready together take their steps in a drawn order: what
+asyncio promises (callbacks of one ``call_soon`` sequence stay in order) is kept, what it merely happens to do is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import asyncio.events
+import heapq
+import random
+import threading
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import Any, NoReturn, TypeVar
+
+__all__ = ["RealWaitError", "StuckError", "VirtualTimeLoop", "run_virtual"]
+
+T = TypeVar("T")
+
+_MAX_STEPS_PER_INSTANT = 1_000_000
+_COMPACT_AFTER_CANCELLED = 256
+
+
+class StuckError(RuntimeError):
+    """Virtual time cannot go on: nothing is scheduled, one instant never ends, or the horizon is reached."""
+
+
+class RealWaitError(RuntimeError):
+    """Something asked the virtual loop for a socket, a pipe, a signal or another thread: real waiting has no place."""
+
+
+class VirtualTimeLoop(asyncio.BaseEventLoop):
+    """
+    The loop. ``time()`` starts at 0 and is in seconds.
+
+    Args:
+        seed: Draws the order of what is ready together; ``None`` keeps asyncio's own order.
+        horizon_s: Raise ``StuckError`` rather than go past this time; ``None`` is no bound.
+        max_steps_per_instant: Raise ``StuckError`` once so many callbacks have run without time moving on.
+
+    Attributes:
+        failures: What reached the loop's exception handler: errors nobody awaited.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int | None = None,
+        horizon_s: float | None = None,
+        max_steps_per_instant: int = _MAX_STEPS_PER_INSTANT,
+    ) -> None:
+        super().__init__()
+        self._now_s = 0.0
+        self._horizon_s = float("inf") if horizon_s is None else horizon_s
+        self._max_steps = max_steps_per_instant
+        self._steps = 0
+        # Our own heap: tuples compare in C, TimerHandle.__lt__ is Python and would be half of a timer's cost.
+        self._timers: list[tuple[float, float, asyncio.TimerHandle]] = []
+        self._serial = 0
+        self._cancelled_timers = 0
+        self._draw = None if seed is None else random.Random(seed)  # noqa: S311  # Reproducible on purpose.
+        self.failures: list[dict[str, Any]] = []
+        self.set_exception_handler(self._keep_failure)
+
+    # Time
+
+    def time(self) -> float:
+        return self._now_s
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        if self._closed:
+            self._check_closed()
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        if self._draw is None:
+            self._serial = tie = self._serial + 1
+            heapq.heappush(self._timers, (when, tie, handle))
+        else:
+            heapq.heappush(self._timers, (when, self._draw.random(), handle))
+        handle._scheduled = True
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._now_s + delay, callback, *args, context=context)
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        if not handle._scheduled:
+            return
+        self._cancelled_timers += 1
+        # Timeouts are armed and cancelled all day long: without this the heap would remember every one of them.
+        if self._cancelled_timers > _COMPACT_AFTER_CANCELLED and self._cancelled_timers * 2 > len(self._timers):
+            self._timers = [entry for entry in self._timers if not entry[2]._cancelled]
+            heapq.heapify(self._timers)
+            self._cancelled_timers = 0
+
+    # Running
+
+    def _run_once(self) -> None:
+        ready = self._ready
+        while True:
+            timers = self._timers
+            if not ready:
+                if not timers:
+                    if self._stopping:
+                        return
+                    raise StuckError(f"nothing will ever happen again at {self._now_s} s: {self._waiting()}")
+                when = timers[0][0]
+                if when > self._now_s and not self._stopping:
+                    while timers and timers[0][2]._cancelled:
+                        heapq.heappop(timers)
+                        self._cancelled_timers -= 1
+                    if not timers:
+                        continue
+                    when = timers[0][0]
+                    if when > self._horizon_s:
+                        raise StuckError(f"the horizon of {self._horizon_s} s is reached: {self._waiting()}")
+                    if when > self._now_s:
+                        self._now_s = when
+                        self._steps = 0
+            now_s = self._now_s
+            while timers and timers[0][0] <= now_s:
+                handle = heapq.heappop(timers)[2]
+                handle._scheduled = False
+                if handle._cancelled:
+                    self._cancelled_timers -= 1
+                else:
+                    ready.append(handle)
+            count = len(ready)
+            if count > 1 and self._draw is not None:
+                self._interleave()
+            self._steps += count
+            if self._steps > self._max_steps:
+                self._steps = 0
+                raise StuckError(f"{self._max_steps} steps and still {now_s} s: {self._waiting()}")
+            for _ in range(count):
+                current = ready.popleft()
+                if not current._cancelled:
+                    current._run()
+            if self._stopping:
+                return
+
+    def _interleave(self) -> None:
+        """Draw the order in which ready tasks take their next step; other callbacks keep their places."""
+        assert self._draw is not None
+        handles = list(self._ready)
+        places = [
+            place
+            for place, handle in enumerate(handles)
+            if isinstance(getattr(handle._callback, "__self__", None), asyncio.Task)
+        ]
+        if len(places) < 2:
+            return
+        drawn = places.copy()
+        self._draw.shuffle(drawn)
+        mixed = handles.copy()
+        for place, source in zip(places, drawn, strict=True):
+            mixed[place] = handles[source]
+        self._ready.clear()
+        self._ready.extend(mixed)
+
+    def _waiting(self) -> str:
+        tasks = sorted(
+            f"{task.get_name()} in {getattr(task.get_coro(), '__qualname__', '?')}"
+            for task in asyncio.all_tasks(self)
+            if not task.done()
+        )
+        return "waiting: " + (", ".join(tasks[:20]) or "no task")
+
+    def _keep_failure(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.failures.append(context)
+
+    # What the base class asks of a loop with sockets
+
+    def _write_to_self(self) -> None:
+        # Wakes a selector out of its wait; this loop never waits.
+        pass
+
+    def _process_events(self, event_list: object) -> None:
+        pass
+
+    def call_soon_threadsafe(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        if self._thread_id is not None and self._thread_id != threading.get_ident():  # type: ignore[attr-defined]
+            raise RealWaitError("another thread called into the virtual loop: its timing cannot be reproduced")
+        return self.call_soon(callback, *args, context=context)
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: object, func: Callable[..., T], *args: Any
+    ) -> asyncio.Future[T]:
+        """Run *func* now, in this thread; it takes no virtual time."""
+        future: asyncio.Future[T] = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def close(self) -> None:
+        self._timers.clear()
+        super().close()
+
+    def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
+        raise RealWaitError("the virtual loop has no sockets, pipes, signals or processes: give the code a fake wire")
+
+    add_reader = remove_reader = add_writer = remove_writer = _refuse
+    add_signal_handler = remove_signal_handler = _refuse
+    sock_recv = sock_recv_into = sock_sendall = sock_connect = sock_accept = sock_sendfile = _refuse
+    create_connection = create_server = create_datagram_endpoint = sendfile = start_tls = _refuse
+    create_unix_connection = create_unix_server = connect_accepted_socket = _refuse
+    connect_read_pipe = connect_write_pipe = subprocess_shell = subprocess_exec = _refuse
+    getaddrinfo = getnameinfo = _refuse
+
+
+def run_virtual(
+    main: Coroutine[Any, Any, T],
+    *,
+    seed: int | None = None,
+    horizon_s: float | None = None,
+    max_steps_per_instant: int = _MAX_STEPS_PER_INSTANT,
+) -> T:
+    """
+    Run *main* on a virtual loop of its own, and return its result. Blocks.
+
+    Raises:
+        StuckError: Nothing was left to happen while *main* still waited, or a bound was passed.
+        ExceptionGroup: *main* ended well, and somewhere an error reached the loop that nobody awaited.
+    """
+    loop = VirtualTimeLoop(seed=seed, horizon_s=horizon_s, max_steps_per_instant=max_steps_per_instant)
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        result = runner.run(main)
+    if loop.failures:
+        raise ExceptionGroup("errors that nobody awaited", [_as_error(context) for context in loop.failures])
+    return result
+
+
+def _as_error(context: dict[str, Any]) -> Exception:
+    error = context.get("exception")
+    return error if isinstance(error, Exception) else RuntimeError(str(context.get("message", context)))
