@@ -1,0 +1,1 @@
+"""Tests: units mirror src/, beside contract/, properties/, scenarios/ and clients/."""
