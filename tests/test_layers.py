@@ -49,8 +49,36 @@ VOCABULARY = {"core", "core.amounts", "core.assets", "core.instruments", "core.s
 
 # Whatever waits, reads a clock, rolls dice or touches the world has no place in a rule.
 IMPURE = frozenset(
-    "aiohttp asyncio concurrent cryptography cyclopts fcntl http multiprocessing os picows platformdirs random rich "
-    "secrets select shutil signal socket sqlite3 ssl structlog subprocess tempfile threading time urllib".split()
+    # fmt: off
+    [
+        "aiohttp",
+        "asyncio",
+        "concurrent",
+        "cryptography",
+        "cyclopts",
+        "fcntl",
+        "http",
+        "multiprocessing",
+        "os",
+        "picows",
+        "platformdirs",
+        "random",
+        "rich",
+        "secrets",
+        "select",
+        "shutil",
+        "signal",
+        "socket",
+        "sqlite3",
+        "ssl",
+        "structlog",
+        "subprocess",
+        "tempfile",
+        "threading",
+        "time",
+        "urllib",
+    ]
+    # fmt: on
 )
 
 
@@ -74,9 +102,10 @@ def imports_of(path: Path, *, package: Path) -> Iterator[Import]:
             module = ".".join([*base, *([node.module] if node.module else [])])
             for alias in node.names:
                 yield Import(path, node.lineno, f"{module}.{alias.name}")
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"importlib.import_module", "import_module"}:
-            if node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
-                yield Import(path, node.lineno, node.args[0].value)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            match node.args:
+                case [ast.Constant(value=str(name)), *_]:
+                    yield Import(path, node.lineno, name)
 
 
 def room_of(target: str) -> str:
