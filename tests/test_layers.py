@@ -48,38 +48,13 @@ PEERS = ("kraken", "coinbase", "okx", "through_ccxt", "_template", "sqlite", "po
 VOCABULARY = {"core", "core.amounts", "core.assets", "core.instruments", "core.seams"}
 
 # Whatever waits, reads a clock, rolls dice or touches the world has no place in a rule.
-IMPURE = frozenset(
-    # fmt: off
-    [
-        "aiohttp",
-        "asyncio",
-        "concurrent",
-        "cryptography",
-        "cyclopts",
-        "fcntl",
-        "http",
-        "multiprocessing",
-        "os",
-        "picows",
-        "platformdirs",
-        "random",
-        "rich",
-        "secrets",
-        "select",
-        "shutil",
-        "signal",
-        "socket",
-        "sqlite3",
-        "ssl",
-        "structlog",
-        "subprocess",
-        "tempfile",
-        "threading",
-        "time",
-        "urllib",
-    ]
-    # fmt: on
-)
+# fmt: off
+IMPURE = {
+    "aiohttp", "asyncio", "concurrent", "cryptography", "cyclopts", "fcntl", "http", "multiprocessing", "os", "picows",
+    "platformdirs", "random", "rich", "secrets", "select", "shutil", "signal", "socket", "sqlite3", "ssl", "structlog",
+    "subprocess", "tempfile", "threading", "time", "urllib",
+}
+# fmt: on
 
 
 class Import(NamedTuple):
