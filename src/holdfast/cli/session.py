@@ -1,0 +1,86 @@
+"""Open the configured brokers for one command, and choose among them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from holdfast.errors import ConfigError, UnknownNameError
+
+if TYPE_CHECKING:
+    from holdfast.config import Config
+    from holdfast.runtime.broker import Broker
+    from holdfast.runtime.desk import Desk
+
+__all__ = ["chosen_names", "only_name", "opened", "settle", "wait"]
+
+T = TypeVar("T")
+
+
+def load(config: Path | None) -> Config:
+    """The configuration in force; raises ``ConfigError`` naming everything that is wrong."""
+    from holdfast.config import load_config
+
+    return load_config(config)
+
+
+def chosen_names(config: Config, broker: str | None) -> list[str]:
+    """
+    The brokers a command is for: the one named, or all.
+
+    Raises:
+        UnknownNameError: None has that name.
+        ConfigError: None is configured.
+    """
+    names = list(config.brokers)
+    if not names:
+        raise ConfigError("no broker is configured: add a [brokers.NAME] table, or start with `holdfast config init`")
+    if broker is None:
+        return names
+    if broker not in names:
+        raise UnknownNameError(f"no broker {broker!a}: configured are {', '.join(names)}")
+    return [broker]
+
+
+def only_name(config: Config, broker: str | None) -> str:
+    """
+    The one broker a command is for.
+
+    Raises:
+        UnknownNameError: Several are configured and none is named (exit 2), or none has that name.
+    """
+    names = chosen_names(config, broker)
+    if len(names) > 1:
+        raise UnknownNameError(f"several brokers are configured, name one with --broker: {', '.join(names)}")
+    return names[0]
+
+
+@contextlib.asynccontextmanager
+async def opened(config: Config, names: list[str], *, streams: bool) -> AsyncIterator[Desk]:
+    """Own *names* for the block; without *streams* they are read by REST only, which is quicker for one answer."""
+    import holdfast
+
+    async with holdfast.open(config, brokers=names, streams=streams) as desk:
+        yield desk
+
+
+async def settle(desk: Desk, *, timeout_s: float) -> None:
+    """Wait until every broker is ready, failed, or *timeout_s* has passed; never raises for a venue that is not."""
+    import asyncio
+
+    from holdfast.errors import NotReadyError
+
+    async def one(broker: Broker) -> None:
+        with contextlib.suppress(NotReadyError):
+            await broker.ready(timeout_s=timeout_s)
+
+    await asyncio.gather(*(one(broker) for broker in desk))
+
+
+def wait(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine; Ctrl-C ends it in order."""
+    import asyncio
+
+    return asyncio.run(work)

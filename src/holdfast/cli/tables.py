@@ -1,0 +1,218 @@
+"""
+Tables for people: staleness first.
+
+Live figures are plain, fresh ones too, stale ones are dimmed and say why, unknown ones are a dash: ``0`` is printed
+only for a proven zero. The meaning never hangs on colour alone.
+"""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from holdfast.core.amounts import format_amount
+from holdfast.core.balances import Balance, BalanceState
+
+if TYPE_CHECKING:
+    from holdfast.core.seams import JournalRow
+    from holdfast.runtime.broker import Broker
+    from holdfast.runtime.views import BrokerStatus, Explanation
+
+__all__ = ["balances_table", "print_balances", "print_explanation", "print_history", "print_status", "status_table"]
+
+_STATE_STYLE = {
+    BalanceState.LIVE: "green",
+    BalanceState.FRESH: "cyan",
+    BalanceState.STALE: "dim",
+    BalanceState.UNKNOWN: "dim",
+}
+_HEALTH_STYLE = {"healthy": "green", "degraded": "yellow", "down": "red"}
+
+
+def amount_cell(amount: Decimal | None, style: str = "") -> Text:
+    """An amount, or a dash where it is unknown."""
+    return Text("–" if amount is None else format_amount(amount), style=style, justify="right")
+
+
+def age_text(age_s: float | None) -> str:
+    """An age a person reads at a glance."""
+    if age_s is None:
+        return "–"
+    if age_s < 10:
+        return f"{age_s:.1f} s"
+    if age_s < 120:
+        return f"{age_s:.0f} s"
+    if age_s < 7200:
+        return f"{age_s / 60:.0f} min"
+    return f"{age_s / 3600:.0f} h"
+
+
+def plain(text: str) -> Text:
+    """Text of a venue: no markup, and nothing that would move the cursor."""
+    return Text("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text))
+
+
+def state_cell(balance: Balance) -> Text:
+    """State, and why it is not better."""
+    text = balance.state.value if balance.reason is None else f"{balance.state.value} ({balance.reason})"
+    return Text(text, style=_STATE_STYLE[balance.state])
+
+
+def balances_table(broker: Broker, *, limit: int | None = None) -> RenderableType:
+    """One broker's balances with its condition in the title."""
+    status = broker.status()
+    figures = broker.balances()
+    table = Table(title=title_of(status), title_justify="left", title_style="", expand=False)
+    for name in ("asset", "total", "held", "available", "reserved", "spendable"):
+        table.add_column(name, justify="left" if name == "asset" else "right", no_wrap=True)
+    for name in ("state", "age", "source"):
+        table.add_column(name, no_wrap=True)
+    shown = list(figures.items())[:limit]
+    for asset, balance in shown:
+        style = "" if balance.is_fit_to_approve else "dim"
+        table.add_row(
+            plain(asset),
+            amount_cell(balance.total, style),
+            amount_cell(balance.held, style),
+            amount_cell(balance.available, style),
+            amount_cell(balance.reserved, style),
+            amount_cell(balance.spendable, style),
+            state_cell(balance),
+            Text(age_text(balance.age_s), style=style),
+            Text(balance.source.value if balance.source else "–", style=style),
+        )
+    if not figures:
+        note = "no balance yet" if status.assets == 0 and status.last_success_age_s is None else "nothing held: proven"
+        table.add_row(Text(note, style="dim"), *[""] * 8)
+    if len(shown) < len(figures):
+        return Group(table, Text(f"  and {len(figures) - len(shown)} more", style="dim"))
+    return table
+
+
+def title_of(status: BrokerStatus) -> Text:
+    """Broker, environment, health, stream."""
+    title = Text.assemble(
+        (status.broker, "bold"),
+        f"  {status.venue} · {status.environment}  ",
+        (status.health.value, _HEALTH_STYLE[status.health.value]),
+        f"  stream {status.stream.state}",
+    )
+    if status.stream.reason:
+        title.append(f" ({status.stream.reason})", style="dim")
+    if status.reasons:
+        title.append(f"  {', '.join(status.reasons)}", style="yellow")
+    return title
+
+
+def print_balances(brokers: list[Broker]) -> None:
+    """Every broker's balances on stdout."""
+    console = Console()
+    for broker in brokers:
+        console.print(balances_table(broker))
+
+
+def status_table(statuses: list[BrokerStatus]) -> RenderableType:
+    """One column per broker, worst things first."""
+    table = Table(show_header=True)
+    table.add_column("")
+    for status in statuses:
+        table.add_column(status.broker)
+    rows: list[tuple[str, list[RenderableType]]] = [
+        ("health", [Text(s.health.value, style=_HEALTH_STYLE[s.health.value]) for s in statuses]),
+        ("reasons", [Text(", ".join(s.reasons) or "none") for s in statuses]),
+        ("available", [Text("yes" if s.is_available else "no") for s in statuses]),
+        ("halted", [Text(s.halted_reason or "yes" if s.is_halted else "no") for s in statuses]),
+        ("venue", [Text(f"{s.venue} · {s.environment} · {s.venue_mode.value}") for s in statuses]),
+        ("account", [plain(s.account_id or "not named yet") for s in statuses]),
+        ("stream", [Text(_stream_text(s)) for s in statuses]),
+        ("last frame", [Text(age_text(s.stream.last_frame_age_s)) for s in statuses]),
+        ("last read", [Text(age_text(s.last_success_age_s)) for s in statuses]),
+        (
+            "read latency",
+            [Text("–" if s.read_latency_s is None else f"{s.read_latency_s * 1000:.0f} ms") for s in statuses],
+        ),
+        ("errors in a row", [Text(str(s.error_count)) for s in statuses]),
+        ("last error", [plain(s.last_error or "none") for s in statuses]),
+        (
+            "clock offset",
+            [Text("–" if s.venue_clock_offset_s is None else f"{s.venue_clock_offset_s:+.1f} s") for s in statuses],
+        ),
+        ("nonces refused", [Text(_nonce_text(s)) for s in statuses]),
+        ("assets", [Text(str(s.assets)) for s in statuses]),
+        ("suspect", [plain(", ".join(s.suspects) or "none") for s in statuses]),
+        ("discrepancies", [Text(str(s.discrepancies)) for s in statuses]),
+        ("store", [Text("ok" if s.store.is_ok else f"not accepting writes: {s.store.reason}") for s in statuses]),
+    ]
+    for name, cells in rows:
+        table.add_row(Text(name, style="dim"), *cells)
+    return table
+
+
+def _stream_text(status: BrokerStatus) -> str:
+    stream = status.stream
+    because = f" ({stream.reason})" if stream.reason else ""
+    return f"{stream.state}{because} for {age_text(stream.for_s)}, connection {stream.connects}"
+
+
+def _nonce_text(status: BrokerStatus) -> str:
+    nonce = status.nonce
+    if nonce.parked_cause is None:
+        return str(nonce.refused)
+    until = "until a person acts" if nonce.parked_for_s is None else f"for {age_text(nonce.parked_for_s)}"
+    return f"{nonce.refused}; parked: {nonce.parked_cause} {until}"
+
+
+def print_status(statuses: list[BrokerStatus]) -> None:
+    """Every broker's condition on stdout."""
+    Console().print(status_table(statuses))
+
+
+def when_text(wall_us: int) -> str:
+    """UTC, to the millisecond."""
+    moment = datetime.datetime.fromtimestamp(wall_us / 1e6, tz=datetime.UTC)
+    return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
+
+
+def history_table(rows: list[JournalRow]) -> Table:
+    """Journal rows, one a line."""
+    table = Table()
+    for name in ("seq", "UTC", "kind", "asset", "total", "held", "available", "source", "cause"):
+        table.add_column(
+            name, no_wrap=name != "cause", justify="right" if name in ("seq", "total", "held", "available") else "left"
+        )
+    for row in rows:
+        table.add_row(
+            str(row.seq),
+            when_text(row.wall_us),
+            row.kind,
+            plain(row.asset or ""),
+            row.total or "",
+            row.held or "",
+            row.available or "",
+            row.source or "",
+            plain(row.cause),
+        )
+    return table
+
+
+def print_history(rows: list[JournalRow]) -> None:
+    """The journal on stdout."""
+    console = Console()
+    if rows:
+        console.print(history_table(rows))
+    else:
+        console.print("no journal rows", style="dim")
+
+
+def print_explanation(explanation: Explanation) -> None:
+    """Why a figure is what it is, on stdout."""
+    console = Console()
+    for line in explanation.lines:
+        console.print(plain(line))
+    if explanation.rows:
+        console.print(history_table(list(explanation.rows)))
