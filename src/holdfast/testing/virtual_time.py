@@ -13,17 +13,18 @@ asyncio promises (callbacks of one ``call_soon`` sequence stay in order) is kept
 from __future__ import annotations
 
 import asyncio
-import asyncio.events
+import collections
 import heapq
 import random
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, TypeVarTuple, Unpack
 
 __all__ = ["RealWaitError", "StuckError", "VirtualTimeLoop", "run_virtual"]
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 _MAX_STEPS_PER_INSTANT = 1_000_000
 _COMPACT_AFTER_CANCELLED = 256
@@ -35,6 +36,12 @@ class StuckError(RuntimeError):
 
 class RealWaitError(RuntimeError):
     """Something asked the virtual loop for a socket, a pipe, a signal or another thread: real waiting has no place."""
+
+
+class _Timer(asyncio.TimerHandle):
+    __slots__ = ()
+    _scheduled: bool
+    _cancelled: bool
 
 
 class VirtualTimeLoop(asyncio.BaseEventLoop):
@@ -50,6 +57,12 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         failures: What reached the loop's exception handler: errors nobody awaited.
     """
 
+    # What the base class keeps and its typing does not tell.
+    _ready: collections.deque[asyncio.Handle]
+    _closed: bool
+    _stopping: bool
+    _thread_id: int | None
+
     def __init__(
         self,
         *,
@@ -63,7 +76,7 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         self._max_steps = max_steps_per_instant
         self._steps = 0
         # Our own heap: tuples compare in C, TimerHandle.__lt__ is Python and would be half of a timer's cost.
-        self._timers: list[tuple[float, float, asyncio.TimerHandle]] = []
+        self._timers: list[tuple[float, float, _Timer]] = []
         self._serial = 0
         self._cancelled_timers = 0
         self._draw = None if seed is None else random.Random(seed)  # noqa: S311  # Reproducible on purpose.
@@ -76,11 +89,11 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         return self._now_s
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         if self._closed:
-            self._check_closed()
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
+            raise RuntimeError("the loop is closed")
+        handle = _Timer(when, callback, args, self, context)
         if self._draw is None:
             self._serial = tie = self._serial + 1
             heapq.heappush(self._timers, (when, tie, handle))
@@ -90,11 +103,11 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         return handle
 
     def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, delay: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         return self.call_at(self._now_s + delay, callback, *args, context=context)
 
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+    def _timer_handle_cancelled(self, handle: _Timer) -> None:
         if not handle._scheduled:
             return
         self._cancelled_timers += 1
@@ -157,7 +170,7 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         places = [
             place
             for place, handle in enumerate(handles)
-            if isinstance(getattr(handle._callback, "__self__", None), asyncio.Task)
+            if isinstance(getattr(getattr(handle, "_callback", None), "__self__", None), asyncio.Task)
         ]
         if len(places) < 2:
             return
@@ -190,9 +203,9 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         pass
 
     def call_soon_threadsafe(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        if self._thread_id is not None and self._thread_id != threading.get_ident():  # type: ignore[attr-defined]
+        if self._thread_id is not None and self._thread_id != threading.get_ident():
             raise RealWaitError("another thread called into the virtual loop: its timing cannot be reproduced")
         return self.call_soon(callback, *args, context=context)
 

@@ -1,0 +1,37 @@
+"""
+What a user may set: one TOML file, read whole, checked whole, and refused with every problem at once.
+
+Nothing in here is secret: credentials are named, not contained (``holdfast.runtime.credentials`` reads them).
+"""
+
+from __future__ import annotations
+
+from holdfast.config.loading import CONFIG_VARIABLE, find_config, load_config
+from holdfast.config.reference import SETTINGS, Setting, config_template
+from holdfast.config.settings import (
+    KNOWN_VENUES,
+    BrokerConfig,
+    Config,
+    CredentialFiles,
+    JournalSettings,
+    LaneSettings,
+    LogSettings,
+    ReadingSettings,
+)
+
+__all__ = [
+    "CONFIG_VARIABLE",
+    "KNOWN_VENUES",
+    "SETTINGS",
+    "BrokerConfig",
+    "Config",
+    "CredentialFiles",
+    "JournalSettings",
+    "LaneSettings",
+    "LogSettings",
+    "ReadingSettings",
+    "Setting",
+    "config_template",
+    "find_config",
+    "load_config",
+]

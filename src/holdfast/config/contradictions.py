@@ -1,0 +1,115 @@
+"""Settings that are fine one by one and cannot all be meant: each is named, none is repaired in silence."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from urllib.parse import urlsplit
+
+from holdfast.config.settings import KNOWN_VENUES, BrokerConfig, Config, ReadingSettings
+
+__all__ = ["contradictions", "shown"]
+
+
+def contradictions(config: Config) -> list[str]:
+    """Every contradiction in *config*, as sentences that begin with the key."""
+    problems = []
+    prefixes: dict[str, str] = {}
+    for broker in config.brokers.values():
+        where = f"brokers.{broker.name}"
+        problems += [f"{where}: {problem}" for problem in _address_problems(broker)]
+        problems += [f"{where}.reading: {problem}" for problem in _reading_problems(broker.reading)]
+        if broker.credentials is None:
+            other = prefixes.setdefault(broker.variable_prefix, broker.name)
+            if other != broker.name:
+                problems.append(
+                    f"{where}: takes its key from {broker.variable_prefix}_API_KEY, and so does brokers.{other}; "
+                    "rename one, or name files under credentials"
+                )
+    return problems
+
+
+def _reading_problems(reading: ReadingSettings) -> list[str]:
+    problems = []
+    if reading.anchor_max_age_s < reading.reconcile_quiet_s:
+        problems.append(
+            f"anchor_max_age_s ({reading.anchor_max_age_s:g}) is less than reconcile_quiet_s"
+            f" ({reading.reconcile_quiet_s:g}): figures would stop being live between two reads"
+        )
+    if reading.reconcile_fault_s > reading.reconcile_quiet_s:
+        problems.append(
+            f"reconcile_fault_s ({reading.reconcile_fault_s:g}) is more than reconcile_quiet_s"
+            f" ({reading.reconcile_quiet_s:g}): faults would slow reading down"
+        )
+    if reading.reconcile_fault_s + reading.read_deadline_s >= reading.max_age_s:
+        problems.append(
+            f"reconcile_fault_s ({reading.reconcile_fault_s:g}) plus read_deadline_s ({reading.read_deadline_s:g})"
+            f" is not less than max_age_s ({reading.max_age_s:g}): without a stream every figure would turn stale"
+        )
+    for name, low, high in (
+        ("rest_lag_s", 0.0, 600.0),
+        ("snapshot_within_s", 1.0, 120.0),
+        ("silent_after_s", 2.0, 60.0),
+    ):
+        value = getattr(reading, name)
+        if value is not None and not low <= value <= high:
+            problems.append(f"{name} ({value:g}) is not between {low:g} and {high:g}")
+    return problems
+
+
+def _address_problems(broker: BrokerConfig) -> list[str]:
+    problems = []
+    if broker.venue not in KNOWN_VENUES:
+        near = difflib.get_close_matches(broker.venue, KNOWN_VENUES, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        problems.append(f"venue {shown(broker.venue)} has no adapter; {hint}there are: {', '.join(KNOWN_VENUES)}")
+    if broker.venue == "kraken" and broker.environment == "demo":
+        # https://docs.kraken.com/home/guides/quickstart (checked 2026-11-20): the self-service demo is Futures only.
+        problems.append("Kraken offers no demo for spot; use simulated or production")
+    if broker.environment != "simulated":
+        for name in ("rest_url", "ws_url", "ca_file"):
+            if getattr(broker, name) is not None:
+                problems.append(f"{name} may be set only where environment = simulated; real keys go to the real venue")
+        if broker.allow_remote_simulator:
+            problems.append("allow_remote_simulator means nothing where environment is not simulated")
+        return problems
+    for name, schemes in (("rest_url", ("http", "https")), ("ws_url", ("ws", "wss"))):
+        url = getattr(broker, name)
+        if url is None:
+            problems.append(f"{name} is needed where environment = simulated; 'holdfast sim {broker.venue}' prints it")
+        else:
+            problems += [f"{name} {problem}" for problem in _url_problems(url, schemes, broker.allow_remote_simulator)]
+    return problems
+
+
+def _url_problems(url: str, schemes: tuple[str, ...], may_be_remote: bool) -> list[str]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return [f"{shown(url)} is not an address"]
+    if parts.scheme not in schemes or not parts.hostname or port == 0:
+        return [f"{shown(url)} is not an address that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}"]
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        return ["may hold a host, a port and a path only: no user, query or fragment"]
+    if not may_be_remote and not _is_loopback(parts.hostname):
+        return [
+            f"names the host {shown(parts.hostname)}, which is not this one: that needs allow_remote_simulator = true"
+        ]
+    return []
+
+
+def _is_loopback(host: str) -> bool:
+    # Only what says so by itself: spellings like 0x7f.1 or 2130706433 mean loopback to some resolvers only.
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def shown(value: object) -> str:
+    """*value* as it may stand in a message: ASCII, at most 60 characters."""
+    text = ascii(value)
+    return text if len(text) <= 60 else text[:57] + "..."

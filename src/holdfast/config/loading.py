@@ -1,0 +1,176 @@
+"""
+Find the configuration, read it whole, and refuse it with every problem at once.
+
+A value that is not understood is never ignored: an unknown key names the nearest known one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from holdfast.config.contradictions import contradictions, shown
+from holdfast.config.settings import BrokerConfig, Config, ReadingSettings, description_of, struct_in
+from holdfast.errors import ConfigError
+
+__all__ = ["CONFIG_VARIABLE", "find_config", "load_config"]
+
+CONFIG_VARIABLE: Final = "HOLDFAST_CONFIG"
+"""Environment variable that names the configuration file."""
+
+_FILE_NAME: Final = "holdfast.toml"
+_MAX_BYTES: Final = 1 << 20
+_BROKER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}\Z")
+
+
+def find_config(path: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] | None = None) -> Path:
+    """
+    The configuration file to use: *path*, else ``HOLDFAST_CONFIG``, else ``./holdfast.toml``, else the user's own.
+
+    Raises:
+        ConfigError: The file named is not there, or none was found; the message lists where it was looked for.
+    """
+    environ = os.environ if environ is None else environ
+    if path is not None:
+        return _existing(Path(path), "named on the command line or in the call")
+    named = environ.get(CONFIG_VARIABLE)
+    if named:
+        return _existing(Path(named), f"named by {CONFIG_VARIABLE}")
+    import platformdirs  # Only needed here.
+
+    places = [Path(_FILE_NAME), platformdirs.user_config_path("holdfast", appauthor=False) / _FILE_NAME]
+    for place in places:
+        if place.is_file():
+            return place
+    looked = ", ".join(str(place) for place in places)
+    raise ConfigError(
+        f"no configuration: --config and {CONFIG_VARIABLE} are unset, and there is no {looked}; "
+        "'holdfast config init' writes one"
+    )
+
+
+def _existing(path: Path, how: str) -> Path:
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file ({how})")
+    return path
+
+
+def load_config(
+    source: str | os.PathLike[str] | Mapping[str, Any] | Config | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+) -> Config:
+    """
+    Read and check a configuration.
+
+    Args:
+        source: A path, the same tables as a mapping, a ``Config`` (returned as it is), or ``None`` to find the file.
+        environ: Instead of the process's own environment.
+
+    Raises:
+        ConfigError: Anything is unknown, missing, out of bounds or contradictory; every problem is listed.
+    """
+    if isinstance(source, Config):
+        return source
+    if isinstance(source, Mapping):
+        return _checked(source, origin="configuration", path=None)
+    path = find_config(source, environ=environ)
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(text) > _MAX_BYTES:
+        raise ConfigError(f"{path}: larger than {_MAX_BYTES} bytes; this is not a configuration")
+    try:
+        raw = tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+    return _checked(raw, origin=str(path), path=str(path.absolute()))
+
+
+def _checked(raw: Mapping[str, Any], *, origin: str, path: str | None) -> Config:
+    problems: list[str] = []
+    tables = {key: raw[key] for key in raw if key != "brokers"}
+    top = _fields_of(Config, tables, "", problems, leave_out=("brokers", "path"), also_known=("brokers",))
+    shared = tables.get("reading")
+    brokers = _brokers_of(raw.get("brokers"), shared if isinstance(shared, Mapping) else {}, problems)
+    if not problems:
+        config = Config(brokers=brokers, path=path, **top)
+        problems = contradictions(config)
+        if not problems:
+            return config
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    raise ConfigError("\n".join([f"{origin}: {count}", *(f"  {problem}" for problem in problems)]))
+
+
+def _brokers_of(raw: Any, shared: Mapping[str, Any], problems: list[str]) -> dict[str, BrokerConfig]:
+    if not isinstance(raw, Mapping) or not raw:
+        problems.append("brokers: at least one [brokers.NAME] table is needed; 'holdfast config init' shows one")
+        return {}
+    brokers = {}
+    for name, table in raw.items():
+        where = f"brokers.{name}."
+        if not _BROKER_NAME.match(name):
+            problems.append(f"brokers.{name}: a name is lower-case letters, digits, '-' and '_', at most 48")
+        elif not isinstance(table, Mapping):
+            problems.append(f"brokers.{name}: expected a table, found {shown(table)}")
+        else:
+            before = len(problems)
+            own = table.get("reading")
+            if isinstance(own, Mapping):
+                _fields_of(ReadingSettings, own, f"{where}reading.", problems)
+            merged = {**shared, **own} if isinstance(own, Mapping) else dict(shared)
+            values = _fields_of(
+                BrokerConfig, table, where, problems, leave_out=("name", "reading"), also_known=("reading",)
+            )
+            if own is not None and not isinstance(own, Mapping):
+                problems.append(f"{where}reading: expected a table, found {shown(own)}")
+            # A fault in [reading] itself has been told once, at the top: it is not repeated per broker.
+            reading = _fields_of(ReadingSettings, merged, f"{where}reading.", [])
+            if len(problems) == before:
+                brokers[name] = BrokerConfig(name=name, reading=ReadingSettings(**reading), **values)
+    return brokers
+
+
+def _fields_of(
+    kind: type[msgspec.Struct],
+    raw: Mapping[str, Any],
+    where: str,
+    problems: list[str],
+    *,
+    leave_out: tuple[str, ...] = (),
+    also_known: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """The checked values of one table, each field by itself so that every problem is found in one go."""
+    fields = {field.name: field for field in msgspec.structs.fields(kind) if field.name not in leave_out}
+    for key in raw:
+        if key not in fields and key not in also_known:
+            near = difflib.get_close_matches(str(key), [*fields, *also_known], n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join([*also_known, *fields])}"
+            problems.append(f"{where}{key}: unknown key; {hint}")
+    values = {}
+    for name, field in fields.items():
+        if name not in raw:
+            if field.required:
+                problems.append(f"{where}{name}: missing; {description_of(field)}")
+            continue
+        inner = struct_in(field.type)
+        if inner is not None and isinstance(raw[name], Mapping):
+            before = len(problems)
+            inner_values = _fields_of(inner, raw[name], f"{where}{name}.", problems)
+            if len(problems) == before:
+                values[name] = inner(**inner_values)
+            continue
+        try:
+            values[name] = msgspec.convert(raw[name], field.type)
+        except msgspec.ValidationError as error:
+            problems.append(f"{where}{name}: {error}, found {shown(raw[name])}".replace("Expected", "expected"))
+    return values

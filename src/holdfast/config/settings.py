@@ -1,0 +1,206 @@
+"""
+Everything a user may set, with its bounds, its default and one sentence of meaning.
+
+The sentences are the documentation's source: the reference is generated from them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+__all__ = [
+    "KNOWN_VENUES",
+    "BrokerConfig",
+    "Config",
+    "CredentialFiles",
+    "JournalSettings",
+    "LaneSettings",
+    "LogSettings",
+    "ReadingSettings",
+    "description_of",
+    "struct_in",
+]
+
+KNOWN_VENUES: Final = ("kraken",)
+"""Ids of the venues this version has an adapter for."""
+
+
+class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a broker's figures are kept true."""
+
+    max_age_s: Annotated[
+        float,
+        Meta(gt=0, le=3600, description="A figure older than this is stale. Age counts from the request's start."),
+    ] = 30.0
+    anchor_max_age_s: Annotated[
+        float,
+        Meta(gt=0, le=86_400, description="A pushed figure is live only while REST confirmed it within this time."),
+    ] = 300.0
+    reconcile_quiet_s: Annotated[
+        float,
+        Meta(ge=5, le=3600, description="Time between REST reads while the stream is live and nothing happens."),
+    ] = 60.0
+    reconcile_fault_s: Annotated[
+        float,
+        Meta(ge=1, le=3600, description="Time between REST reads after a fault or a fill, and without a live stream."),
+    ] = 10.0
+    rest_lag_s: Annotated[
+        float | None,
+        Meta(
+            description="How far REST may lag the stream; unset: what the venue is known for (Kraken 60, others 5).",
+            examples=[60.0],
+        ),
+    ] = None
+    snapshot_within_s: Annotated[
+        float | None,
+        Meta(
+            description="Subscribed and no snapshot for this long: the stream is dead; unset: the venue's (10).",
+            examples=[10.0],
+        ),
+    ] = None
+    silent_after_s: Annotated[
+        float | None,
+        Meta(
+            description="No frame of any kind for this long: the stream is dead; unset: the venue's (Kraken 5).",
+            examples=[5.0],
+        ),
+    ] = None
+    read_deadline_s: Annotated[
+        float, Meta(gt=0, le=120, description="Bound on one REST read, from asking to the last byte.")
+    ] = 5.0
+    failure_threshold: Annotated[
+        int, Meta(ge=1, le=1000, description="So many consecutive counted errors make a broker unavailable.")
+    ] = 3
+
+
+class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The turn to send with one credential, and its nonces."""
+
+    wait_s: Annotated[
+        float, Meta(gt=0, le=600, description="How long a call waits for the credential's lane before it is denied.")
+    ] = 10.0
+    forward_buffer_us: Annotated[
+        int, Meta(ge=0, le=10_000_000, description="Nonces run ahead of the clock by this many microseconds.")
+    ] = 1500
+
+
+class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of every accepted change."""
+
+    keep_days: Annotated[
+        int, Meta(ge=1, le=36_500, description="Whole days of journal older than this are dropped.")
+    ] = 90
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is logged, on stderr."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="The least severe events that are logged.")
+    ] = "info"
+    format: Annotated[
+        Literal["auto", "human", "json"],
+        Meta(description="Human lines, JSON lines, or auto: human on a terminal and JSON elsewhere."),
+    ] = "auto"
+
+
+class CredentialFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Files that hold a credential, one value each, mode 0600; relative paths start at the configuration's folder."""
+
+    key_file: Annotated[str, Meta(min_length=1, description="File that holds the public key.", examples=["kraken.key"])]
+    secret_file: Annotated[
+        str, Meta(min_length=1, description="File that holds the secret.", examples=["kraken.secret"])
+    ]
+    passphrase_file: Annotated[
+        str | None,
+        Meta(description="File that holds the passphrase, where the venue has one.", examples=["kraken.passphrase"]),
+    ] = None
+
+
+class BrokerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One broker: a venue, an account, a credential and an environment."""
+
+    name: str
+    venue: Annotated[str, Meta(description="The venue's id: kraken.", examples=["kraken"])]
+    environment: Annotated[
+        Literal["production", "demo", "simulated"],
+        Meta(
+            description="Which money this is. There is no default, so that nobody trades on a guess.",
+            examples=["simulated"],
+        ),
+    ]
+    rest_url: Annotated[
+        str | None,
+        Meta(description="REST address; only with environment = simulated.", examples=["http://127.0.0.1:18080"]),
+    ] = None
+    ws_url: Annotated[
+        str | None,
+        Meta(description="Stream address; only with environment = simulated.", examples=["ws://127.0.0.1:18080/v2"]),
+    ] = None
+    allow_remote_simulator: Annotated[
+        bool, Meta(description="Let a simulator's address be another host than this one.")
+    ] = False
+    ca_file: Annotated[
+        str | None,
+        Meta(
+            description="PEM file of the simulator's own CA; only with environment = simulated.",
+            examples=["simulator-ca.pem"],
+        ),
+    ] = None
+    credentials: Annotated[
+        CredentialFiles | None,
+        Meta(description="Files of the credential; unset: VENUE_ACCOUNT_API_KEY and its relatives decide."),
+    ] = None
+    auto_earn_spendable: Annotated[
+        bool,
+        Meta(description="Count auto-earn rows (Kraken XBT.F) as available, as the venue documents for orders."),
+    ] = True
+    reading: Annotated[
+        ReadingSettings, Meta(description="This broker's own reading settings; what is unset comes from [reading].")
+    ] = ReadingSettings()
+
+    @property
+    def variable_prefix(self) -> str:
+        """The start of this broker's environment variables, such as ``KRAKEN_MASTER`` for ``kraken-master``."""
+        account = self.name.removeprefix(f"{self.venue}-").removeprefix(f"{self.venue}_")
+        return f"{self.venue}_{account}".upper().replace("-", "_")
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole configuration, checked. Holds no secret; ``path`` is the file it came from, None for a mapping."""
+
+    brokers: Annotated[dict[str, BrokerConfig], Meta(description="The brokers, by name.")]
+    reading: Annotated[ReadingSettings, Meta(description="Reading settings of every broker.")] = ReadingSettings()
+    lane: Annotated[LaneSettings, Meta(description="Lanes and nonces.")] = LaneSettings()
+    journal: Annotated[JournalSettings, Meta(description="The journal.")] = JournalSettings()
+    log: Annotated[LogSettings, Meta(description="Logging.")] = LogSettings()
+    state_dir: Annotated[
+        str | None,
+        Meta(
+            description="Where state is kept; unset: HOLDFAST_STATE_DIR, then the user's own state folder.",
+            examples=["/var/lib/holdfast"],
+        ),
+    ] = None
+    path: str | None = None
+
+
+def struct_in(kind: Any) -> type[msgspec.Struct] | None:
+    """The struct that a field's annotation names, through ``Annotated`` and ``| None``."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return kind
+    for part in getattr(kind, "__args__", ()):
+        found = struct_in(part)
+        if found is not None:
+            return found
+    return None
+
+
+def description_of(field: Any) -> str:
+    """The sentence that explains one field of the structs above."""
+    for part in getattr(field.type, "__metadata__", ()):
+        if isinstance(part, Meta) and part.description:
+            return part.description
+    return ""

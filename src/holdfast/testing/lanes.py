@@ -1,0 +1,118 @@
+"""A lane in memory, for one process and one loop: the same order and the same nonces, without a file."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from holdfast.core.seams import Clock, Priority, Turn
+from holdfast.errors import CredentialBusyError, CredentialParkedError
+
+__all__ = ["MemoryLane"]
+
+
+class MemoryLane:
+    """
+    A ``Lane`` whose mark lives in memory.
+
+    Attributes:
+        mark: The largest nonce given out, or 0.
+        taken: How many nonces were given out.
+        parked_cause: Why the credential is parked, or None.
+    """
+
+    def __init__(self, clock: Clock, *, forward_buffer_us: int = 1500, wait_s: float = 10.0) -> None:
+        self._clock = clock
+        self._forward_buffer_us = forward_buffer_us
+        self._wait_s = wait_s
+        self._is_held = False
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._serial = itertools.count()
+        self.mark = 0
+        self.taken = 0
+        self.parked_cause: str | None = None
+        self._parked_until_s = 0.0
+
+    @asynccontextmanager
+    async def turn(self, *, priority: Priority, wait_s: float | None = None) -> AsyncIterator[Turn]:
+        self._refuse_parked()
+        await self._acquire(priority, self._wait_s if wait_s is None else wait_s)
+        try:
+            self._refuse_parked()
+            yield _MemoryTurn(self)
+        finally:
+            self._release()
+
+    def park(self, cause: str, *, for_s: float | None) -> None:
+        """Park the credential, as another process would."""
+        self.parked_cause = cause
+        self._parked_until_s = float("inf") if for_s is None else self._clock.now_s() + for_s
+
+    def unpark(self) -> None:
+        """Let the credential be used again, as a person would."""
+        self.parked_cause = None
+
+    def take(self, *, jump_us: int = 0) -> int:
+        """The next nonce."""
+        self.mark = max(self._clock.wall_us() + self._forward_buffer_us, self.mark + 1) + jump_us
+        self.taken += 1
+        return self.mark
+
+    def _refuse_parked(self) -> None:
+        if self.parked_cause is None:
+            return
+        left_s = self._parked_until_s - self._clock.now_s()
+        if left_s <= 0:
+            self.parked_cause = None
+            return
+        raise CredentialParkedError(
+            f"the credential is parked: {self.parked_cause}",
+            cause=self.parked_cause,
+            retry_after_s=None if left_s == float("inf") else left_s,
+        )
+
+    async def _acquire(self, priority: Priority, wait_s: float) -> None:
+        if not self._is_held:
+            self._is_held = True
+            return
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (int(priority), next(self._serial), place))
+        try:
+            async with asyncio.timeout(wait_s):
+                await place
+        except TimeoutError:
+            self._pass_on_if_given(place)
+            raise CredentialBusyError(f"the lane was not free within {wait_s} s", pid=None, held_for_s=None) from None
+        except asyncio.CancelledError:
+            self._pass_on_if_given(place)
+            raise
+
+    def _pass_on_if_given(self, place: asyncio.Future[None]) -> None:
+        # The lane may have been handed over in the very step in which the waiter gave up.
+        if place.done() and not place.cancelled():
+            self._release()
+
+    def _release(self) -> None:
+        while self._waiting:
+            place = heapq.heappop(self._waiting)[2]
+            if not place.done():
+                place.set_result(None)
+                return
+        self._is_held = False
+
+
+class _MemoryTurn:
+    def __init__(self, lane: MemoryLane) -> None:
+        self._lane = lane
+
+    async def take(self) -> int:
+        return self._lane.take()
+
+    async def take_beyond(self) -> int:
+        return self._lane.take(jump_us=1_000_000)
+
+    async def park(self, cause: str, *, for_s: float | None) -> None:
+        self._lane.park(cause, for_s=for_s)
