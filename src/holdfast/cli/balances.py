@@ -34,7 +34,7 @@ def balances(
 async def _balances(broker: str | None, wait_s: float, common: Common) -> int:
     config = load(common.config)
     names = chosen_names(config, broker)
-    async with opened(config, names, streams=False) as desk:
+    async with opened(config, names, contact="rest") as desk:
         await settle(desk, timeout_s=wait_s)
         if common.is_json:
             print_json(balances_document(list(desk)))

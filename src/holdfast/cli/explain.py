@@ -34,7 +34,7 @@ def explain(
 async def _explain(broker: str, asset: str, rows: int, wait_s: float, common: Common) -> int:
     config = load(common.config)
     names = chosen_names(config, broker)
-    async with opened(config, names, streams=False) as desk:
+    async with opened(config, names, contact="rest") as desk:
         await settle(desk, timeout_s=wait_s)
         explanation = await desk[broker].explain(asset, limit=rows)
         if common.is_json:

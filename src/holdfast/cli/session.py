@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from holdfast.errors import ConfigError, UnknownNameError
 
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from holdfast.runtime.broker import Broker
     from holdfast.runtime.desk import Desk
 
-__all__ = ["chosen_names", "only_name", "opened", "settle", "wait"]
+__all__ = ["Contact", "chosen_names", "only_name", "opened", "settle", "wait"]
 
 T = TypeVar("T")
+
+Contact = Literal["stream", "rest", "none"]
+"""How far a command reaches out: a live stream, REST reads only, or nothing but the store."""
 
 
 def load(config: Path | None) -> Config:
@@ -58,11 +61,11 @@ def only_name(config: Config, broker: str | None) -> str:
 
 
 @contextlib.asynccontextmanager
-async def opened(config: Config, names: list[str], *, streams: bool) -> AsyncIterator[Desk]:
-    """Own *names* for the block; without *streams* they are read by REST only, which is quicker for one answer."""
+async def opened(config: Config, names: list[str], *, contact: Contact) -> AsyncIterator[Desk]:
+    """Own *names* for the block; ``rest`` is quicker than ``stream`` for one answer, ``none`` only reads the store."""
     import holdfast
 
-    async with holdfast.open(config, brokers=names, streams=streams) as desk:
+    async with holdfast.open(config, brokers=names, contact=contact) as desk:
         yield desk
 
 

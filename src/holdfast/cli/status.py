@@ -37,7 +37,7 @@ def status(
 async def _status(broker: str | None, watch: bool, wait_s: float, common: Common) -> int:
     config = load(common.config)
     names = chosen_names(config, broker)
-    async with opened(config, names, streams=True) as desk:
+    async with opened(config, names, contact="stream") as desk:
         if watch:
             await _watch(desk, as_json=common.is_json)
         else:

@@ -1,0 +1,89 @@
+"""``holdfast config``: check, show or start a configuration."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+
+from holdfast.cli.common import Common, print_json, say
+from holdfast.cli.exits import Exit
+from holdfast.cli.session import load
+from holdfast.errors import ConfigError
+
+__all__ = ["check", "init", "show"]
+
+
+def check(*, common: Common = Common()) -> int:  # noqa: B008
+    """
+    Read the configuration and every credential it names, and say everything that is wrong.
+
+    Nothing is sent. Exits with 0 when all is well, 3 when not.
+    """
+    from holdfast.runtime.credentials import check_credentials
+
+    config = load(common.config)
+    problems = check_credentials(config)
+    if common.is_json:
+        print_json(
+            {"schema_version": 1, "path": config.path, "brokers": list(config.brokers), "problems": list(problems)}
+        )
+    else:
+        sys.stdout.write(f"{config.path}: {len(config.brokers)} broker(s): {', '.join(config.brokers)}\n")
+    for problem in problems:
+        say(f"holdfast: {problem}")
+    return Exit.CONFIG if problems else Exit.OK
+
+
+def show(*, common: Common = Common()) -> int:  # noqa: B008
+    """Show the configuration in force, defaults filled in. It holds no secret."""
+    config = load(common.config)
+    document: dict[str, Any] = msgspec.to_builtins(config)
+    if common.is_json:
+        print_json({"schema_version": 1, **document})
+    else:
+        sys.stdout.write(f"# {document.pop('path')}\n{toml_text(document)}")
+    return Exit.OK
+
+
+def init(
+    path: Annotated[Path, Parameter(help="Where to write it.")] = Path("holdfast.toml"),
+    /,
+    *,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Write a first configuration, with every setting explained. An existing file is never touched."""
+    from holdfast.config import config_template
+
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        raise ConfigError(f"{path} exists already; it was left as it is") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        file.write(config_template())
+    if common.is_json:
+        print_json({"schema_version": 1, "path": str(path.absolute())})
+    else:
+        sys.stdout.write(f"{path}\n")
+        say(f"next: edit {path}, set its two credential variables, then run `holdfast config check`")
+    return Exit.OK
+
+
+def toml_text(tables: dict[str, Any], prefix: str = "") -> str:
+    """Nested tables as TOML; unset values are left out, as TOML has no word for them."""
+    lines: list[str] = []
+    inner: list[str] = []
+    for key, value in tables.items():
+        if isinstance(value, dict):
+            inner.append(toml_text(value, f"{prefix}{key}."))
+        elif value is not None and key != "name":
+            shown = str(value).lower() if isinstance(value, bool) else value
+            lines.append(f"{key} = {msgspec.json.encode(shown).decode() if isinstance(value, str) else shown}")
+    head = f"\n[{prefix[:-1]}]\n" if prefix and lines else ""
+    return head + "".join(f"{line}\n" for line in lines) + "".join(inner)
