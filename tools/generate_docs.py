@@ -1,0 +1,312 @@
+"""
+Write the reference pages of the documentation from the code they describe.
+
+    python -m tools.generate_docs           write docs/reference/*.md
+    python -m tools.generate_docs --check   exit 1 and name the pages that differ from their source
+
+The pages are committed, so that they can be read on any forge; ``tests/test_docs.py`` fails when one is behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import enum
+import inspect
+import io
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+import holdfast
+from holdfast import errors
+from holdfast.cli import app as commands
+from holdfast.cli.exits import MEANINGS, PRECEDENCE, Exit
+from holdfast.config import SETTINGS
+from holdfast.core.events import CATALOGUE
+from tools.docstrings import markdown_of
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+NOTICE = "<!-- Generated from {source} by `make docs`. Edit the source, not this page. -->\n"
+
+
+CLI_INTRODUCTION = """\
+Data goes to standard output and diagnostics to standard error, so that `--output json` can be piped. What an
+exit code says stands in [Exit codes](exit-codes.md).
+"""
+
+CONFIG_INTRODUCTION = """\
+One TOML file, found in this order: `--config`, the variable `HOLDFAST_CONFIG`, `./holdfast.toml`, then the
+user's own configuration folder. It is read whole and checked whole: an unknown key, a value out of bounds or
+two settings that contradict each other are all reported at once, and nothing starts. Durations are seconds.
+`holdfast config init` writes a file to start from, `holdfast config check` says what is wrong with one, and
+`holdfast config show` prints what is in force. A `[brokers.NAME.reading]` table takes the settings of
+`[reading]` for one broker alone.
+"""
+
+ERRORS_INTRODUCTION = """\
+The class says what happened. On a `VenueError`, `outcome` says what may follow and `fault` whose fault it is;
+the table gives the defaults, and an instance may say otherwise. Every message names what was compared with
+what, and what to do next; none holds a secret.
+"""
+
+EVENTS_INTRODUCTION = """\
+holdfast speaks when state changes: once when something is lost, once when it returns. An event is a name and
+fields, never prose and never a secret. Listen with `desk.on_event(callback)`; the log writes the same events
+to standard error.
+"""
+
+LIBRARY_INTRODUCTION = """\
+Everything below is imported from `holdfast` itself, and loaded when it is first used. Other modules may
+change between releases. A function that may suspend is a coroutine; the others never do.
+"""
+
+
+def table(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+    """A Markdown table; cells may hold inline Markdown, and no line breaks."""
+    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def code(text: str) -> str:
+    """Inline code; empty text stays empty."""
+    return f"`{text}`" if text else ""
+
+
+# Command line
+
+
+def command_paths() -> list[tuple[str, ...]]:
+    """Every command as its words, groups before their commands, in the order of ``--help``."""
+    paths: list[tuple[str, ...]] = [(name,) for name in commands.COMMANDS]
+    for group, (_, members) in commands.GROUPS.items():
+        paths += [(group,), *((group, name) for name in members)]
+    return paths
+
+
+def help_of(*words: str) -> str:
+    """What ``holdfast WORDS --help`` prints on a terminal of a hundred columns."""
+    out = io.StringIO()
+    console = Console(file=out, width=100, force_terminal=False, color_system=None, legacy_windows=False)
+    commands.build_app().help_print([*words], console=console)
+    return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines())
+
+
+def cli_page() -> str:
+    parts = [
+        "# Command line\n",
+        CLI_INTRODUCTION,
+        f"```text\n{help_of()}\n```\n",
+    ]
+    for words in command_paths():
+        level = "#" * (1 + len(words))
+        parts.append(f"{level} `holdfast {' '.join(words)}`\n\n```text\n{help_of(*words)}\n```\n")
+    return "\n".join(parts)
+
+
+def exit_codes_page() -> str:
+    order = " · ".join(str(int(code)) for code in PRECEDENCE)
+    return "\n".join(
+        [
+            "# Exit codes\n",
+            "Scripts may rely on these; they do not change between releases without a deprecation.\n",
+            table(("code", "name", "says"), ((str(int(item)), code(item.name), MEANINGS[item]) for item in Exit)),
+            f"Where several apply, the one that comes first here wins: {order}.\n",
+        ]
+    )
+
+
+# Settings
+
+
+def config_page() -> str:
+    tables: dict[str, list[tuple[str, ...]]] = {}
+    for setting in SETTINGS:
+        where, _, name = setting.key.rpartition(".")
+        default = "required" if setting.default is None else code(setting.default)
+        tables.setdefault(where, []).append((code(name), setting.type, default, setting.meaning))
+    parts = [
+        "# Configuration\n",
+        CONFIG_INTRODUCTION,
+        "No secret stands in this file: see [Connect to the real Kraken](../how-to/real-kraken.md).\n",
+    ]
+    for where, rows in tables.items():
+        parts.append(f"## {f'`[{where}]`' if where else 'Top level'}\n")
+        parts.append(table(("setting", "type", "default", "meaning"), iter(rows)))
+    return "\n".join(parts)
+
+
+# Errors and events
+
+
+def error_classes() -> list[type[errors.HoldfastError]]:
+    """The error classes in the order of the source, which is the order of the tree."""
+    found = [value for value in vars(errors).values() if isinstance(value, type)]
+    return [value for value in found if issubclass(value, errors.HoldfastError)]
+
+
+def errors_page() -> str:
+    document = inspect.getdoc(errors) or ""
+    tree = textwrap.dedent("\n".join(line for line in document.splitlines() if line.startswith("    ")))
+
+    def rows() -> Iterator[tuple[str, ...]]:
+        for kind in error_classes():
+            parent = kind.__mro__[1].__name__ if kind is not errors.HoldfastError else ""
+            outcome = fault = ""
+            if issubclass(kind, errors.VenueError):
+                outcome, fault = kind.default_outcome.value, kind.default_fault.value
+            yield code(kind.__name__), code(parent), str(kind.exit_code), code(outcome), code(fault)
+
+    parts = [
+        "# Errors\n",
+        ERRORS_INTRODUCTION,
+        f"```text\n{tree}\n```\n",
+        table(("error", "is a", "exit code", "outcome", "fault"), rows()),
+        "## What each one says\n",
+    ]
+    for kind in error_classes():
+        parts.append(f"### `{kind.__name__}`\n\n{markdown_of(own_doc(kind))}")
+    for values in (errors.Outcome, errors.FaultClass):
+        members = " · ".join(code(member.value) for member in values)
+        parts.append(f"## `{values.__name__}`\n\n{markdown_of(own_doc(values))}\n{members}\n")
+    return "\n".join(parts)
+
+
+def events_page() -> str:
+    def rows() -> Iterator[tuple[str, ...]]:
+        for name, kind in sorted(CATALOGUE.items()):
+            yield code(name), kind.level, kind.meaning, ", ".join(map(code, kind.fields))
+
+    return "\n".join(
+        [
+            "# Events\n",
+            EVENTS_INTRODUCTION,
+            table(("event", "level", "meaning", "fields"), rows()),
+        ]
+    )
+
+
+# Library
+
+
+def library_page() -> str:
+    parts = [
+        "# Library\n",
+        LIBRARY_INTRODUCTION,
+    ]
+    names = [name for name in holdfast.__all__ if name != "__version__"]
+    functions = [name for name in names if inspect.isfunction(getattr(holdfast, name))]
+    classes = [name for name in names if isinstance(getattr(holdfast, name), type)]
+    raised = [name for name in classes if issubclass(getattr(holdfast, name), BaseException)]
+    parts.append("## Functions\n")
+    parts += [function_section(getattr(holdfast, name), "###", shown_as=f"holdfast.{name}") for name in functions]
+    parts.append("## Classes and values\n")
+    parts += [class_section(getattr(holdfast, name)) for name in classes if name not in raised]
+    parts.append("## Errors\n")
+    parts.append("Described in [Errors](errors.md): " + ", ".join(map(code, raised)) + ".\n")
+    return "\n".join(parts)
+
+
+def own_doc(value: object) -> str:
+    """The docstring written for *value* itself, not one it inherits."""
+    document = vars(value).get("__doc__") if isinstance(value, type) else getattr(value, "__doc__", None)
+    return inspect.cleandoc(document) if document else ""
+
+
+def definition_of(value: type | Callable[..., object]) -> tuple[ast.AST, list[str]]:
+    """The syntax tree of a class or function and the source lines its positions refer to."""
+    source = textwrap.dedent(inspect.getsource(value))
+    return ast.parse(source).body[0], source.splitlines()
+
+
+def signature(node: ast.FunctionDef | ast.AsyncFunctionDef, *, shown_as: str) -> str:
+    """A function's head as Python, without ``self``, broken one parameter to a line where it is long."""
+    arguments = node.args
+    if arguments.args and arguments.args[0].arg in {"self", "cls"}:
+        arguments.args = arguments.args[1:]
+    start = "await " if isinstance(node, ast.AsyncFunctionDef) else ""
+    result = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    line = f"{start}{shown_as}({ast.unparse(arguments)}){result}"
+    if len(line) <= 100:
+        return line
+    pieces = re.split(r", (?![^\[(]*[\])])", ast.unparse(arguments))
+    return f"{start}{shown_as}(\n" + "".join(f"    {piece},\n" for piece in pieces) + f"){result}"
+
+
+def function_section(value: Callable[..., object], level: str, *, shown_as: str) -> str:
+    node, _ = definition_of(inspect.unwrap(value))
+    assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    name = shown_as.rpartition(".")[2]
+    return f"{level} `{name}`\n\n```python\n{signature(node, shown_as=shown_as)}\n```\n\n{markdown_of(own_doc(value))}"
+
+
+def class_section(kind: type) -> str:
+    node, lines = definition_of(kind)
+    assert isinstance(node, ast.ClassDef)
+    parts = [f"### `{kind.__name__}`\n", markdown_of(own_doc(kind))]
+    if issubclass(kind, msgspec.Struct | enum.Enum):
+        # The fields as they stand in the source: their comments carry the units.
+        fields = [part for part in node.body if isinstance(part, ast.AnnAssign | ast.Assign)]
+        if fields:
+            body = lines[fields[0].lineno - 1 : fields[-1].end_lineno]
+            parts.append("```python\n" + textwrap.dedent("\n".join(body)) + "\n```\n")
+    for name, member in vars(kind).items():
+        if name.startswith("_") and name not in {"__getitem__", "__iter__", "__len__", "__contains__"}:
+            continue
+        plain = member.fget if isinstance(member, property) else member
+        if not inspect.isfunction(plain) or not own_doc(plain):
+            continue
+        if isinstance(member, property):
+            parts.append(f"#### `{kind.__name__}.{name}`\n\n{markdown_of(own_doc(plain))}")
+        elif name == "__getitem__":
+            parts.append(f"#### `{kind.__name__.lower()}[...]`\n\n{markdown_of(own_doc(plain))}")
+        else:
+            shown_as = f"{kind.__name__}.{name}"
+            section = function_section(plain, "####", shown_as=shown_as)
+            parts.append(section.replace(f"#### `{name}`", f"#### `{shown_as}`", 1))
+    return "\n".join(parts)
+
+
+# The pages
+
+PAGES: dict[str, tuple[str, Callable[[], str]]] = {
+    "reference/cli.md": ("src/holdfast/cli", cli_page),
+    "reference/exit-codes.md": ("src/holdfast/cli/exits.py", exit_codes_page),
+    "reference/config.md": ("src/holdfast/config/settings.py", config_page),
+    "reference/errors.md": ("src/holdfast/errors.py", errors_page),
+    "reference/events.md": ("src/holdfast/core/events.py", events_page),
+    "reference/library.md": ("src/holdfast/__init__.py", library_page),
+}
+
+
+def rendered() -> dict[Path, str]:
+    """Every generated page: where it stands, and what it has to say."""
+    return {DOCS / name: NOTICE.format(source=source) + "\n" + page() for name, (source, page) in PAGES.items()}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Write docs/reference from the code.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is behind its source")
+    arguments = parser.parse_args()
+    behind = 0
+    for path, text in rendered().items():
+        if path.is_file() and path.read_text("utf-8") == text:
+            continue
+        behind += 1
+        if arguments.check:
+            print(f"{path.relative_to(ROOT)} is behind its source: run `make docs`", file=sys.stderr)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+    return 1 if arguments.check and behind else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
