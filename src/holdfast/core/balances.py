@@ -66,6 +66,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     held: Decimal | None = None
     available: Decimal | None = None
     rows: tuple[tuple[str, str], ...] = ()  # The venue's own rows, symbol and stated total, where several make one.
+    credit: Decimal | None = None  # What the venue lends: explains an available above the total.
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

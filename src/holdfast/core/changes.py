@@ -122,6 +122,7 @@ class Discrepancy(msgspec.Struct, frozen=True, kw_only=True):
     theirs: Decimal | None
     found_s: float
     how: str | None = None
+    rows: tuple[tuple[str, str], ...] = ()  # The venue's own rows behind ``theirs``, where there are several.
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

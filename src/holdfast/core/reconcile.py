@@ -10,9 +10,10 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.core.changes import Want
+from holdfast.core.limits import DecayingCounter
 from holdfast.core.seams import Randomness
 
-__all__ = ["CallBudget", "PlannedRead", "ReconcileSettings", "Reconciler"]
+__all__ = ["PlannedRead", "ReconcileSettings", "Reconciler"]
 
 
 class ReconcileSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,20 +38,6 @@ class ReconcileSettings(msgspec.Struct, frozen=True, kw_only=True):
     """After a first failed read; doubles up to ``after_event_s``."""
 
 
-class CallBudget:
-    """A venue's call counter: it rises by a call's cost, falls with time, and must stay below a maximum."""
-
-    def __init__(self, *, maximum: float, decay_per_s: float) -> None: ...
-
-    def earliest_s(self, *, now_s: float, cost: float = 1.0) -> float:
-        """When a call of this cost fits, our clock; *now_s* where it fits already."""
-        raise NotImplementedError
-
-    def spend(self, *, now_s: float, cost: float = 1.0) -> None:
-        """Count one call."""
-        raise NotImplementedError
-
-
 class PlannedRead(msgspec.Struct, frozen=True, kw_only=True):
     """One read to make: at ``at_s`` (our clock) or, where that has passed, now."""
 
@@ -68,7 +55,12 @@ class Reconciler:
     """
 
     def __init__(
-        self, *, settings: ReconcileSettings, reads: tuple[str, ...], budget: CallBudget | None, randomness: Randomness
+        self,
+        *,
+        settings: ReconcileSettings,
+        reads: tuple[str, ...],
+        budget: DecayingCounter | None,
+        randomness: Randomness,
     ) -> None: ...
 
     def plan(self, *, now_s: float) -> PlannedRead:

@@ -10,10 +10,11 @@ import enum
 
 import msgspec
 
+from holdfast.core.limits import ConnectionBudget
 from holdfast.core.seams import Randomness
 from holdfast.core.venue import Channel, StreamRules
 
-__all__ = ["ClockJump", "ClockWatch", "ConnectBudget", "StreamLife", "StreamSettings", "StreamState"]
+__all__ = ["ClockJump", "ClockWatch", "StreamLife", "StreamSettings", "StreamState"]
 
 
 class StreamState(enum.StrEnum):
@@ -45,20 +46,6 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Reads failed in a row, without a live stream, before the broker's stream state is down."""
 
 
-class ConnectBudget:
-    """Connections allowed in a rolling window, shared by every stream to one host in this process."""
-
-    def __init__(self, *, connections: int, window_s: float) -> None: ...
-
-    def earliest_s(self, *, now_s: float) -> float:
-        """When the next connection fits, our clock."""
-        raise NotImplementedError
-
-    def spend(self, *, now_s: float) -> None:
-        """Count one attempt."""
-        raise NotImplementedError
-
-
 class StreamLife:
     """The stream of one broker. Never suspends."""
 
@@ -67,7 +54,7 @@ class StreamLife:
         *,
         rules: StreamRules,
         settings: StreamSettings,
-        budget: ConnectBudget,
+        budget: ConnectionBudget,
         randomness: Randomness,
         now_s: float,
     ) -> None: ...
