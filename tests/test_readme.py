@@ -25,7 +25,7 @@ def name_of(path: Path) -> str:
 @pytest.mark.processes
 @pytest.mark.parametrize(
     "path",
-    [path for path in PAGES if any(block.language == "console" for block in blocks_of(path))],
+    [path for path in PAGES if any(b.language == "console" and "skip" not in b.directives for b in blocks_of(path))],
     ids=name_of,
 )
 def test_page_can_be_followed(path: Path, tmp_path: Path) -> None:

@@ -286,9 +286,10 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
 }
 
 
-def rendered() -> dict[Path, str]:
-    """Every generated page: where it stands, and what it has to say."""
-    return {DOCS / name: NOTICE.format(source=source) + "\n" + page() for name, (source, page) in PAGES.items()}
+def rendered(name: str) -> str:
+    """What the generated page *name* has to say, headed by where it comes from."""
+    source, page = PAGES[name]
+    return NOTICE.format(source=source) + "\n" + page()
 
 
 def main() -> int:
@@ -296,7 +297,8 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is behind its source")
     arguments = parser.parse_args()
     behind = 0
-    for path, text in rendered().items():
+    for name in PAGES:
+        path, text = DOCS / name, rendered(name)
         if path.is_file() and path.read_text("utf-8") == text:
             continue
         behind += 1
