@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from holdfast.core.balances import Balance as Balance
     from holdfast.core.balances import BalanceState as BalanceState
     from holdfast.core.balances import Source as Source
+    from holdfast.core.health import Health as Health
     from holdfast.errors import BadCredentialError as BadCredentialError
     from holdfast.errors import BalanceStaleError as BalanceStaleError
     from holdfast.errors import BalanceUnknownError as BalanceUnknownError
@@ -40,9 +41,8 @@ if TYPE_CHECKING:
     from holdfast.runtime.broker import Broker as Broker
     from holdfast.runtime.desk import Desk as Desk
     from holdfast.runtime.open import open as open  # noqa: A004  # The verb users read: holdfast.open().
+    from holdfast.runtime.views import BalancesChanged as BalancesChanged
     from holdfast.runtime.views import BrokerStatus as BrokerStatus
-    from holdfast.runtime.views import Change as Change
-    from holdfast.runtime.views import Health as Health
     from holdfast.runtime.views import Lagged as Lagged
 
 __version__ = "0.1.0"
@@ -59,8 +59,8 @@ _HOMES = {
     "Desk": "holdfast.runtime.desk",
     "open": "holdfast.runtime.open",
     "BrokerStatus": "holdfast.runtime.views",
-    "Change": "holdfast.runtime.views",
-    "Health": "holdfast.runtime.views",
+    "BalancesChanged": "holdfast.runtime.views",
+    "Health": "holdfast.core.health",
     "Lagged": "holdfast.runtime.views",
     **dict.fromkeys(
         (
@@ -92,11 +92,11 @@ __all__ = [
     "BalanceStaleError",
     "BalanceState",
     "BalanceUnknownError",
+    "BalancesChanged",
     "BlockingBroker",
     "BlockingDesk",
     "Broker",
     "BrokerStatus",
-    "Change",
     "ClosedError",
     "Config",
     "ConfigError",

@@ -33,7 +33,11 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     max_age_s: Annotated[
         float,
-        Meta(gt=0, le=3600, description="A figure older than this is stale. Age counts from the request's start."),
+        Meta(
+            gt=0,
+            le=3600,
+            description="A figure older than this is stale; without a live stream REST is read twice as often.",
+        ),
     ] = 30.0
     anchor_max_age_s: Annotated[
         float,
@@ -45,7 +49,7 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 60.0
     reconcile_fault_s: Annotated[
         float,
-        Meta(ge=1, le=3600, description="Time between REST reads after a fault or a fill, and without a live stream."),
+        Meta(ge=1, le=3600, description="A REST read follows a fill or a fault within this time."),
     ] = 10.0
     rest_lag_s: Annotated[
         float | None,

@@ -16,7 +16,7 @@ from holdfast.core.balances import Balance
 from holdfast.core.seams import JournalRow
 from holdfast.errors import NotReadyError
 from holdfast.runtime.explain import explanation_of
-from holdfast.runtime.views import BrokerStatus, Change, Explanation, Health, RefreshReport
+from holdfast.runtime.views import BalancesChanged, BrokerStatus, Explanation, Health, RefreshReport
 
 if TYPE_CHECKING:
     from holdfast.runtime.guard import Guard
@@ -116,13 +116,13 @@ class Broker:
         """
         Every change from now on: ``async for change in broker.changes()``.
 
-        Yields ``Change``, and ``Lagged`` where the reader fell more than *limit* changes behind; ends when the desk
-        is closed.
+        Yields ``BalancesChanged``, and ``Lagged`` where the reader fell more than *limit* changes behind; ends when
+        the desk is closed.
         """
         self._guard.check()
         return self._supervisor.listeners.iterate(limit=limit)
 
-    def subscribe(self, callback: Callable[[Change], object]) -> Subscription:
+    def subscribe(self, callback: Callable[[BalancesChanged], object]) -> Subscription:
         """
         Call *callback* with every change from now on, in the very step in which figures changed.
 

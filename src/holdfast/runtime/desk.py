@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.errors import UnknownNameError
 from holdfast.runtime.listeners import Changes, Listeners, Subscription
-from holdfast.runtime.views import BrokerStatus, Change
+from holdfast.runtime.views import BalancesChanged, BrokerStatus
 
 if TYPE_CHECKING:
     from holdfast.config import Config
@@ -94,7 +94,7 @@ class Desk:
         self._guard.check()
         return self._listeners.iterate(limit=limit)
 
-    def subscribe(self, callback: Callable[[Change], object]) -> Subscription:
+    def subscribe(self, callback: Callable[[BalancesChanged], object]) -> Subscription:
         """Call *callback* with every broker's changes from now on (see ``Broker.subscribe``)."""
         self._guard.check()
         return self._listeners.subscribe(callback)

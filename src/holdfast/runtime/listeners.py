@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from holdfast.runtime.views import Change, Lagged
+from holdfast.runtime.views import BalancesChanged, Lagged
 
 __all__ = ["Changes", "Listeners", "Subscription"]
 
@@ -50,12 +50,12 @@ class Changes:
         if limit < 1:
             raise ValueError(f"limit has to be at least 1, not {limit}")
         self._limit = limit
-        self._queue: deque[Change] = deque()
+        self._queue: deque[BalancesChanged] = deque()
         self._missed: dict[str, int] = {}
         self._waiter: asyncio.Future[None] | None = None
         self._is_closed = False
 
-    def put(self, change: Change) -> None:
+    def put(self, change: BalancesChanged) -> None:
         """Add one change, dropping the oldest where the queue is full. For the broker; never suspends."""
         if len(self._queue) >= self._limit:
             dropped = self._queue.popleft()
@@ -75,7 +75,7 @@ class Changes:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Change | Lagged:
+    async def __anext__(self) -> BalancesChanged | Lagged:
         while True:
             if self._missed:
                 # What was dropped is always older than what is queued, so it is told first.
@@ -97,12 +97,12 @@ class Listeners:
 
     def __init__(self) -> None:
         # Replaced, never changed: a callback may leave, or bring another, while the list is being called.
-        self._callbacks: dict[object, Callable[[Change], object]] = {}
+        self._callbacks: dict[object, Callable[[BalancesChanged], object]] = {}
         # Weak: a reader that leaves its loop early is forgotten with its iterator.
         self._iterators: weakref.WeakSet[Changes] = weakref.WeakSet()
         self.is_empty = True
 
-    def subscribe(self, callback: Callable[[Change], object]) -> Subscription:
+    def subscribe(self, callback: Callable[[BalancesChanged], object]) -> Subscription:
         """Call *callback* with every change from now on. Never suspends."""
         place = object()  # The same function may be subscribed twice, and left once.
         self._callbacks = {**self._callbacks, place: callback}
@@ -121,7 +121,7 @@ class Listeners:
         self.is_empty = False
         return changes
 
-    def tell(self, change: Change) -> None:
+    def tell(self, change: BalancesChanged) -> None:
         """Hand *change* to everyone. Never suspends, never raises."""
         for callback in self._callbacks.values():
             try:

@@ -6,18 +6,17 @@ Every duration in here is seconds, and every age is measured on a clock that run
 
 from __future__ import annotations
 
-import enum
-
 import msgspec
 
 from holdfast.core.assets import AssetCode
 from holdfast.core.balances import Balance
+from holdfast.core.health import Health
 from holdfast.core.seams import JournalRow, StoreStatus
 from holdfast.core.venue import VenueMode
 
 __all__ = [
+    "BalancesChanged",
     "BrokerStatus",
-    "Change",
     "ChannelStatus",
     "Explanation",
     "Health",
@@ -26,14 +25,6 @@ __all__ = [
     "RefreshReport",
     "StreamStatus",
 ]
-
-
-class Health(enum.StrEnum):
-    """The measured state of a broker."""
-
-    HEALTHY = "healthy"  # Figures are live or fresh, reads succeed, the venue is online and the store accepts writes.
-    DEGRADED = "degraded"  # Figures can still be had, and something named in ``reasons`` is wrong.
-    DOWN = "down"  # Neither stream nor REST delivers, or the broker may not act at all.
 
 
 class ChannelStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +92,7 @@ class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
     suspects: tuple[AssetCode, ...]  # Assets that wait for a second, different read.
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class BalancesChanged(msgspec.Struct, frozen=True, kw_only=True):
     """
     Figures of some assets, or how far they may be trusted, changed.
 

@@ -10,20 +10,39 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holdfast.testing.clocks import FakeClock as FakeClock
+    from holdfast.testing.clocks import WorldClock as WorldClock
     from holdfast.testing.lanes import MemoryLane as MemoryLane
+    from holdfast.testing.venues import FakeClient as FakeClient
+    from holdfast.testing.venues import FakeStream as FakeStream
+    from holdfast.testing.venues import FakeVenue as FakeVenue
     from holdfast.testing.virtual_time import RealWaitError as RealWaitError
     from holdfast.testing.virtual_time import StuckError as StuckError
     from holdfast.testing.virtual_time import VirtualTimeLoop as VirtualTimeLoop
     from holdfast.testing.virtual_time import run_virtual as run_virtual
 
-__all__ = ["FakeClock", "MemoryLane", "RealWaitError", "StuckError", "VirtualTimeLoop", "run_virtual"]
+__all__ = [
+    "FakeClient",
+    "FakeClock",
+    "FakeStream",
+    "FakeVenue",
+    "MemoryLane",
+    "RealWaitError",
+    "StuckError",
+    "VirtualTimeLoop",
+    "WorldClock",
+    "run_virtual",
+]
 
 _HOMES = {
+    "FakeClient": "venues",
     "FakeClock": "clocks",
+    "FakeStream": "venues",
+    "FakeVenue": "venues",
     "MemoryLane": "lanes",
     "RealWaitError": "virtual_time",
     "StuckError": "virtual_time",
     "VirtualTimeLoop": "virtual_time",
+    "WorldClock": "clocks",
     "run_virtual": "virtual_time",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-__all__ = ["FakeClock"]
+__all__ = ["FakeClock", "WorldClock"]
 
 _START_WALL_US: Final = 1_790_000_000_000_000  # 2026-09-21: a date the fixtures of every venue are near to.
 
@@ -45,6 +45,10 @@ class FakeClock:
         """UTC microseconds as everybody else has them: unmoved by ``step_wall``. A simulated venue's clock."""
         return self._wall_us + round((self.now_s() - self._start_s) * 1_000_000)
 
+    def world(self) -> WorldClock:
+        """The clock of everybody else, a simulated venue's first of all: it neither sleeps nor steps with ours."""
+        return WorldClock(self)
+
     def advance(self, by_s: float) -> None:
         """Let *by_s* seconds pass. Only for a clock without a loop: a loop moves its clock itself."""
         if self._loop is not None:
@@ -62,3 +66,21 @@ class FakeClock:
         if for_s < 0:
             raise ValueError("a machine cannot sleep backwards")
         self._slept_s += for_s
+
+
+class WorldClock:
+    """What time it is outside of the machine whose clock is faked."""
+
+    __slots__ = ("_ours",)
+
+    def __init__(self, ours: FakeClock) -> None:
+        self._ours = ours
+
+    def now_s(self) -> float:
+        return self._ours.now_s()
+
+    def awake_s(self) -> float:
+        return self._ours.now_s()
+
+    def wall_us(self) -> int:
+        return self._ours.true_wall_us()

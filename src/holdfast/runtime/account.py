@@ -1,0 +1,407 @@
+"""
+One supervised account: what its venue states goes in, figures, journal rows and events come out.
+
+Every method is a plain function, so that what belongs together happens in one step. The rules are the ledger's and
+the stream life's; in here is only who is told what.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from holdfast.core.assets import AssetCode
+from holdfast.core.balances import BalanceState, Delta, OrderChange, OrdersSnapshot, Partial, Snapshot
+from holdfast.core.changes import NOTHING, Change, Outcome, WantKind
+from holdfast.core.events import event
+from holdfast.core.ledger import Ledger
+from holdfast.core.reconcile import Reconciler
+from holdfast.core.seams import Clock, JournalRow, Store
+from holdfast.core.streaming import StreamLife, StreamState
+from holdfast.core.venue import Channel, VenueMode, VenueStatus, VenueStream
+from holdfast.runtime.alarm import Alarm
+from holdfast.runtime.emitter import Emitter
+from holdfast.runtime.listeners import Listeners
+from holdfast.runtime.record import amount_text, row_of_balance, row_of_change, row_of_discrepancy
+from holdfast.runtime.views import BalancesChanged, ChannelStatus, StreamStatus
+
+__all__ = ["Account"]
+
+
+class Account:
+    """
+    A ledger with its stream's life, its journal and its listeners; it is the stream's ``StreamSink``.
+
+    Attributes:
+        stream: The venue's stream, or ``None`` where none is wanted.
+        reading: Rung whenever the reading schedule may have changed.
+        halted_reason: Why nothing more is taken in, or ``None``.
+        on_moment: Called when the nearest moment to look at something may have come nearer.
+        on_halt: Called once when the account is halted.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        ledger: Ledger,
+        life: StreamLife | None,
+        reconciler: Reconciler,
+        store: Store,
+        clock: Clock,
+        emitter: Emitter,
+        listeners: Sequence[Listeners],
+    ) -> None:
+        self.name = name
+        self.ledger = ledger
+        self.life = life
+        self.reconciler = reconciler
+        self.store = store
+        self.clock = clock
+        self.emitter = emitter
+        self.stream: VenueStream | None = None
+        self.reading = Alarm(clock)
+        self.halted_reason: str | None = None
+        self.venue_mode = VenueMode.UNKNOWN
+        self.on_moment: Callable[[float], None] = _ignore
+        self.on_halt: Callable[[], None] = _ignore
+        self._listeners = tuple(listeners)
+        self._waiters: list[asyncio.Future[None]] = []
+        self._shown_states: dict[AssetCode, BalanceState] = {}
+        self._stream_state = life.state if life is not None else None
+        self._stream_since_s = self._connecting_since_s = clock.now_s()
+        self._last_frame_s: float | None = None
+        self._is_open = False
+        self._connects = 0
+        self._channels = {channel: _ChannelRecord() for channel in Channel}
+        self._refused: set[tuple[str, str]] = set()
+
+    # The stream's word (StreamSink): plain functions that do not raise
+
+    def frame_arrived(self, now_s: float) -> None:
+        # Called for every heartbeat: nothing that takes time belongs here.
+        self._last_frame_s = now_s
+        if self.life is not None:
+            self.life.frame_arrived(now_s)
+        self.ledger.prove(now_s)
+
+    def stream_opened(self) -> None:
+        now_s = self.clock.now_s()
+        self._is_open = True
+        self._connects += 1
+        if self.life is not None:
+            self.life.opened(now_s=now_s)
+        self.emitter(event("stream.connected", broker=self.name, attempt=self._connects))
+        self.note_stream(now_s)
+
+    def channel_subscribed(self, channel: Channel) -> None:
+        now_s = self.clock.now_s()
+        self._channels[channel].is_subscribed = True
+        if self.life is not None:
+            self.life.subscribed(channel, now_s=now_s)
+        self.note_stream(now_s)
+
+    def channel_refused(self, channel: Channel, reason: str) -> None:
+        self._channels[channel].is_subscribed = False
+        self.answer_refused(channel.value, "subscription_refused", reason)
+        self._lose_channel(channel, "refused")
+
+    def channel_gapped(self, channel: Channel, *, expected: int, found: int | None) -> None:
+        self._channels[channel].gaps += 1
+        self.emitter(event("stream.gapped", broker=self.name, channel=channel.value, expected=expected, found=found))
+        self._lose_channel(channel, "gap")
+
+    def balances_stated(self, snapshot: Snapshot | Partial) -> None:
+        now_s = snapshot.as_of_s
+        self._channels[Channel.BALANCES].last_s = now_s
+        if isinstance(snapshot, Snapshot):
+            self.take(self.ledger.state_snapshot, snapshot, read=snapshot.read, now_s=now_s)
+            self._stated(Channel.BALANCES, now_s)
+        else:
+            self.take(self.ledger.state_partial, snapshot, read=snapshot.read, now_s=now_s)
+
+    def balances_moved(self, deltas: Sequence[Delta]) -> None:
+        now_s = self._channels[Channel.BALANCES].last_s = self.clock.now_s()
+        self.take(self.ledger.move, deltas, read="balances", now_s=now_s)
+
+    def orders_stated(self, snapshot: OrdersSnapshot) -> None:
+        now_s = self._channels[Channel.ORDERS].last_s = snapshot.as_of_s
+        self.take(self.ledger.state_orders, snapshot, read=snapshot.read, now_s=now_s)
+        self._stated(Channel.ORDERS, now_s)
+
+    def orders_changed(self, changes: Sequence[OrderChange]) -> None:
+        now_s = self._channels[Channel.ORDERS].last_s = self.clock.now_s()
+        self.take(self.ledger.change_orders, changes, read="orders", now_s=now_s)
+
+    def venue_changed(self, status: VenueStatus) -> None:
+        before, self.venue_mode = self.venue_mode, status.mode
+        if before is status.mode or (before is VenueMode.UNKNOWN and status.mode is VenueMode.ONLINE):
+            return
+        self.emitter(event("venue.changed", broker=self.name, before=before.value, after=status.mode.value))
+        self.wake()
+
+    def answer_refused(self, read: str, reason: str, detail: str) -> None:
+        self.ledger.refuse(read, reason, now_s=self.clock.now_s())
+        # A venue that speaks nonsense does so many times: said once, until this read is believed again.
+        if (read, reason) not in self._refused:
+            self._refused.add((read, reason))
+            self.emitter(event("answer.refused", broker=self.name, read=read, reason=reason, detail=detail[:200]))
+
+    def _stated(self, channel: Channel, now_s: float) -> None:
+        self._channels[channel].has_snapshot = True
+        if self.life is not None:
+            self.life.stated(channel, now_s=now_s)
+        self.note_stream(now_s)
+
+    def _lose_channel(self, channel: Channel, reason: str) -> None:
+        now_s = self.clock.now_s()
+        self._channels[channel].has_snapshot = False
+        if self.life is not None:
+            self.life.unstated(channel, reason, now_s=now_s)
+        self.take(self.ledger.lose_channel, channel, reason, read=channel.value, now_s=now_s)
+        self.note_stream(now_s)
+
+    def stream_lost(self, reason: str) -> None:
+        """The connection, or the attempt at one, ended."""
+        now_s = self.clock.now_s()
+        was_open, self._is_open = self._is_open, False
+        self._last_frame_s = None
+        for record in self._channels.values():
+            record.is_subscribed = record.has_snapshot = False
+            record.last_s = None
+        if self.life is not None:
+            self.life.lost(reason, now_s=now_s)
+        if was_open:
+            self.emitter(event("stream.lost", broker=self.name, reason=reason))
+            self.take(self.ledger.lose_stream, reason, read="stream", now_s=now_s)
+            self.reconciler.hurry("stream_lost", now_s=now_s)
+        self.note_stream(now_s)
+        self.reading.ring()
+
+    def note_stream(self, now_s: float) -> None:
+        """Tell what the stream's state has become, where it changed."""
+        self.on_moment(now_s)
+        if self.life is None:
+            return
+        before, state = self._stream_state, self.life.state
+        if state is before or before is None:
+            return
+        if before is not StreamState.SNAPSHOT:
+            self._connecting_since_s = self._stream_since_s
+        self._stream_state = state
+        self._stream_since_s = now_s
+        names = {"before": before.value, "after": state.value}
+        self.emitter(event("supervisor.changed", broker=self.name, **names, reason=self.life.reason))
+        if state is StreamState.LIVE:
+            after_s = round(now_s - self._connecting_since_s, 3)
+            self.emitter(event("stream.live", broker=self.name, after_s=after_s))
+        if StreamState.LIVE in (before, state):
+            self.reconciler.set_live(state is StreamState.LIVE, now_s=now_s)
+            self.reading.ring()
+        self.tell_states()
+        self.wake()
+
+    def stream_status(self, now_s: float) -> StreamStatus:
+        """The stream as a value; ``down`` without a reason where none is wanted."""
+        life = self.life
+        channels = tuple(
+            ChannelStatus(
+                name=channel.value,
+                is_subscribed=record.is_subscribed,
+                has_snapshot=record.has_snapshot,
+                age_s=None if record.last_s is None else max(0.0, now_s - record.last_s),
+                gaps=record.gaps,
+            )
+            for channel, record in self._channels.items()
+        )
+        return StreamStatus(
+            state="down" if life is None else life.state.value,
+            reason="not_wanted" if life is None else life.reason,
+            for_s=max(0.0, now_s - self._stream_since_s),
+            last_frame_age_s=None if self._last_frame_s is None else max(0.0, now_s - self._last_frame_s),
+            connects=self._connects,
+            channels=channels,
+        )
+
+    # Statements of any source
+
+    def take(self, rule: Callable[..., Outcome], *facts: Any, read: str, now_s: float) -> Outcome:
+        """
+        Let the ledger judge *facts*, and see to everything its outcome asks for.
+
+        Never raises: a bug in a rule halts this account alone and keeps its evidence.
+        """
+        if self.halted_reason is not None:
+            return NOTHING
+        try:
+            outcome = rule(*facts, now_s=now_s)
+            if outcome is not NOTHING:
+                self._settle(outcome, read=read, now_s=now_s)
+        except Exception as error:
+            self.halt("invariant", error)
+            return NOTHING
+        return outcome
+
+    def halt(self, reason: str, error: BaseException | None = None) -> None:
+        """Take nothing in any more; figures stay as they are, and age."""
+        if self.halted_reason is not None:
+            return
+        self.halted_reason = reason
+        self.emitter(event("broker.halted", broker=self.name, reason=reason))
+        if error is not None:
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": f"broker {self.name} is halted: {reason}", "exception": error}
+            )
+        self.on_halt()
+        self.wake()
+
+    def journal_everything(self, why: str) -> None:
+        """Write down where every asset stands now."""
+        wall_us = self.clock.wall_us()
+        balances = self.ledger.balances(now_s=self.clock.now_s()).values()
+        rows = [row_of_balance(each, why=why, wall_us=wall_us) for each in balances if each.total is not None]
+        if rows:
+            self.store.append(rows)
+
+    def _settle(self, outcome: Outcome, *, read: str, now_s: float) -> None:
+        wall_us = self.clock.wall_us()
+        rows: list[JournalRow] = [row_of_change(each, read=read, wall_us=wall_us) for each in outcome.changes]
+        if outcome.found or outcome.resolved:
+            disagreements = (*outcome.found, *outcome.resolved)
+            rows += [row_of_discrepancy(each, wall_us=wall_us) for each in disagreements]
+        if rows:
+            self.store.append(rows)
+        self._tell_judgement(outcome, read)
+        if outcome.wants:
+            self._see_to_wants(outcome, now_s)
+        if outcome.changes:
+            self._tell_changes(outcome.changes)
+        if outcome.invalidated is not None or outcome.suspect is not None:
+            self.tell_states()
+        self.wake()
+        self.on_moment(now_s)
+
+    def _see_to_wants(self, outcome: Outcome, now_s: float) -> None:
+        self.reconciler.want(self.ledger.wants)
+        self.reading.ring()
+        for want in outcome.wants:
+            if want.kind is not WantKind.RESUBSCRIBE or want.channel is None:
+                continue
+            delay_s = want.not_before_s - now_s
+            if delay_s > 0:
+                asyncio.get_running_loop().call_later(delay_s, self._resubscribe, want.channel, want.reason)
+            else:
+                self._resubscribe(want.channel, want.reason)
+
+    def _resubscribe(self, channel: Channel, reason: str) -> None:
+        if self.stream is None or self.life is None or not self._is_open or self.halted_reason is not None:
+            return
+        now_s = self.clock.now_s()
+        self._channels[channel].has_snapshot = False
+        self.life.unstated(channel, reason, now_s=now_s)
+        self.emitter(event("stream.resubscribed", broker=self.name, channel=channel.value, reason=reason))
+        self.stream.resubscribe(channel, reason)
+        self.note_stream(now_s)
+
+    # Telling
+
+    def _tell_judgement(self, outcome: Outcome, read: str) -> None:
+        facts = {"broker": self.name, "read": read}
+        if outcome.refused is not None:
+            self.answer_refused(read, outcome.refused, "")
+        elif self._refused:
+            self._refused = {key for key in self._refused if key[0] != read}
+        if outcome.suspect is not None:
+            assets = ",".join(outcome.suspect_assets[:20])
+            self.emitter(event("answer.suspected", **facts, reason=outcome.suspect, assets=assets))
+        if outcome.confirmed is not None:
+            self.emitter(event("answer.confirmed", **facts, reason=outcome.confirmed))
+        if outcome.dismissed is not None:
+            self.emitter(event("answer.dismissed", **facts, reason=outcome.dismissed))
+        if outcome.invalidated is not None:
+            self.emitter(event("balance.invalidated", broker=self.name, reason=outcome.invalidated, assets=None))
+        for each in outcome.found:
+            ours, theirs = amount_text(each.ours), amount_text(each.theirs)
+            named = {"broker": self.name, "asset": each.asset, "kind": each.kind}
+            self.emitter(event("discrepancy.found", **named, ours=ours, theirs=theirs))
+        for each in outcome.resolved:
+            named = {"broker": self.name, "asset": each.asset, "kind": each.kind}
+            self.emitter(event("discrepancy.resolved", **named, how=each.how))
+
+    def _tell_changes(self, changes: tuple[Change, ...]) -> None:
+        if self.emitter.is_heard:
+            now_s = self.clock.now_s()
+            for change in changes:
+                if not change.is_money:
+                    continue
+                balance = self.ledger.balance(change.asset, now_s=now_s)
+                self.emitter(
+                    event(
+                        "balance.changed",
+                        broker=self.name,
+                        asset=change.asset,
+                        total=amount_text(balance.total),
+                        held=amount_text(balance.held),
+                        available=amount_text(balance.available),
+                        state=balance.state.value,
+                        source=None if balance.source is None else balance.source.value,
+                        kind=change.kind,
+                    )
+                )
+        for listeners in self._listeners:
+            if not listeners.is_empty:
+                assets = tuple(dict.fromkeys(change.asset for change in changes))
+                listeners.tell(BalancesChanged(broker=self.name, kind=changes[0].kind, assets=assets))
+
+    def tell_states(self) -> None:
+        """Tell of figures whose state moved without the figure moving. Costs nothing while nobody listens."""
+        if all(listeners.is_empty for listeners in self._listeners):
+            return
+        balances = self.ledger.balances(now_s=self.clock.now_s())
+        before, self._shown_states = self._shown_states, {code: each.state for code, each in balances.items()}
+        moved = tuple(code for code, state in self._shown_states.items() if before.get(code, state) is not state)
+        if moved:
+            for listeners in self._listeners:
+                listeners.tell(BalancesChanged(broker=self.name, kind="state", assets=moved))
+
+    def wake(self) -> None:
+        """Let everyone who waits for a change look again."""
+        if self._waiters:
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                _end(waiter)
+
+    async def changed(self, *, within_s: float) -> None:
+        """Suspend until anything changed, at most *within_s* seconds."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        self._waiters.append(waiter)
+        timer = loop.call_later(within_s, _end, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+
+class _ChannelRecord:
+    """What one channel did on this connection, and how often its sequence broke since the start."""
+
+    __slots__ = ("gaps", "has_snapshot", "is_subscribed", "last_s")
+
+    def __init__(self) -> None:
+        self.is_subscribed = False
+        self.has_snapshot = False
+        self.last_s: float | None = None
+        self.gaps = 0
+
+
+def _end(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def _ignore(*_: object) -> None:
+    pass

@@ -1,0 +1,51 @@
+"""Where events go: to the log, and to whoever asked for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from holdfast.core.events import Event
+from holdfast.core.seams import Emit
+from holdfast.runtime.listeners import Subscription
+
+__all__ = ["Emitter"]
+
+
+class Emitter:
+    """
+    An ``Emit`` with any number of listeners. Calling it never blocks and never raises.
+
+    Attributes:
+        is_heard: False while nobody listens: events that are costly to make need not be made then.
+    """
+
+    def __init__(self, sinks: Sequence[Emit] = ()) -> None:
+        self._sinks: tuple[Callable[[Event], object], ...] = tuple(sinks)
+        self.is_heard = bool(sinks)
+
+    def __call__(self, event: Event) -> None:
+        for sink in self._sinks:
+            try:
+                sink(event)
+            except Exception as error:
+                # A listener's bug is its own: the account it heard of goes on.
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": "a listener to events failed", "exception": error}
+                )
+
+    def subscribe(self, callback: Callable[[Event], object]) -> Subscription:
+        """Call *callback* with every event from now on. Never suspends."""
+
+        # Wrapped, so that the same function may listen twice and leave once.
+        def sink(event: Event) -> object:
+            return callback(event)
+
+        self._sinks = (*self._sinks, sink)
+        self.is_heard = True
+
+        def leave() -> None:
+            self._sinks = tuple(other for other in self._sinks if other is not sink)
+            self.is_heard = bool(self._sinks)
+
+        return Subscription(leave)

@@ -1,0 +1,196 @@
+"""
+One account's REST reads: by the schedule, or because somebody asked; one at a time.
+
+A failed read changes nothing but the count of errors; the last good figures stay, labelled by their age.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from holdfast.core.changes import Outcome, WantKind
+from holdfast.core.events import event
+from holdfast.core.health import Fault, fault_of
+from holdfast.core.venue import VenueClient
+from holdfast.errors import HoldfastError, PayloadError
+from holdfast.runtime.account import Account
+from holdfast.runtime.views import RefreshReport
+
+__all__ = ["ORDERS", "Reader"]
+
+ORDERS: Final = "orders"
+"""The schedule's name for the read of open orders."""
+
+_REFRESH_ATTEMPTS: Final = 4
+_REFRESH_WAIT_S: Final = 1.0
+
+
+class Reader:
+    """
+    Reads one account through its client.
+
+    Attributes:
+        error_count: Consecutive counted errors; 0 after one success.
+        last_error: The latest failure's text, until a read succeeds.
+        last_success_s: When the latest believed answer was requested, our clock.
+        latency_s: How long the latest answer took.
+        parked_cause: Why the credential is left alone, or None.
+        parked_until_s: Until when, our clock.
+    """
+
+    def __init__(self, account: Account, client: VenueClient, *, failure_threshold: int) -> None:
+        self._account = account
+        self._client = client
+        self._clock = account.clock
+        self._turn = asyncio.Lock()
+        self._failure_threshold = failure_threshold
+        self._failing: str | None = None
+        self.error_count = 0
+        self.last_error: str | None = None
+        self.last_success_s: float | None = None
+        self.latency_s: float | None = None
+        self.parked_cause: str | None = None
+        self.parked_until_s: float | None = None
+
+    async def run(self) -> None:
+        """Read by the schedule until cancelled. Suspends for ever."""
+        account = self._account
+        while True:
+            plan = account.reconciler.plan(now_s=self._clock.now_s())
+            if plan.at_s > self._clock.now_s():
+                await account.reading.wait_until(plan.at_s)
+                # Rung or not, the plan may be another one by now.
+                continue
+            async with self._turn:
+                await self._read(plan.read)
+
+    async def refresh(self, *, timeout_s: float) -> RefreshReport:
+        """Read balances and open orders now, and again where an answer is suspect. Suspends; never raises."""
+        account, clock = self._account, self._clock
+        began_s = clock.now_s()
+        reads: list[str] = []
+        changed: dict[str, None] = {}
+        suspects: tuple[str, ...] = ()
+        attempts = 0
+        error: str | None = "not asked"
+        try:
+            async with asyncio.timeout(timeout_s), self._turn:
+                wanted = [self._client.balance_reads[0], ORDERS]
+                while wanted and attempts < _REFRESH_ATTEMPTS * 2:
+                    read = wanted[0]
+                    attempts += 1
+                    outcome = await self._read(read)
+                    error = self.last_error
+                    if outcome is None:
+                        if self.parked_cause is not None or account.halted_reason is not None:
+                            break
+                        await asyncio.sleep(_REFRESH_WAIT_S)
+                        continue
+                    wanted.pop(0)
+                    error = None
+                    reads.append(read)
+                    changed.update(dict.fromkeys(change.asset for change in outcome.changes))
+                    if read != ORDERS:
+                        suspects = outcome.suspect_assets if outcome.suspect is not None else ()
+                        second = await self._wait_for_second_read()
+                        if second is not None and len(reads) < _REFRESH_ATTEMPTS:
+                            wanted.insert(0, second)
+        except TimeoutError:
+            error = self.last_error or f"not answered within {timeout_s} s"
+        return RefreshReport(
+            broker=account.name,
+            reads=tuple(reads),
+            attempts=attempts,
+            took_s=clock.now_s() - began_s,
+            changed=tuple(changed),
+            suspects=suspects,
+            error=account.halted_reason or error,
+        )
+
+    async def _wait_for_second_read(self) -> str | None:
+        """Which other read would settle a suspicion, once it may leave; None where nothing is suspect."""
+        for want in self._account.ledger.wants:
+            if want.kind is WantKind.READ_BALANCES and want.other_than is not None:
+                others = [read for read in self._client.balance_reads if read != want.other_than]
+                if others:
+                    await asyncio.sleep(max(0.0, want.not_before_s - self._clock.now_s()))
+                    return others[0]
+        return None
+
+    async def _read(self, read: str) -> Outcome | None:
+        """Make one read; its outcome, or None where it failed."""
+        account, clock = self._account, self._clock
+        began_s = clock.now_s()
+        account.reconciler.started(read, now_s=began_s)
+        try:
+            if read == ORDERS:
+                orders = await self._client.open_orders()
+                outcome = account.take(account.ledger.state_orders, orders, read=orders.read, now_s=clock.now_s())
+            else:
+                balances = await self._client.read_balances(read)
+                outcome = account.take(account.ledger.state_snapshot, balances, read=read, now_s=clock.now_s())
+        except HoldfastError as error:
+            self.failed(read, error)
+            return None
+        self._succeeded(read, began_s)
+        return outcome
+
+    def failed(self, read: str, error: HoldfastError) -> None:
+        """Count a failure, and leave venue or credential alone for as long as it calls for."""
+        account, now_s = self._account, self._clock.now_s()
+        fault = fault_of(error)
+        if fault.counts:
+            self.error_count += 1
+        # Said once per kind of fault, and again when it has gone on for too long: not with every attempt.
+        is_news = fault.word != self._failing or (fault.counts and self.error_count == self._failure_threshold)
+        self._failing = fault.word
+        self.last_error = f"{read}: {error}"
+        if isinstance(error, PayloadError):
+            account.answer_refused(read, type(error).__name__, str(error))
+        if fault.pause_s is not None:
+            account.reconciler.pause(now_s + fault.pause_s)
+        self._park(fault, now_s)
+        account.reconciler.ended(read, ok=False, now_s=now_s)
+        if account.life is not None:
+            account.life.read_ended(ok=False, now_s=now_s)
+        if is_news:
+            account.emitter(
+                event(
+                    "read.failed",
+                    broker=account.name,
+                    read=read,
+                    fault=fault.word,
+                    error=str(error)[:300],
+                    count=self.error_count,
+                )
+            )
+        account.note_stream(now_s)
+        account.tell_states()
+        account.wake()
+
+    def _park(self, fault: Fault, now_s: float) -> None:
+        if fault.parks is None:
+            return
+        is_news = self.parked_cause != fault.parks
+        self.parked_cause = fault.parks
+        self.parked_until_s = None if fault.pause_s is None else now_s + fault.pause_s
+        if is_news:
+            name = self._account.name
+            self._account.emitter(event("credential.parked", broker=name, cause=fault.parks, for_s=fault.pause_s))
+
+    def _succeeded(self, read: str, began_s: float) -> None:
+        account, now_s = self._account, self._clock.now_s()
+        if self.last_error is not None:
+            account.emitter(event("read.recovered", broker=account.name, read=read, after=self.error_count))
+        if self.parked_cause is not None:
+            account.emitter(event("credential.unparked", broker=account.name, cause=self.parked_cause))
+        self.error_count = 0
+        self._failing = self.last_error = self.parked_cause = self.parked_until_s = None
+        self.last_success_s = began_s
+        self.latency_s = now_s - began_s
+        account.reconciler.ended(read, ok=True, now_s=now_s)
+        if account.life is not None:
+            account.life.read_ended(ok=True, now_s=now_s)
+        account.note_stream(now_s)
+        account.wake()

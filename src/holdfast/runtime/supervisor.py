@@ -1,0 +1,351 @@
+"""
+What keeps one broker true: load the venue's names, prove whose account it is, read, stream, and come back from faults.
+
+A shell only. The ledger judges figures, the stream's life says when to connect and when to give up, the schedule says
+when to read; this connects, waits and reads as told, and survives whatever the venue does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import difflib
+from collections.abc import Callable
+from typing import Final, Literal
+
+import msgspec
+
+from holdfast.core.assets import AssetCode, asset_code
+from holdfast.core.balances import Balance
+from holdfast.core.events import event
+from holdfast.core.health import Facts, judge
+from holdfast.core.seams import Randomness, Store
+from holdfast.core.venue import VenueClient, VenueStream
+from holdfast.errors import HoldfastError, OwnedElsewhereError, StoreError, UnknownNameError
+from holdfast.runtime.account import Account
+from holdfast.runtime.alarm import Alarm
+from holdfast.runtime.listeners import Listeners
+from holdfast.runtime.reader import Reader
+from holdfast.runtime.views import BrokerStatus, NonceStatus, RefreshReport
+from holdfast.runtime.watch import Watch
+
+__all__ = ["ACCOUNT_FACT", "Contact", "PinnedAccount", "Supervisor"]
+
+Contact = Literal["stream", "rest", "none"]
+"""How far a broker reaches out: a live stream, REST reads only, or nothing but its own store."""
+
+ACCOUNT_FACT: Final = "account"
+"""The store's fact that pins which account this broker is."""
+
+_LOAD_WAIT_INITIAL_S: Final = 1.0
+_LOAD_WAIT_MAX_S: Final = 60.0
+_SKEW_TOLD_S: Final = 2.0
+_PRUNE_EVERY_S: Final = 6 * 3600.0
+
+
+class PinnedAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """Which account a broker's store belongs to, and which credential it was last proved with."""
+
+    account_id: str
+    fingerprint: str
+
+
+class Supervisor:
+    """
+    One broker's tasks and answers.
+
+    Args:
+        account: The ledger and what hangs on it.
+        client: The venue's reads.
+        stream: The venue's stream, or None where none is wanted or offered.
+        pinned: What the store says of the account, or None for a new store.
+        own: Called with the venue's account id once it is known; takes the account's owner lock.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: Account,
+        client: VenueClient,
+        stream: VenueStream | None,
+        listeners: Listeners,
+        venue: str,
+        environment: str,
+        contact: Contact,
+        fingerprint: str,
+        pinned: PinnedAccount | None,
+        failure_threshold: int,
+        randomness: Randomness,
+        own: Callable[[str], None],
+    ) -> None:
+        self.name = account.name
+        self.venue = venue
+        self.environment = environment
+        self.account = account
+        self.listeners = listeners
+        self.account_id = None if pinned is None else pinned.account_id
+        self._client = client
+        self._clock = account.clock
+        self._contact = contact
+        self._fingerprint = fingerprint
+        self._pinned = pinned
+        self._failure_threshold = failure_threshold
+        self._randomness = randomness
+        self._own = own
+        self._reader = Reader(account, client, failure_threshold=failure_threshold)
+        self._watch = Watch(account)
+        self._stream = stream
+        account.stream = stream
+        account.on_halt = self._end_tasks
+        self._tasks: asyncio.Task[None] | None = None
+        self._is_loaded = False
+        self._clock_offset_s: float | None = None
+        self.nonces_refused = 0
+
+    @property
+    def store(self) -> Store:
+        return self.account.store
+
+    # Life
+
+    def start(self) -> None:
+        """Begin to supervise. Needs a running loop; never suspends."""
+        self._watch.start()
+        self.account.emitter(event("broker.opened", broker=self.name, venue=self.venue, environment=self.environment))
+        if self._contact != "none" and self.account.halted_reason is None:
+            self._tasks = asyncio.get_running_loop().create_task(self._run(), name=f"holdfast {self.name}")
+
+    async def stop(self) -> None:
+        """End the tasks and close stream, client and store, in that order. Suspends."""
+        self._watch.stop()
+        if self._tasks is not None:
+            self._tasks.cancel()
+            await asyncio.gather(self._tasks, return_exceptions=True)
+        self.listeners.close()
+        self.account.wake()
+        try:
+            await self._client.close()
+        finally:
+            await self.store.close()
+        self.account.emitter(event("broker.closed", broker=self.name))
+
+    def _end_tasks(self) -> None:
+        if self._tasks is not None:
+            self._tasks.cancel()
+
+    async def _run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._prune())
+                await self._load()
+                await self._identify()
+                tasks.create_task(self._reader.run())
+                if self._stream is not None:
+                    tasks.create_task(self._serve(self._stream))
+        except* OwnedElsewhereError:
+            self.account.halt("owned_elsewhere")
+        except* Exception as errors:
+            # A bug of ours ends this broker alone; the others go on, and its figures age in the open.
+            self.account.halt("invariant", errors)
+
+    async def _load(self) -> None:
+        """Fetch the venue's names, however long it takes."""
+        wait_s = _LOAD_WAIT_INITIAL_S
+        while True:
+            try:
+                await self._client.load()
+            except HoldfastError as error:
+                self._reader.failed("load", error)
+            else:
+                self._is_loaded = True
+                self.account.wake()
+                break
+            # Jitter: every bot of a venue comes back from the same outage at once.
+            await Alarm(self._clock).wait_until(self._clock.now_s() + wait_s * self._randomness.uniform(0.5, 1.0))
+            wait_s = min(wait_s * 2, _LOAD_WAIT_MAX_S)
+        await self._look_at_venue()
+
+    async def _look_at_venue(self) -> None:
+        """The venue's own word about itself, and its clock; neither is needed to go on."""
+        try:
+            self.account.venue_changed(await self._client.status())
+            time = await self._client.server_time()
+        except HoldfastError:
+            return
+        # The venue read its clock at some moment between request and reply: the middle is the best guess, and half
+        # of the way plus its resolution the doubt.
+        doubt_s = (time.received_s - time.sent_s) / 2 + time.resolution_s
+        ours_s = time.wall_us / 1_000_000 - (time.received_s - time.sent_s) / 2
+        self._clock_offset_s = round(time.venue_time_s + time.resolution_s / 2 - ours_s, 3)
+        if abs(self._clock_offset_s) > _SKEW_TOLD_S + doubt_s:
+            self.account.emitter(event("clock.skewed", venue=self.venue, offset_s=self._clock_offset_s))
+
+    async def _identify(self) -> None:
+        """
+        Prove that the credential belongs to the account this store is of.
+
+        Asked of the venue once per credential, while it is healthy, and kept: the answer cannot change.
+        """
+        pinned = self._pinned
+        if pinned is not None and pinned.fingerprint == self._fingerprint:
+            self._own(pinned.account_id)
+            return
+        while True:
+            try:
+                info = await self._client.credential_info()
+            except HoldfastError as error:
+                self._reader.failed("credential_info", error)
+                pause_s = (
+                    10.0 if self._reader.parked_until_s is None else self._reader.parked_until_s - self._clock.now_s()
+                )
+                await Alarm(self._clock).wait_until(self._clock.now_s() + max(1.0, pause_s))
+                continue
+            break
+        if pinned is not None and pinned.account_id != info.account_id:
+            self.account.emitter(
+                event("account.mismatched", broker=self.name, expected=pinned.account_id, found=info.account_id)
+            )
+            self.account.halt("account_mismatch")
+            await asyncio.sleep(0)  # Let the halt's cancellation arrive before anything is read.
+            return
+        self._own(info.account_id)
+        self.account_id = info.account_id
+        self._pinned = PinnedAccount(account_id=info.account_id, fingerprint=self._fingerprint)
+        with contextlib.suppress(StoreError):  # Told by the watch; the venue is asked again next time.
+            await self.store.keep_fact(ACCOUNT_FACT, msgspec.json.encode(self._pinned).decode())
+        self.account.emitter(event("account.identified", broker=self.name, account=info.account_id))
+
+    async def _serve(self, stream: VenueStream) -> None:
+        """Connect and serve, lose and connect again, for ever."""
+        account, life = self.account, self.account.life
+        assert life is not None
+        alarm = Alarm(self._clock)
+        while True:
+            at_s = life.connect_at_s()
+            now_s = self._clock.now_s()
+            if at_s is None or at_s > now_s:
+                # The life may change its mind (a shorter wait after a maintenance): looked at again every few seconds.
+                await alarm.wait_until(now_s + 5.0 if at_s is None else min(at_s, now_s + 5.0))
+                continue
+            life.connecting(now_s=now_s)
+            account.note_stream(now_s)
+            reason = "closed"
+            try:
+                await stream.run(account)
+            except HoldfastError as error:
+                reason = _word_of(error)
+            finally:
+                account.stream_lost(reason)
+
+    async def _prune(self) -> None:
+        """Drop old journal segments, now and then."""
+        while True:
+            try:
+                rows = await self.store.prune(wall_us=self._clock.wall_us())
+            except StoreError:
+                rows = 0
+            if rows:
+                self.account.emitter(event("journal.pruned", broker=self.name, rows=rows))
+            await Alarm(self._clock).wait_until(self._clock.now_s() + _PRUNE_EVERY_S)
+
+    # Answers
+
+    def balance(self, asset: AssetCode) -> Balance:
+        now_s = self._clock.now_s()
+        self._watch.observe(now_s)
+        balance = self.account.ledger.balance(asset, now_s=now_s)
+        if balance.total is None or not balance.total:
+            # Only a figure that is not there, or zero, can be that of an asset that does not exist.
+            self._check_asset(asset)
+        return balance
+
+    def balances(self) -> dict[AssetCode, Balance]:
+        now_s = self._clock.now_s()
+        self._watch.observe(now_s)
+        balances = self.account.ledger.balances(now_s=now_s)
+        return {asset: balances[asset] for asset in sorted(balances)}
+
+    def _check_asset(self, asset: AssetCode) -> None:
+        asset_code(asset)
+        if not self._is_loaded:
+            return
+        listed = self._client.assets
+        if asset in listed or asset in self.account.ledger.balances(now_s=self._clock.now_s()):
+            return
+        near = difflib.get_close_matches(asset.upper(), listed, n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else f"it lists {len(listed)} assets, such as BTC and USD"
+        raise UnknownNameError(f"{self.venue} lists no asset {asset!a}: {hint}")
+
+    @property
+    def error_count(self) -> int:
+        return self._reader.error_count
+
+    @property
+    def has_figures(self) -> bool:
+        """Whether a complete answer was believed since the start."""
+        return self.account.ledger.has_complete_picture()
+
+    def status(self) -> BrokerStatus:
+        now_s = self._clock.now_s()
+        self._watch.observe(now_s)
+        account, reader = self.account, self._reader
+        balances = account.ledger.balances(now_s=now_s)
+        store = account.store.status()
+        stream = account.stream_status(now_s)
+        parked_cause = reader.parked_cause
+        judgement = judge(
+            Facts(
+                stream=None if account.life is None else account.life.state,
+                stream_reason=stream.reason,
+                is_loaded=self._is_loaded,
+                has_figures=self.has_figures,
+                are_fit=all(balance.is_fit_to_approve for balance in balances.values()),
+                error_count=reader.error_count,
+                failure_threshold=self._failure_threshold,
+                venue_mode=account.venue_mode,
+                parked_cause=parked_cause,
+                halted_reason=account.halted_reason,
+                store_reason=None if store.is_ok else store.reason or "failed",
+            )
+        )
+        return BrokerStatus(
+            broker=self.name,
+            venue=self.venue,
+            environment=self.environment,
+            account_id=self.account_id,
+            health=judgement.health,
+            reasons=judgement.reasons,
+            is_available=judgement.is_available,
+            error_count=reader.error_count,
+            last_error=reader.last_error,
+            last_success_age_s=None if reader.last_success_s is None else max(0.0, now_s - reader.last_success_s),
+            read_latency_s=reader.latency_s,
+            stream=stream,
+            venue_mode=account.venue_mode,
+            venue_clock_offset_s=self._clock_offset_s,
+            is_halted=account.halted_reason is not None,
+            halted_reason=account.halted_reason,
+            store=store,
+            nonce=NonceStatus(
+                refused=self.nonces_refused,
+                parked_cause=parked_cause,
+                parked_for_s=None if reader.parked_until_s is None else max(0.0, reader.parked_until_s - now_s),
+            ),
+            assets=sum(balance.total is not None for balance in balances.values()),
+            discrepancies=len(account.ledger.discrepancies),
+            suspects=tuple(
+                asset for asset, balance in balances.items() if (balance.reason or "").startswith("suspect")
+            ),
+        )
+
+    async def refresh(self, *, timeout_s: float) -> RefreshReport:
+        return await self._reader.refresh(timeout_s=timeout_s)
+
+    async def changed(self, *, within_s: float) -> None:
+        await self.account.changed(within_s=within_s)
+
+
+def _word_of(error: HoldfastError) -> str:
+    """One word for why a stream ended."""
+    code = getattr(error, "code", None)
+    return str(code) if code else type(error).__name__.removesuffix("Error").lower()

@@ -1,0 +1,375 @@
+"""
+A venue in memory, for tests of what stands above venues: it states what the test says, when the test says.
+
+It is *not* a simulator: it knows no wire, no orders and no rules. ``FakeVenue.truth`` is what its account holds;
+``FakeClient`` answers reads with it, ``FakeStream`` pushes it; each can be told to fail, lag, freeze or fall silent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from holdfast.core.amounts import ZERO, exact, parse_amount
+from holdfast.core.assets import AssetCode, Symbol
+from holdfast.core.balances import Delta, Holding, OpenOrder, OrdersSnapshot, Snapshot, Source
+from holdfast.core.credentials import Credential
+from holdfast.core.instruments import AssetInfo, Candle, Instrument, Ticker
+from holdfast.core.seams import Clock, Emit, HttpWire, Lane, Priority, StreamWire
+from holdfast.core.venue import (
+    Channel,
+    ClosedOrder,
+    CredentialInfo,
+    FeeRates,
+    Fill,
+    LedgerRow,
+    ServerTime,
+    StreamRules,
+    StreamSink,
+    VenueMode,
+    VenueStatus,
+)
+from holdfast.errors import HoldfastError, OutcomeUnknownError, VenueUnreachableError
+
+__all__ = ["FakeClient", "FakeStream", "FakeVenue"]
+
+_LISTED = ("BTC", "ETH", "EUR", "SOL", "USD", "USDC", "USDT")
+
+
+class FakeVenue:
+    """
+    A ``Venue`` called ``acme``; keys that begin with ``SIM`` are its simulator's.
+
+    Attributes:
+        truth: Asset to (total, held), as text; what is absent is zero.
+        account_id: What the venue calls the account.
+        clients: Every client made so far; ``streams`` every stream.
+    """
+
+    id = "acme"
+    production_rest_url = "https://api.acme.example"
+    production_ws_url = "wss://stream.acme.example"
+
+    def __init__(self, truth: Mapping[str, tuple[str, str]] | None = None) -> None:
+        self.truth: dict[str, tuple[str, str]] = dict(truth or {"USD": ("1500.25", "400.00"), "BTC": ("0.5", "0")})
+        self.account_id = "ACCT-1"
+        self.clients: list[FakeClient] = []
+        self.streams: list[FakeStream] = []
+
+    def is_simulator_key(self, key: str) -> bool:
+        return key.startswith("SIM")
+
+    def check_credential(self, credential: Credential) -> None:
+        pass
+
+    def client(
+        self,
+        *,
+        http: HttpWire,
+        lane: Lane,
+        credential: Credential | None,
+        clock: Clock,
+        emit: Emit,
+        rest_url: str,
+        account: str,
+        options: Mapping[str, object],
+    ) -> FakeClient:
+        client = FakeClient(self, lane=lane, clock=clock, account=account)
+        self.clients.append(client)
+        return client
+
+    def stream(
+        self,
+        *,
+        wire: StreamWire,
+        client: Any,
+        clock: Clock,
+        emit: Emit,
+        ws_url: str,
+        account: str,
+        options: Mapping[str, object],
+    ) -> FakeStream:
+        stream = FakeStream(self, clock=clock, account=account)
+        self.streams.append(stream)
+        return stream
+
+    def holdings(self, *, with_holds: bool) -> dict[AssetCode, Holding]:
+        """The truth as one statement gives it."""
+        found = {}
+        with exact():
+            for asset, (total, held) in self.truth.items():
+                owned, locked = parse_amount(total), parse_amount(held)
+                found[asset] = Holding(
+                    asset=asset,
+                    total=owned,
+                    held=locked if with_holds else None,
+                    available=owned - locked if with_holds else None,
+                )
+        return found
+
+    def lost(self, request: str, account: str) -> OutcomeUnknownError:
+        """An answer that never came."""
+        return OutcomeUnknownError(f"{request}: no answer", venue=self.id, request=request, account=account)
+
+
+class FakeClient:
+    """
+    A ``VenueClient`` that reads the truth.
+
+    Attributes:
+        asked: (now_s, name) of every call, in order.
+        failing: Name of a call, or ``*`` for all, to the error it raises.
+        latency_s: What every call takes.
+        answers: Name of a balance read to holdings it states in place of the truth (a lagging or wrong answer).
+    """
+
+    venue = "acme"
+    balance_reads: tuple[str, ...] = ("BalanceEx", "Balance")
+
+    def __init__(self, venue: FakeVenue, *, lane: Lane, clock: Clock, account: str) -> None:
+        self._venue = venue
+        self._lane = lane
+        self._clock = clock
+        self._account = account
+        self._is_loaded = False
+        self.asked: list[tuple[float, str]] = []
+        self.failing: dict[str, HoldfastError] = {}
+        self.latency_s = 0.05
+        self.answers: dict[str, dict[AssetCode, Holding]] = {}
+        self.is_closed = False
+
+    async def _ask(self, name: str, *, is_private: bool = True) -> float:
+        began_s = self._clock.now_s()
+        if not is_private:
+            return await self._exchange(name, began_s)
+        async with self._lane.turn(priority=Priority.BALANCE) as turn:
+            await turn.take()
+            return await self._exchange(name, began_s)
+
+    async def _exchange(self, name: str, began_s: float) -> float:
+        self.asked.append((self._clock.now_s(), name))
+        await asyncio.sleep(self.latency_s)
+        error = self.failing.get(name) or self.failing.get("*")
+        if error is not None:
+            raise error
+        return began_s
+
+    async def load(self) -> None:
+        await self._ask("load", is_private=False)
+        self._is_loaded = True
+
+    @property
+    def assets(self) -> Mapping[AssetCode, AssetInfo]:
+        codes = (*_LISTED, *self._venue.truth) if self._is_loaded else ()
+        return {code: AssetInfo(code=code, venue_symbol=code, decimals=8, is_enabled=True) for code in codes}
+
+    @property
+    def instruments(self) -> Mapping[Symbol, Instrument]:
+        return {}
+
+    async def server_time(self) -> ServerTime:
+        began_s = await self._ask("time", is_private=False)
+        wall_us = self._clock.wall_us()
+        return ServerTime(
+            venue_time_s=wall_us / 1_000_000,
+            resolution_s=0.001,
+            sent_s=began_s,
+            received_s=self._clock.now_s(),
+            wall_us=wall_us,
+        )
+
+    async def status(self) -> VenueStatus:
+        began_s = await self._ask("status", is_private=False)
+        return VenueStatus(mode=VenueMode.ONLINE, as_of_s=began_s)
+
+    async def credential_info(self) -> CredentialInfo:
+        await self._ask("credential_info")
+        return CredentialInfo(
+            account_id=self._venue.account_id,
+            permissions=("read",),
+            can_withdraw=False,
+            nonce_window=0,
+            ip_allow_list=(),
+            expires_at_s=None,
+        )
+
+    async def read_balances(self, read: str) -> Snapshot:
+        began_s = await self._ask(read)
+        states_holds = read == self.balance_reads[0]
+        holdings = self.answers.get(read)
+        return Snapshot(
+            read=read,
+            source=Source.REST,
+            as_of_s=began_s,
+            holdings=self._venue.holdings(with_holds=states_holds) if holdings is None else holdings,
+            states_holds=states_holds,
+        )
+
+    async def open_orders(self) -> OrdersSnapshot:
+        began_s = await self._ask("orders")
+        return OrdersSnapshot(read="orders", source=Source.REST, as_of_s=began_s, orders={})
+
+    async def open_orders_by_id(self, order_ids: Sequence[str]) -> Mapping[str, OpenOrder | ClosedOrder]:
+        await self._ask("orders_by_id")
+        return {}
+
+    async def closed_orders(
+        self, *, since_s: float | None = None, client_order_id: str | None = None
+    ) -> list[ClosedOrder]:
+        await self._ask("closed_orders")
+        return []
+
+    async def fills(self, *, since_s: float | None = None) -> list[Fill]:
+        await self._ask("fills")
+        return []
+
+    async def ledger_rows(self, *, asset: AssetCode | None = None, since_s: float | None = None) -> list[LedgerRow]:
+        await self._ask("ledger_rows")
+        return []
+
+    async def fee_rates(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, FeeRates]:
+        await self._ask("fee_rates")
+        return {}
+
+    async def tickers(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Ticker]:
+        await self._ask("tickers", is_private=False)
+        return {}
+
+    async def candles(self, symbol: Symbol, *, interval_s: int, since_s: int | None = None) -> list[Candle]:
+        await self._ask("candles", is_private=False)
+        return []
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+class FakeStream:
+    """
+    A ``VenueStream`` that heartbeats once a second, states snapshots when subscribed, and pushes what it is told.
+
+    Attributes:
+        refuses: Connections fail with this while it is set.
+        is_silent: No frame of any kind arrives.
+        is_mute: Subscriptions are acknowledged and nothing is ever stated or pushed; heartbeats go on.
+        runs: Connections asked for so far; ``aborts`` the reasons given to ``abort``; ``resubscribed`` likewise.
+    """
+
+    rules = StreamRules(
+        channels=(Channel.BALANCES, Channel.ORDERS),
+        silent_after_s=5.0,
+        ping_after_s=3.0,
+        snapshot_within_s=10.0,
+        connect_budget=150,
+        connect_budget_window_s=600.0,
+        pushes_balances=True,
+    )
+
+    def __init__(self, venue: FakeVenue, *, clock: Clock, account: str) -> None:
+        self._venue = venue
+        self._clock = clock
+        self._account = account
+        self._sink: StreamSink | None = None
+        self._end: asyncio.Future[HoldfastError] | None = None
+        self._serial = 0
+        self.refuses: HoldfastError | None = None
+        self.is_silent = False
+        self.is_mute = False
+        self.latency_s = 0.05
+        self.runs = 0
+        self.aborts: list[str] = []
+        self.resubscribed: list[tuple[Channel, str]] = []
+
+    async def run(self, sink: StreamSink) -> None:
+        self.runs += 1
+        await asyncio.sleep(self.latency_s)
+        if self.refuses is not None:
+            raise self.refuses
+        loop = asyncio.get_running_loop()
+        self._sink, self._end = sink, loop.create_future()
+        sink.stream_opened()
+        timer = loop.call_later(1.0, self._beat)
+        try:
+            for channel in self.rules.channels:
+                if not self.is_silent:
+                    sink.frame_arrived(self._clock.now_s())
+                    sink.channel_subscribed(channel)
+                    self._state(channel)
+            raise await self._end
+        finally:
+            timer.cancel()
+            self._beating.cancel() if self._beating is not None else None
+            self._sink = self._end = None
+
+    _beating: asyncio.TimerHandle | None = None
+
+    def _beat(self) -> None:
+        if self._sink is None:
+            return
+        if not self.is_silent:
+            self._sink.frame_arrived(self._clock.now_s())
+        self._beating = asyncio.get_running_loop().call_later(1.0, self._beat)
+
+    def _state(self, channel: Channel) -> None:
+        if self._sink is None or self.is_silent or self.is_mute:
+            return
+        now_s = self._clock.now_s()
+        self._sink.frame_arrived(now_s)
+        if channel is Channel.BALANCES:
+            holdings = self._venue.holdings(with_holds=False)
+            self._sink.balances_stated(
+                Snapshot(read="balances", source=Source.STREAM, as_of_s=now_s, holdings=holdings, states_holds=False)
+            )
+        else:
+            self._sink.orders_stated(OrdersSnapshot(read="executions", source=Source.STREAM, as_of_s=now_s, orders={}))
+
+    def resubscribe(self, channel: Channel, reason: str) -> None:
+        self.resubscribed.append((channel, reason))
+        asyncio.get_running_loop().call_later(self.latency_s, self._state, channel)
+
+    def abort(self, reason: str) -> None:
+        self.aborts.append(reason)
+        self._finish(self._venue.lost(f"stream {reason}", self._account))
+
+    def cut(self) -> None:
+        """The connection breaks."""
+        self._finish(VenueUnreachableError("stream cut", venue=self._venue.id, request="stream", account=self._account))
+
+    def _finish(self, error: HoldfastError) -> None:
+        if self._end is not None and not self._end.done():
+            self._end.set_result(error)
+
+    def move(self, asset: AssetCode, change: str, *, kind: str = "deposit") -> None:
+        """Change the truth and push it, unless nothing can be pushed now."""
+        with exact():
+            total, held = self._venue.truth.get(asset, ("0", "0"))
+            after = parse_amount(total) + parse_amount(change)
+        self._venue.truth[asset] = (format(after, "f"), held)
+        if self._sink is None or self.is_silent or self.is_mute:
+            return
+        self._serial += 1
+        now_s = self._clock.now_s()
+        self._sink.frame_arrived(now_s)
+        self._sink.balances_moved(
+            [
+                Delta(
+                    asset=asset,
+                    change=Decimal(change) if change else ZERO,
+                    total=after,
+                    kind=kind,
+                    ref=f"R{self._serial}",
+                    has_other_leg=False,
+                    as_of_s=now_s,
+                    entry=f"L{self._serial}",
+                )
+            ]
+        )
+
+    def gap(self, channel: Channel) -> None:
+        """One frame is missing: the adapter reports it and asks for a new snapshot."""
+        if self._sink is None:
+            return
+        self._sink.frame_arrived(self._clock.now_s())
+        self._sink.channel_gapped(channel, expected=self._serial + 1, found=self._serial + 2)
+        asyncio.get_running_loop().call_later(self.latency_s, self._state, channel)
