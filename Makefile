@@ -19,36 +19,15 @@ CLIENT_STAMPS := $(CLIENTS:%=.venv-clients/%/.ready)
 LOCK := .venv-lock
 SOURCES := pyproject.toml
 
-# Warnings of pip are about the machine's index settings far more often than about us: only its errors are shown.
-# The locks are complete, so nothing is resolved; bytecode is compiled on first import, and only for what is imported.
-INSTALL := install -qq --disable-pip-version-check --no-input --no-compile --no-deps
-
-# $(call find,folder): the first Python 3.11+ there is (PYTHON=… decides), the environment if it is missing, and a pip
-# for it. Filling an environment from outside spares copying a pip into it, a third of the time of a first `make run`.
-define find
+# $(call environment,folder,lock files,more options): made or updated by the first Python 3.11+ there is; PYTHON=… decides.
+define environment
 for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; else python=; fi; \
 done; \
 if [ -z "$$python" ]; then \
 	echo "holdfast needs Python 3.11 or newer: none found; name one with PYTHON=/path/to/python3" >&2; exit 1; \
 fi; \
-[ -x $(1)/bin/python ] || $$python -m venv --without-pip $(1) >&2 || exit 1; \
-pip="$$python -m pip --python $(1)/bin/python"; \
-if ! $$pip --version >/dev/null 2>&1; then \
-	pip="$(1)/bin/python -m pip"; \
-	$$pip --version >/dev/null 2>&1 || $(1)/bin/python -m ensurepip >/dev/null || { \
-		echo "$$python brings no pip; on Debian and Ubuntu install python3-venv" >&2; exit 1; }; \
-fi
-endef
-
-# $(call install,folder,lock files,more options): exactly what the locks name, hashes checked.
-define install
-$(call find,$(1)); $$pip $(INSTALL) --require-hashes $(2:%=-r requirements/%) $(3) >&2
-endef
-
-# $(call ourselves,folder): holdfast from this checkout, built by the locked hatchling, nothing fetched.
-define ourselves
-$(call find,$(1)); $$pip $(INSTALL) --no-build-isolation --no-index -e . >&2
+$$python -m tools.environment $(1) $(2) $(3)
 endef
 
 help:
@@ -69,8 +48,7 @@ help:
 
 $(RUN)/.ready: requirements/run.txt $(SOURCES)
 	@echo "holdfast: setting up $(RUN) (runtime parts only, first time)" >&2
-	@$(call install,$(RUN),run.txt)
-	@$(call ourselves,$(RUN))
+	@$(call environment,$(RUN),run.txt,--ourselves)
 	@: > $@
 
 run: $(RUN)/.ready
@@ -80,23 +58,22 @@ run: $(RUN)/.ready
 
 $(DEV)/.ready-test: requirements/test.txt $(SOURCES)
 	@echo "holdfast: setting up $(DEV) (runtime parts and test tools)" >&2
-	@$(call install,$(DEV),test.txt)
-	@$(call ourselves,$(DEV))
+	@$(call environment,$(DEV),test.txt,--ourselves)
 	@: > $@
 
 $(DEV)/.ready-lint: requirements/lint.txt $(DEV)/.ready-test
 	@echo "holdfast: adding ruff and mypy to $(DEV)" >&2
-	@$(call install,$(DEV),lint.txt)
+	@$(call environment,$(DEV),lint.txt)
 	@: > $@
 
 $(DEV)/.ready-docs: requirements/docs.txt $(DEV)/.ready-test
 	@echo "holdfast: adding the documentation tools to $(DEV)" >&2
-	@$(call install,$(DEV),docs.txt)
+	@$(call environment,$(DEV),docs.txt)
 	@: > $@
 
 $(DEV)/.ready-bench: requirements/bench.txt $(DEV)/.ready-test
 	@echo "holdfast: adding the benchmark tools to $(DEV)" >&2
-	@$(call install,$(DEV),bench.txt)
+	@$(call environment,$(DEV),bench.txt)
 	@: > $@
 
 test: $(DEV)/.ready-test
@@ -140,8 +117,7 @@ bench: $(DEV)/.ready-bench $(CLIENT_STAMPS)
 
 .venv-clients/%/.ready: requirements/clients/%.txt requirements/clients/build.txt
 	@echo "holdfast: setting up .venv-clients/$*" >&2
-	@$(call install,.venv-clients/$*,clients/build.txt)
-	@$(call install,.venv-clients/$*,clients/$*.txt,$(if $(filter krakenex,$*),--no-build-isolation))
+	@$(call environment,.venv-clients/$*,clients/build.txt clients/$*.txt,$(if $(filter krakenex,$*),--no-build-isolation))
 	@: > $@
 
 clients: $(DEV)/.ready-test $(CLIENT_STAMPS)
@@ -151,7 +127,7 @@ clients: $(DEV)/.ready-test $(CLIENT_STAMPS)
 
 $(LOCK)/.ready: requirements/lock.txt
 	@echo "holdfast: setting up $(LOCK)" >&2
-	@$(call install,$(LOCK),lock.txt)
+	@$(call environment,$(LOCK),lock.txt)
 	@: > $@
 
 lock: $(LOCK)/.ready

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import evidence
+from tools import environment, evidence
 from tools.lock import LOCKS, ROOT, stale_locks
 
 LOCK_FILES = [ROOT / "requirements" / lock.path for lock in LOCKS]
@@ -99,3 +99,19 @@ def test_evidence_with_a_figure_that_is_no_json_leaves_no_file(tmp_path: Path) -
         evidence.write_evidence("a-run", {"share": float("nan")}, started=datetime.now(UTC), folder=tmp_path)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_dealt_lock_is_complete_and_about_even() -> None:
+    lock = (ROOT / "requirements/run.txt").read_text("utf-8")
+    requirements = environment.requirements_in(lock)
+
+    hands = environment.dealt(requirements, 2)
+
+    assert sorted(requirement for hand in hands for requirement in hand) == sorted(requirements)
+    assert len(requirements) == len(re.findall(r"^\S+==", lock, re.M))
+    hashes = [sum(requirement.count("--hash=") for requirement in hand) for hand in hands]
+    assert abs(hashes[0] - hashes[1]) < sum(hashes) / 4
+
+
+def test_dealing_fewer_requirements_than_hands_leaves_no_empty_hand() -> None:
+    assert environment.dealt(["one==1 --hash=x\n"], 2) == [["one==1 --hash=x\n"]]
