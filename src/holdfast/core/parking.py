@@ -1,0 +1,105 @@
+"""
+When a credential is closed to everyone, and how it opens again.
+
+A key that a venue refused must not be hammered: every further call may prolong a lockout. Parking is durable and
+shared by all processes, so it has to be told in a way that survives a restart, a stepped wall clock and a reboot.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+import msgspec
+
+__all__ = ["INVALID_NONCE", "LOCKOUT", "PROBE_EVERY_S", "Entry", "Parking", "judge", "parked", "rearmed", "remaining_s"]
+
+INVALID_NONCE: Final = "invalid_nonce"
+"""Refused twice, the second time after the regeneration: one probe later, then a person."""
+
+LOCKOUT: Final = "lockout"
+"""The venue asks for silence: nothing at all until it has passed, and no probe is needed then."""
+
+PROBE_EVERY_S: Final = 300.0
+"""A parked credential is tried at most once in so many seconds."""
+
+
+class Parking(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    One parking.
+
+    ``at_s`` is on the clock that runs through suspend and starts at boot, ``at_wall_us`` UTC microseconds, for the
+    boots in between. ``for_s`` is None where a person has to act. ``under`` is the cause that a lockout covered and
+    that still needs its probe once the silence is over.
+    """
+
+    cause: str
+    at_s: float
+    at_wall_us: int
+    for_s: float | None
+    under: str | None = None
+
+
+class Entry(enum.StrEnum):
+    """What a parking means for the next call."""
+
+    OPEN = "open"
+    PROBE = "probe"  # This one call may go and decides.
+    CLOSED = "closed"
+
+
+def remaining_s(parking: Parking, *, now_s: float, wall_us: int) -> float | None:
+    """
+    Seconds until the parking has run out, 0 once it has; None where it waits for a person.
+
+    Within one boot only the unstepped clock counts. After a reboot, seen by that clock having gone back, the wall
+    clock does, and never makes it longer than it was.
+    """
+    if parking.for_s is None:
+        return None
+    elapsed_s = now_s - parking.at_s if now_s >= parking.at_s else (wall_us - parking.at_wall_us) / 1e6
+    return min(max(parking.for_s - elapsed_s, 0.0), parking.for_s)
+
+
+def judge(parking: Parking | None, *, now_s: float, wall_us: int) -> Entry:
+    """Whether a call may go."""
+    if parking is None:
+        return Entry.OPEN
+    left_s = remaining_s(parking, now_s=now_s, wall_us=wall_us)
+    if left_s is None or left_s > 0:
+        return Entry.CLOSED
+    return Entry.OPEN if parking.cause == LOCKOUT and parking.under is None else Entry.PROBE
+
+
+def parked(
+    before: Parking | None, cause: str, *, for_s: float | None, is_probe: bool, now_s: float, wall_us: int
+) -> Parking:
+    """
+    The parking that follows when a call ended with *cause*.
+
+    Nothing gets shorter or weaker: what waits for a person keeps waiting, and a longer silence holds. Invalid nonces
+    get one probe: refused again in it (*is_probe*), only a person opens the key.
+    """
+    under = None
+    if before is not None:
+        left_s = remaining_s(before, now_s=now_s, wall_us=wall_us)
+        if left_s is None:
+            return before
+        covered = before.under if before.cause == LOCKOUT else before.cause
+        if cause == LOCKOUT:
+            under = covered
+        elif cause == INVALID_NONCE and is_probe and covered == INVALID_NONCE:
+            for_s = None
+        if for_s is not None:
+            for_s = max(for_s, left_s)
+    return Parking(cause=cause, at_s=now_s, at_wall_us=wall_us, for_s=for_s, under=under)
+
+
+def rearmed(parking: Parking, *, now_s: float, wall_us: int) -> Parking:
+    """
+    The parking while its probe is under way: closed to everyone else, and for another ``PROBE_EVERY_S`` if it is lost.
+
+    Written together with the probe's nonce, so that a crash in between costs time and nothing else.
+    """
+    cause = parking.under or parking.cause
+    return Parking(cause=cause, at_s=now_s, at_wall_us=wall_us, for_s=PROBE_EVERY_S)
