@@ -1,0 +1,499 @@
+"""
+Kraken's private stream frames to our values. Pure: bytes in, values or a named refusal out.
+
+Frames carry money as JSON numbers, so they are never decoded through floats. The frame that comes with every trade, a
+``balances`` update, has a fast way with the same proof as the REST balances (``parse``): a count of quotation marks
+shows that the money fields were numbers and that nothing else was there; the arithmetic's own bounds do the rest.
+
+Two channels need a memory of one connection: which wallets an asset has, because an update's ``balance`` is the
+asset's total only where there is one, and the open orders, because an update of an order carries only what changed.
+
+Sources: https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/balances ·
+https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/executions (checked 2026-11-20)
+"""
+
+from __future__ import annotations
+
+import decimal
+from decimal import Decimal
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from holdfast.core.amounts import MAX_DIGITS, MAX_EXPONENT, ZERO, add, parse_amount, subtract, total_of
+from holdfast.core.assets import AssetCode
+from holdfast.core.balances import Delta, Holding, OpenOrder, OrderChange, OrdersSnapshot, Side, Snapshot, Source
+from holdfast.core.payloads import decode_strictly
+from holdfast.errors import AmountError, PayloadError
+from holdfast.venues.kraken import wire
+from holdfast.venues.kraken.parse import hold_of
+from holdfast.venues.kraken.symbols import Names
+
+__all__ = ["HEARTBEAT", "Executions", "UnknownOrderError", "Wallets", "decode", "is_balances_update", "rows_of"]
+
+HEARTBEAT: Final = b'{"channel":"heartbeat"}'
+
+_BALANCES_UPDATE: Final = b'{"channel":"balances","type":"update",'
+
+# The wallet that auto-earns and trades through the plain asset, as ".F" does in REST. Other earn wallets (bonded,
+# locked, flexible and ids yet to come) are locked: their REST rows are assets of their own, which this channel cannot
+# name, so it says nothing about them.
+_COUNTED_EARN: Final = frozenset({"liquid"})
+
+# Causes of which Kraken writes one row per asset under one ref_id.
+_TWO_LEGGED: Final = frozenset({"trade", "conversion"})
+
+# A context that raises where a number breaks the bounds of parse_amount.
+_BOUNDED: Final = decimal.Context(
+    prec=MAX_DIGITS,
+    Emin=-MAX_EXPONENT,
+    Emax=MAX_EXPONENT,
+    traps=[
+        decimal.InvalidOperation,
+        decimal.Inexact,
+        decimal.Rounded,
+        decimal.Overflow,
+        decimal.Subnormal,
+        decimal.FloatOperation,
+    ],
+)
+
+T = TypeVar("T")
+
+
+class UnknownOrderError(PayloadError):
+    """
+    An update of an open order that no snapshot and no earlier update stated.
+
+    Attributes:
+        order_id: The order.
+    """
+
+    def __init__(self, message: str, *, order_id: str) -> None:
+        super().__init__(message)
+        self.order_id = order_id
+
+
+def decode(frame: bytes) -> wire.Frame:
+    """
+    Any frame, the careful way.
+
+    Raises:
+        PayloadError: Not a frame.
+    """
+    return decode_strictly(frame, wire.Frame)
+
+
+def is_balances_update(frame: bytes) -> bool:
+    """True where the fast way is worth trying."""
+    return frame.startswith(_BALANCES_UPDATE)
+
+
+def rows_of(data: Any, shape: type[T], channel: str) -> list[T]:
+    """
+    The rows of a frame.
+
+    Raises:
+        PayloadError: There are none, or they have another shape.
+    """
+    if data is None:
+        raise PayloadError(f"{channel}: no data")
+    try:
+        return msgspec.convert(data, list[shape], strict=False)  # type: ignore[valid-type]
+    except msgspec.ValidationError as error:
+        raise PayloadError(f"{channel}: not of the expected shape: {error}") from None
+
+
+def _amount(text: str, where: str) -> Decimal:
+    try:
+        return parse_amount(text)
+    except AmountError as error:
+        raise AmountError(f"{where}: {error}") from None
+
+
+# Balances
+
+
+_MANY: Final = ("", "")
+
+_FAST_UPDATE: Final = msgspec.json.Decoder(wire.FastBalancesUpdate)
+
+
+class Wallets:
+    """
+    What one connection's ``balances`` channel has said about where assets are kept.
+
+    Args:
+        names: The listing to translate with.
+        on_credit: Assets with a credit line: only these may be negative.
+        omits: Assets this channel cannot speak of.
+    """
+
+    def __init__(
+        self, names: Names, *, on_credit: frozenset[AssetCode] = frozenset(), omits: frozenset[AssetCode] = frozenset()
+    ) -> None:
+        self.names = names
+        self._on_credit = on_credit
+        self._omits = omits
+        self._only: dict[AssetCode, tuple[str, str]] = {}
+        """The one wallet an asset has, or ``_MANY``."""
+
+    def stated(self, rows: list[wire.BalancesSnapshotRow], *, as_of_s: float) -> Snapshot:
+        """
+        A snapshot: held assets only, so absence means zero; locked wallets are left out.
+
+        Raises:
+            PayloadError: An asset twice, a wallet twice, a negative total that no credit line explains.
+            AmountError: Money that is no amount.
+            UnknownAssetError: An asset that Kraken does not list.
+        """
+        only: dict[AssetCode, tuple[str, str]] = {}
+        holdings: dict[AssetCode, Holding] = {}
+        for row in rows:
+            if row.user is not None:
+                continue  # Another account's, in a master's stream.
+            code = self.names.streamed_asset(row.asset)
+            if code is None:
+                continue
+            where = f"balances {code}"
+            if code in holdings:
+                raise PayloadError(f"{where}: stated twice")
+            total = _amount(row.balance, f"{where}.balance")
+            wallets: dict[tuple[str, str], Decimal] = {}
+            for wallet in row.wallets:
+                key = (wallet.type, wallet.id)
+                if key in wallets:
+                    raise PayloadError(f"{where}: wallet {ascii(wallet.id)[:40]} stated twice")
+                wallets[key] = _amount(wallet.balance, f"{where} wallet {ascii(wallet.id)[:40]}")
+            locked = total_of(amount for key, amount in wallets.items() if not _is_counted(*key))
+            total = subtract(total, locked) if locked else total
+            if total < 0 and code not in self._on_credit:
+                raise PayloadError(f"{where}: {total} is negative, and no credit line explains it")
+            if wallets:
+                only[code] = next(iter(wallets)) if len(wallets) == 1 else _MANY
+            holdings[code] = Holding(asset=code, total=total)
+        self._only = only
+        return Snapshot(
+            read="balances",
+            source=Source.STREAM,
+            as_of_s=as_of_s,
+            holdings=holdings,
+            states_holds=False,
+            omits=self._omits - holdings.keys(),
+        )
+
+    def moved_fast(self, frame: bytes, *, as_of_s: float) -> tuple[int, list[Delta]] | None:
+        """
+        Sequence and deltas of an update in its usual form; None where the frame has to be read the careful way.
+
+        Source of the usual form: the sample of the channel's page (checked 2026-11-20).
+        """
+        try:
+            update = _FAST_UPDATE.decode(frame)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return None
+        rows = update.data
+        # Quotation marks: four keys and two texts outside; per row thirteen keys and ten texts.
+        if frame.count(b'"') != 12 + 46 * len(rows):
+            return None
+        assets = self.names.assets
+        deltas: list[Delta] = []
+        try:
+            for row in rows:
+                asset = row.asset
+                if asset not in assets:
+                    return None
+                deltas_of = self._delta(
+                    asset,
+                    row.wallet_type,
+                    row.wallet_id,
+                    change=_BOUNDED.subtract(row.amount, row.fee),
+                    balance=_BOUNDED.plus(row.balance),
+                    kind=row.type,
+                    ref=row.ref_id,
+                    entry=row.ledger_id,
+                    venue_time_s=row.timestamp.timestamp(),
+                    as_of_s=as_of_s,
+                )
+                if deltas_of is not None:
+                    deltas.append(deltas_of)
+        except decimal.DecimalException:
+            return None
+        return update.sequence, deltas
+
+    def moved(self, rows: list[wire.BalancesUpdateRow], *, as_of_s: float) -> list[Delta]:
+        """
+        The deltas of an update: ledger transactions, amount signed, fee positive and charged in the same asset.
+
+        Raises:
+            PayloadError: A negative total that no credit line explains.
+            AmountError: Money that is no amount.
+            UnknownAssetError: An asset that Kraken does not list.
+        """
+        deltas: list[Delta] = []
+        for row in rows:
+            if row.user is not None:
+                continue
+            code = self.names.streamed_asset(row.asset)
+            if code is None:
+                continue
+            where = f"balances {code}"
+            delta = self._delta(
+                code,
+                row.wallet_type,
+                row.wallet_id,
+                change=subtract(_amount(row.amount, f"{where}.amount"), _amount(row.fee, f"{where}.fee")),
+                balance=_amount(row.balance, f"{where}.balance"),
+                kind=row.type,
+                ref=row.ref_id,
+                entry=row.ledger_id,
+                venue_time_s=None if row.timestamp is None else row.timestamp.timestamp(),
+                as_of_s=as_of_s,
+            )
+            if delta is not None:
+                deltas.append(delta)
+        return deltas
+
+    def _delta(
+        self,
+        code: AssetCode,
+        wallet_type: str,
+        wallet_id: str,
+        *,
+        change: Decimal,
+        balance: Decimal,
+        kind: str,
+        ref: str | None,
+        entry: str | None,
+        venue_time_s: float | None,
+        as_of_s: float,
+    ) -> Delta | None:
+        wallet = (wallet_type, wallet_id)
+        only = self._only.get(code)
+        if only is None:
+            self._only[code] = wallet
+        elif only != wallet:
+            self._only[code] = _MANY
+        if wallet_type != "spot" and not _is_counted(wallet_type, wallet_id):
+            return None
+        # Whether "balance" is the wallet's or the asset's is not said: with one wallet it is both.
+        total = balance if only is None or only == wallet else None
+        if total is not None and total < 0 and code not in self._on_credit:
+            raise PayloadError(f"balances {code}: {total} is negative, and no credit line explains it")
+        return Delta(
+            asset=code,
+            change=change,
+            total=total,
+            kind=kind,
+            ref=ref,
+            has_other_leg=kind in _TWO_LEGGED,
+            as_of_s=as_of_s,
+            entry=entry,
+            venue_time_s=venue_time_s,
+        )
+
+
+def _is_counted(wallet_type: str, wallet_id: str) -> bool:
+    return wallet_type == "spot" or wallet_id in _COUNTED_EARN
+
+
+# Orders
+
+
+_ENDED: Final = frozenset({"filled", "canceled", "expired"})
+
+
+class _Order(msgspec.Struct, kw_only=True):
+    """What is known of one order; each row overwrites what it names."""
+
+    symbol: str
+    side: Side
+    order_type: str
+    client_order_id: str | None
+    quantity: Decimal | None
+    cash: Decimal | None
+    limit_price: Decimal | None
+    price_is_static: bool
+    on_margin: bool
+    filled: Decimal
+    cost: Decimal
+
+
+class Executions:
+    """
+    One connection's open orders, put together from a snapshot and the changes after it.
+
+    Args:
+        names: The listing to translate with.
+    """
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.forgiven: set[str] = set()
+        """Orders that even a new snapshot did not state: what is said of them is passed over."""
+        self._orders: dict[str, _Order] = {}
+
+    def stated(self, rows: list[wire.Execution], *, as_of_s: float) -> OrdersSnapshot:
+        """
+        A snapshot: every open order.
+
+        Raises:
+            PayloadError: An order twice, or one without side or symbol.
+            AmountError: Money that is no amount.
+        """
+        orders: dict[str, _Order] = {}
+        for row in rows:
+            if row.user is not None or _has_ended(row) or row.exec_type == "trade":
+                continue  # Fills come only where they were asked for; what they filled stands in the order's own row.
+            if row.order_id in orders:
+                raise PayloadError(f"executions {ascii(row.order_id)[:40]}: stated twice")
+            orders[row.order_id] = _first(row)
+        self._orders = orders
+        return OrdersSnapshot(
+            read="executions",
+            source=Source.STREAM,
+            as_of_s=as_of_s,
+            orders={order_id: self._open(order_id, order) for order_id, order in orders.items()},
+        )
+
+    def changed(self, rows: list[wire.Execution], *, as_of_s: float) -> list[OrderChange]:
+        """
+        What one update changed, row by row; nothing is kept of an update that is refused.
+
+        A fill's ``ref`` is its ``exec_id``, under which the balances channel sends its legs. The row that completes
+        an order still calls it partially filled; that it ended is a row of its own.
+
+        Raises:
+            UnknownOrderError: An open order whose beginning we never saw.
+            PayloadError, AmountError: As ``stated``.
+        """
+        changes: list[OrderChange] = []
+        # Built beside the present picture and swapped in whole; most updates touch one order.
+        touched: dict[str, _Order | None] = {}
+        for row in rows:
+            if row.user is not None:
+                continue
+            order_id = row.order_id
+            if _has_ended(row):
+                touched[order_id] = None
+                changes.append(
+                    OrderChange(
+                        order_id=order_id,
+                        order=None,
+                        as_of_s=as_of_s,
+                        ref=_ref(row),
+                        reason=row.order_status or row.exec_type,
+                    )
+                )
+                continue
+            known = touched[order_id] if order_id in touched else self._orders.get(order_id)
+            if known is not None:
+                order = _merged(known, row)
+            elif row.side is not None and row.symbol is not None and (row.order_qty or row.cash_order_qty):
+                order = _first(row)
+            else:
+                if order_id in self.forgiven:
+                    continue
+                raise UnknownOrderError(
+                    f"executions {ascii(order_id)[:40]}: {ascii(row.exec_type)[:40]} of an order never stated",
+                    order_id=order_id,
+                )
+            touched[order_id] = order
+            changes.append(
+                OrderChange(
+                    order_id=order_id,
+                    order=self._open(order_id, order),
+                    as_of_s=as_of_s,
+                    ref=_ref(row),
+                    reason=row.exec_type or None,
+                )
+            )
+        for order_id, changed in touched.items():
+            if changed is None:
+                self._orders.pop(order_id, None)
+            else:
+                self._orders[order_id] = changed
+        return changes
+
+    def _open(self, order_id: str, order: _Order) -> OpenOrder:
+        symbol = self.names.streamed_instrument(order.symbol)
+        base, quote = self.names.sides(symbol)
+        by_cost = order.cash is not None
+        hold_asset, hold = hold_of(
+            base=base,
+            quote=quote,
+            side=order.side,
+            on_margin=order.on_margin,
+            remaining=None if order.quantity is None or by_cost else subtract(order.quantity, order.filled),
+            remaining_cost=None if order.cash is None else subtract(order.cash, order.cost),
+            limit_price=order.limit_price if order.price_is_static else None,
+        )
+        return OpenOrder(
+            order_id=order_id,
+            client_order_id=order.client_order_id,
+            symbol=symbol,
+            side=order.side,
+            order_type=order.order_type,
+            quantity=None if by_cost else order.quantity,
+            filled=order.filled,
+            limit_price=order.limit_price if order.price_is_static else None,
+            hold_asset=hold_asset,
+            hold=hold,
+        )
+
+
+def _has_ended(row: wire.Execution) -> bool:
+    return (row.order_status or row.exec_type) in _ENDED
+
+
+def _ref(row: wire.Execution) -> str | None:
+    return row.exec_id if row.exec_type == "trade" else None
+
+
+def _first(row: wire.Execution) -> _Order:
+    where = f"executions {ascii(row.order_id)[:40]}"
+    if row.side is None or row.symbol is None:
+        raise PayloadError(f"{where}: no side or no symbol")
+    try:
+        side = Side(row.side)
+    except ValueError:
+        raise PayloadError(f"{where}: side {ascii(row.side)[:40]} is neither buy nor sell") from None
+    nothing = _Order(
+        symbol=row.symbol,
+        side=side,
+        order_type="",
+        client_order_id=None,
+        quantity=None,
+        cash=None,
+        limit_price=None,
+        price_is_static=True,
+        on_margin=False,
+        filled=ZERO,
+        cost=ZERO,
+    )
+    return _merged(nothing, row)
+
+
+def _merged(order: _Order, row: wire.Execution) -> _Order:
+    where = f"executions {ascii(row.order_id)[:40]}"
+
+    def newer(text: str | None, older: T, field: str) -> Decimal | T:
+        return older if text is None else _amount(text, f"{where}.{field}")
+
+    filled: Decimal = newer(row.cum_qty, order.filled, "cum_qty")
+    if row.cum_qty is None and row.exec_type == "trade" and row.last_qty is not None:
+        filled = add(filled, _amount(row.last_qty, f"{where}.last_qty"))
+    return _Order(
+        symbol=row.symbol or order.symbol,
+        side=order.side,
+        order_type=row.order_type or order.order_type,
+        client_order_id=row.cl_ord_id or order.client_order_id,
+        quantity=newer(row.order_qty, order.quantity, "order_qty"),
+        cash=newer(row.cash_order_qty, order.cash, "cash_order_qty"),
+        limit_price=newer(row.limit_price, order.limit_price, "limit_price"),
+        # A price stated relative to the market (pct, quote) is no price yet.
+        price_is_static=order.price_is_static if row.limit_price_type is None else row.limit_price_type == "static",
+        on_margin=order.on_margin if row.margin is None else row.margin,
+        filled=filled,
+        cost=newer(row.cum_cost, order.cost, "cum_cost"),
+    )
