@@ -82,6 +82,9 @@ CATALOGUE: Final[dict[str, EventKind]] = {
     "discrepancy.resolved": _kind("info", "A discrepancy ended.", "broker", "asset", "kind", "how"),
     "journal.pruned": _kind("info", "Old journal segments were dropped.", "broker", "rows"),
     "nonce.far_ahead": _kind("warning", "The durable mark is far ahead of the clock.", "credential", "ahead_s"),
+    "nonce.mark_recovered": _kind(
+        "warning", "A lane file was damaged or went back; nonces go on above what was seen.", "credential", "reason"
+    ),
     "nonce.refused": _kind("warning", "The venue refused a nonce.", "broker", "attempt"),
     "read.failed": _kind(
         "warning", "A read failed; the last figures stand.", "broker", "read", "fault", "error", "count"
