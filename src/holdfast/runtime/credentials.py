@@ -152,17 +152,11 @@ def _read_file(path: Path, *, broker: str) -> str:
         if path.is_symlink():
             raise ConfigError(f"{where} is a symbolic link: name the file itself") from None
         raise ConfigError(f"{where} cannot be read: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise ConfigError(f"{where} is not a plain file")
-        if stat.S_IMODE(found.st_mode) & 0o177:
-            raise ConfigError(
-                f"{where} has mode {stat.S_IMODE(found.st_mode):04o} and others may read it or more: chmod 600 {path}"
-            )
-        if found.st_uid not in (os.geteuid(), 0):
-            raise ConfigError(f"{where} belongs to user {found.st_uid}, not to us ({os.geteuid()}): chown it")
-        raw = file.read(_MAX_BYTES + 1)
+    try:
+        _check_private(path, os.fstat(descriptor), where)
+        raw = os.read(descriptor, _MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
     if len(raw) > _MAX_BYTES:
         raise ConfigError(f"{where} is larger than {_MAX_BYTES} bytes: this is no key")
     try:
@@ -179,3 +173,13 @@ def _read_file(path: Path, *, broker: str) -> str:
     if text.startswith("\ufeff"):
         raise ConfigError(f"{where} begins with a byte order mark: save it as plain UTF-8")
     return text
+
+
+def _check_private(path: Path, found: os.stat_result, where: str) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigError(f"{where} is not a plain file")
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & 0o177:
+        raise ConfigError(f"{where} has mode {mode:04o}, more than its owner needs: chmod 600 {path}")
+    if found.st_uid not in (os.geteuid(), 0):
+        raise ConfigError(f"{where} belongs to user {found.st_uid}, not to us ({os.geteuid()}): chown it")
