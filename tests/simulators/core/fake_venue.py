@@ -49,11 +49,12 @@ class AcmeVenue:
         self.sessions: list[AcmeSession] = []
         self.events: list[dict[str, Any]] = []
         self.faults: list[dict[str, Any]] = []
+        self.replies: list[SimReply] = []  # Given first, one each; then always the same.
         self.reply = SimReply(status=200, headers={"content-type": "application/json"}, body=ACME_BODY)
 
     def handle(self, request: SimRequest) -> SimReply:
         self.handled.append(request)
-        return self.reply
+        return self.replies.pop(0) if self.replies else self.reply
 
     def describe(self, request: SimRequest) -> dict[str, str]:
         facts = {"name": request.path.rpartition("/")[2]}
@@ -83,8 +84,6 @@ class AcmeVenue:
         self.sessions.append(session)
         peer.send(b'{"channel":"status","type":"update","data":[]}')
         return session
-        usd = {"total": "1500.25", "held": "400", "available": "1100.25"}
-        return {"accounts": {"master": {"assets": {"USD": usd}}}}
 
     def truth(self) -> dict[str, Any]:
         return {

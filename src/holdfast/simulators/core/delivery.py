@@ -15,7 +15,9 @@ from holdfast.simulators.core import actions as do
 from holdfast.simulators.core.front import Delivery
 from holdfast.simulators.core.seam import SimReply
 
-__all__ = ["deliver", "gone", "reset"]
+__all__ = ["SERVER", "deliver", "gone", "reset"]
+
+SERVER: Final = "holdfast-simulator"
 
 _CHUNK: Final = 1 << 16
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
@@ -56,7 +58,7 @@ async def deliver(request: web.BaseRequest, delivery: Delivery, mark: str) -> we
     """
     reply = delivery.reply
     assert reply is not None
-    headers = {"X-Holdfast-Simulator": mark, "Server": "holdfast-simulator", **reply.headers}
+    headers = {"X-Holdfast-Simulator": mark, "Server": SERVER, **reply.headers}
     shape = delivery.shape
     if isinstance(shape, do.HugeHeaders):
         headers.update((f"X-Filler-{index}", "x" * shape.value_bytes) for index in range(shape.count))

@@ -194,8 +194,8 @@ class Line:
         for text in before:
             self._pass_out("text", text, delay_s)
         if swapped_s is not None and copies and self._held_out is None:
-            self._held_out = (style, frame)
-            self._loop.call_later(swapped_s, self._flush_held, (style, frame))
+            self._held_out = held = (style, frame)
+            self._loop.call_later(swapped_s, self._flush_held, held)
         else:
             for _ in range(copies):
                 self._pass_out(style, frame, delay_s)

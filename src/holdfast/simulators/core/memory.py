@@ -47,7 +47,7 @@ class MemoryFront(Front):
 
     Args:
         venue: The venue; the host of every URL is ignored, its path used.
-        clock: Times the journal and the rules, and stamps replies.
+        clock: Times the journal and the rules, and dates replies: the venue's side of time.
         plan: The faults; a plan without rules where None.
         journal: Where everything is written; a new one where None.
         rng: Draws the latencies.
@@ -76,9 +76,15 @@ class MemoryFront(Front):
         self._date_s = -1
         self._date = ""
 
-    def http_wire(self, *, max_body_bytes: int = MAX_BODY_BYTES) -> MemoryHttpWire:
-        """A client's HTTP side, as ``HttpWire``."""
-        return MemoryHttpWire(self, max_body_bytes=max_body_bytes)
+    def http_wire(self, *, clock: Clock | None = None, max_body_bytes: int = MAX_BODY_BYTES) -> MemoryHttpWire:
+        """
+        A client's HTTP side, as ``HttpWire``.
+
+        Args:
+            clock: The client's own clock, which stamps replies; the front's where None.
+            max_body_bytes: Bodies over this are refused, as the wire contract wants.
+        """
+        return MemoryHttpWire(self, clock=clock or self.clock, max_body_bytes=max_body_bytes)
 
     def stream_wire(self, *, max_frame_bytes: int = MAX_FRAME_BYTES) -> MemoryStreamWire:
         """A client's stream side, as ``StreamWire``."""
@@ -117,8 +123,9 @@ class MemoryFront(Front):
 class MemoryHttpWire:
     """``HttpWire`` over a memory front."""
 
-    def __init__(self, front: MemoryFront, *, max_body_bytes: int) -> None:
+    def __init__(self, front: MemoryFront, *, clock: Clock, max_body_bytes: int) -> None:
         self._front = front
+        self._clock = clock
         self._loop = front.loop
         self._max_body_bytes = max_body_bytes
         self._pending: set[_Call] = set()
@@ -161,7 +168,7 @@ class _Call:
         self._wire = wire
         self._front = wire._front
         self._request = request
-        self._sent_s = wire._front.clock.now_s()
+        self._sent_s = wire._clock.now_s()
         self._connects = True
         self.future: asyncio.Future[HttpReply] = wire._loop.create_future()
 
@@ -223,7 +230,7 @@ class _Call:
                 headers=headers,
                 body=body,
                 sent_s=self._sent_s,
-                received_s=self._front.clock.now_s(),
+                received_s=self._wire._clock.now_s(),
             )
         )
 
@@ -375,6 +382,7 @@ class _Connection:
         self._on_close = on_close
         self._max_frame_bytes = max_frame_bytes
         self._line: Line | None = None
+        self._connects = True
         self._is_open = False
         self._is_ended = False
         self._farewell: asyncio.Future[None] | None = None
@@ -394,7 +402,9 @@ class _Connection:
         elif isinstance(answer, SimReply):
             text = f"handshake refused with {answer.status}"
             _after(self._front, self._refuse, text, "handshake", True, answer.status)
-        elif answer != "connect_timeout":
+        elif answer == "connect_timeout":
+            self._connects = False  # Nothing more happens until the deadline.
+        else:
             text, was_sent = _ENDINGS[answer]
             _after(self._front, self._refuse, text, answer, was_sent, None)
 
@@ -403,7 +413,10 @@ class _Connection:
             self.opened.set_exception(WireError(text, kind=kind, was_sent=was_sent, status=status))
 
     def expire(self) -> None:
-        self._refuse("not open within the deadline", "deadline", True, None)
+        if self._connects:
+            self._refuse("not open within the deadline", "deadline", True, None)
+        else:
+            self._refuse("not connected within the deadline", "connect_timeout", False, None)
 
     def abandon(self) -> None:
         self._is_ended = True

@@ -19,7 +19,7 @@ from aiohttp import WSMsgType, web
 from holdfast.core.seams import Clock
 from holdfast.simulators.core.admin import PREFIX, Admin
 from holdfast.simulators.core.clock import SystemClock
-from holdfast.simulators.core.delivery import deliver, gone, reset
+from holdfast.simulators.core.delivery import SERVER, deliver, gone, reset
 from holdfast.simulators.core.faults import FaultPlan
 from holdfast.simulators.core.frames import SocketCarrier
 from holdfast.simulators.core.front import Delivery, Front
@@ -241,6 +241,7 @@ class _Handler:
             autoping=False, autoclose=False, compress=False, decode_text=False, max_msg_size=MAX_FRAME_BYTES
         )
         socket.headers["X-Holdfast-Simulator"] = self._mark
+        socket.headers["Server"] = SERVER
         ended: asyncio.Future[None] = self._front.loop.create_future()
         self._streams.add(ended)
         try:
