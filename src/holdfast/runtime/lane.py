@@ -163,6 +163,10 @@ class FileLane:
             self._is_skewed = heard.is_skewed
         return heard
 
+    def now_ns(self) -> int:
+        """The clock that nonces are counted on, nanoseconds since 1970; not a time of day."""
+        return self._passage.now_ns()
+
     # What is known, and what a person may change
 
     async def state(self) -> LaneState:

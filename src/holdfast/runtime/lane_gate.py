@@ -333,6 +333,8 @@ class Gate:
             self._line.leave()
 
     def _find_head(self, now_s: float) -> Ticket:
+        if len(self._waiters) == 1:
+            return self._waiters[0]
         head = self._head
         if head is None or not 0 <= now_s - self._head_checked_s < _HEAD_RECHECK_S:
             # A waiter whose own loop is blocked cannot try; whoever can goes before it.

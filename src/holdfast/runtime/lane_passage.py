@@ -22,7 +22,7 @@ from holdfast.runtime.lane_gate import Entrance, Gate, Ticket, Write, disk_threa
 from holdfast.runtime.marks import Sync
 from holdfast.runtime.waiting_line import HolderEntry
 
-__all__ = ["Passage"]
+__all__ = ["Passage", "is_alive"]
 
 _RETRY_FIRST_S: Final = 0.0002
 _RETRY_MAX_S: Final = 0.005
@@ -237,7 +237,7 @@ class Passage:
     def holder(self) -> HolderEntry | None:
         """Who has the lane, as far as it is written and alive."""
         holder = self.gate.holder()
-        return holder if holder is not None and _is_alive(holder.pid) else None
+        return holder if holder is not None and is_alive(holder.pid) else None
 
     def busy(self, wait_s: float) -> CredentialBusyError:
         """The error that names the holder."""
@@ -302,7 +302,8 @@ def _consume(done: asyncio.Future[None]) -> None:
         done.exception()
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether a process with this id exists; it may be another one by now."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

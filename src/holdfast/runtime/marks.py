@@ -209,7 +209,7 @@ def _decode(raw: bytes) -> tuple[int, bytes] | str:
     """Sequence and payload of a sound slot, else ``blank``, ``damaged`` or ``newer``."""
     header = _HEADER.match(raw)
     if header is None:
-        return "blank" if not raw.strip(b"\0") and len(raw) == PAGE else "damaged"
+        return "blank" if raw == _BLANK else "damaged"
     version, sequence, length, digest = header.groups()
     prefix = raw[: header.start(4)]
     payload = raw[header.end() : header.end() + int(length)]

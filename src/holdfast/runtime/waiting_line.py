@@ -34,6 +34,7 @@ _HOLDERS_AT: Final = 2 * PAGE
 _WAITERS_AT: Final = 3 * PAGE
 _WAITERS_BYTES: Final = _WAITERS_MAX * _ENTRY.size
 _NOBODY: Final = bytes(_ENTRY.size)
+_NOBODY_AT_ALL: Final = bytes(_WAITERS_BYTES)
 _ABANDONED_AFTER_S: Final = 10.0
 
 
@@ -118,7 +119,7 @@ class WaitingLine:
 
     def _waiters(self) -> Iterator[tuple[int, int, int, int, float, float]]:
         raw = self._read(_WAITERS_BYTES, _WAITERS_AT)
-        if not raw.strip(b"\0"):
+        if raw == _NOBODY_AT_ALL:
             return
         for place, (token, pid, priority, since_s, renewed_s) in enumerate(_entries(raw)):
             if token:
