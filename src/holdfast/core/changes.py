@@ -17,7 +17,7 @@ from holdfast.core.assets import AssetCode
 from holdfast.core.balances import Source
 from holdfast.core.venue import Channel
 
-__all__ = ["NOTHING", "Change", "Discrepancy", "LedgerSettings", "Outcome", "Want", "WantKind"]
+__all__ = ["NOTHING", "Change", "Discrepancy", "Draft", "LedgerSettings", "Outcome", "Want", "WantKind"]
 
 
 class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,8 +131,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     ``refused`` names why nothing of it was applied (``before_snapshot``, ``outdated``); ``suspect`` why it was put
     aside until a different read agrees (``suspect_empty``, ``suspect_vanished``, ``suspect_jump``), with the assets
-    in ``suspect_assets``. ``confirmed`` and ``dismissed`` name an earlier suspicion that this statement ended. ``wants``
-    are new ones only; ``Ledger.wants`` has all that are outstanding. An asset in ``lagging`` was stated with an older
+    in ``suspect_assets``. ``confirmed`` and ``dismissed`` name an earlier suspicion that this statement ended.
+    ``wants`` are new ones only; ``Ledger.wants`` has all that are outstanding. An asset in ``lagging`` was stated with an older
     figure than the stream's, one in ``disputed`` with one that the stream never had: both keep the stream's.
     """
 
@@ -152,3 +152,40 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 NOTHING = Outcome()
 """The outcome of what changed nothing."""
+
+
+class Draft:
+    """An outcome while it is being made."""
+
+    __slots__ = Outcome.__struct_fields__
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self.refused: str | None = None
+        self.suspect: str | None = None
+        self.suspect_assets: tuple[AssetCode, ...] = ()
+        self.confirmed: str | None = None
+        self.dismissed: str | None = None
+        self.lagging: list[AssetCode] = []
+        self.disputed: list[AssetCode] = []
+        self.found: list[Discrepancy] = []
+        self.resolved: list[Discrepancy] = []
+        self.wants: list[Want] = []
+        self.invalidated: str | None = None
+
+    def outcome(self) -> Outcome:
+        """The outcome as it stands."""
+        return Outcome(
+            changes=tuple(self.changes),
+            refused=self.refused,
+            suspect=self.suspect,
+            suspect_assets=self.suspect_assets,
+            confirmed=self.confirmed,
+            dismissed=self.dismissed,
+            lagging=tuple(self.lagging),
+            disputed=tuple(self.disputed),
+            found=tuple(self.found),
+            resolved=tuple(self.resolved),
+            wants=tuple(self.wants),
+            invalidated=self.invalidated,
+        )

@@ -3,16 +3,28 @@ One account's balances: what the venue stated, how it fits together, and how far
 
 Pure: statements and ``now_s`` in, an ``Outcome`` out. A statement that is refused or suspect changes no figure. The
 ledger never reads, subscribes or waits by itself; what would settle an open question is handed out as a ``Want``.
+
+In here is which statements are let in. What a REST figure means for one asset is in ``rest``, what the stream pushes in
+``pushes``, what is hard to believe in ``suspicion``, what may be trusted at a moment in ``standing``.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
+import msgspec
+
+from holdfast.core import pushes, rest
+from holdfast.core.amounts import ZERO
 from holdfast.core.assets import AssetCode
-from holdfast.core.balances import Balance, Delta, Holding, OrderChange, OrdersSnapshot, Partial, Snapshot
-from holdfast.core.changes import Change, Discrepancy, LedgerSettings, Outcome, Want, WantKind
+from holdfast.core.balances import Balance, Delta, Holding, OrderChange, OrdersSnapshot, Partial, Snapshot, Source
+from holdfast.core.book import Book
+from holdfast.core.changes import Change, Discrepancy, Draft, LedgerSettings, Outcome, Want, WantKind
+from holdfast.core.lines import NEVER_S
+from holdfast.core.standing import answer
+from holdfast.core.suspicion import SUSPECT_JUMP, Suspicion, says_the_same, suspect
 from holdfast.core.venue import Channel
 
 __all__ = ["Change", "Discrepancy", "Ledger", "LedgerSettings", "Outcome", "Want", "WantKind"]
@@ -28,99 +40,360 @@ class Ledger:
         pushes_balances: Whether the venue's stream states totals; without, a figure is fresh at best.
     """
 
-    def __init__(self, *, settings: LedgerSettings, reads: tuple[str, ...], pushes_balances: bool) -> None: ...
+    def __init__(self, *, settings: LedgerSettings, reads: tuple[str, ...], pushes_balances: bool) -> None:
+        self.settings = settings
+        self.reads = reads
+        self.pushes_balances = pushes_balances
+        self._book = Book(settings)
+        self._reserved: dict[AssetCode, Decimal] = {}
+        self._refusals: Counter[tuple[str, str]] = Counter()
+        self._proof_within_s = settings.proof_within_s
+        self._has_lapsed = False
+        self._streamed: Snapshot | None = None  # The stream's newest snapshot, believed or not.
 
     # Statements
 
     def restore(self, holdings: Mapping[AssetCode, Holding], *, now_s: float) -> Outcome:
-        """Take last known figures from the store: stale, reason ``restored``, age unknown, until a read confirms."""
-        raise NotImplementedError
+        """
+        Take last known figures from the store: stale, reason ``restored``, age unknown, until a read confirms them.
+
+        Only before anything was stated: what is already known is not replaced.
+        """
+        draft = Draft()
+        for asset, holding in holdings.items():
+            line = self._book.line(asset)
+            if line.total is not None:
+                continue
+            line.total, line.held, line.available = holding.total, holding.held, holding.available
+            line.is_restored = True
+            draft.changes.append(line.change("restored", cause="store", as_of_s=now_s, is_money=False))
+        return draft.outcome()
 
     def state_snapshot(self, snapshot: Snapshot, *, now_s: float) -> Outcome:
-        """Judge, and where it can be believed apply, a complete statement of REST or of the stream."""
-        raise NotImplementedError
+        """
+        Judge, and where it can be believed apply, a complete statement of REST or of the stream.
+
+        Refused (``outdated``) where REST was asked before what was stated since, or before everything older stopped
+        counting; put aside as suspect where it is hard to believe and no different read has said the same.
+        """
+        book, draft = self._book, Draft()
+        if snapshot.source is Source.STREAM:
+            if not self.pushes_balances:
+                return self._refused(snapshot.read, "not_pushed")
+            pushes.restate_stream(book, snapshot, now_s=now_s, draft=draft)
+            self._streamed = snapshot
+        elif snapshot.as_of_s < max(book.standing.valid_after_s, book.rest_s):
+            return self._refused(snapshot.read, "outdated")
+        else:
+            book.rest_answered(snapshot)
+        self._judge(snapshot, now_s=now_s, draft=draft)
+        return draft.outcome()
 
     def state_partial(self, partial: Partial, *, now_s: float) -> Outcome:
         """Apply a statement of some assets; the others are not touched."""
-        raise NotImplementedError
+        book, draft = self._book, Draft()
+        if partial.source is not Source.STREAM:
+            if partial.as_of_s < book.standing.valid_after_s:
+                return self._refused(partial.read, "outdated")
+            rest.take_rest_of_some(book, partial, now_s=now_s, draft=draft)
+        elif not book.standing.is_stated:
+            return self._refused(partial.read, "before_snapshot")
+        else:
+            pushes.state_some(book, partial, now_s=now_s, draft=draft)
+        return draft.outcome()
 
     def move(self, deltas: Sequence[Delta], *, now_s: float) -> Outcome:
-        """Apply changes on top of the stream's snapshot; refused (``before_snapshot``) where none stands."""
-        raise NotImplementedError
+        """
+        Apply changes on top of the stream's snapshot, in order; refused (``before_snapshot``) where none stands.
+
+        The legs of one event are shown together, or alone once they have waited ``leg_wait_s``.
+        """
+        book = self._book
+        standing = book.standing
+        if not standing.is_stated:
+            return self._refused("balances", "before_snapshot")
+        if len(deltas) == 1 and standing.is_accepted and standing.suspicion is None:
+            # The common frame, without the detours: the same steps as in ``pushes``, at a third of the cost.
+            delta = deltas[0]
+            line = book.lines.get(delta.asset)
+            if (
+                line is not None
+                and line.is_plain()
+                and delta.total is None
+                and not delta.has_other_leg
+                and not book.legs.pending
+                and pushes.ANCHOR_WANT in book.wants
+            ):
+                line.push(delta.change, now_s)
+                line.move(delta.change, as_of_s=delta.as_of_s, is_proven=False)
+                return Outcome(changes=(line.change_by(delta),))
+        draft = Draft()
+        pushes.move(book, deltas, now_s=now_s, draft=draft)
+        if standing.suspicion is not None:
+            self._look_again(standing.suspicion, now_s=now_s, draft=draft)
+        return draft.outcome()
 
     def state_orders(self, snapshot: OrdersSnapshot, *, now_s: float) -> Outcome:
         """Take every open order, from the stream or from REST; recent stream facts outlast a lagging REST answer."""
-        raise NotImplementedError
+        draft = Draft()
+        pushes.state_orders(self._book, snapshot, now_s=now_s, draft=draft)
+        return draft.outcome()
 
     def change_orders(self, changes: Sequence[OrderChange], *, now_s: float) -> Outcome:
-        """Apply what happened to single orders; refused (``before_snapshot``) where the orders channel never stated."""
-        raise NotImplementedError
+        """
+        Apply what happened to single orders; refused (``before_snapshot``) where the orders channel never stated.
+
+        A fill's lower hold is shown together with the balance rows of the same reference.
+        """
+        if not self._book.standing.orders_stated:
+            return self._refused("orders", "before_snapshot")
+        draft = Draft()
+        pushes.move_orders(self._book, changes, now_s=now_s, draft=draft)
+        return draft.outcome()
 
     # Proof and its loss
 
     def prove(self, now_s: float) -> None:
-        """Any frame arrived on the living socket: what its channels last stated is still true now. O(1)."""
-        raise NotImplementedError
+        """
+        Any frame arrived on the living socket: what its channels last stated is still true now. O(1).
+
+        The first frame after a silence longer than ``proof_within_s`` proves nothing of the time before it: a paused
+        process finds old frames waiting. The figures then count again only once asked for anew.
+        """
+        standing = self._book.standing
+        if now_s - standing.proof_s > self._proof_within_s:
+            self._lapse(now_s)
+        standing.proof_s = now_s
+
+    def _lapse(self, now_s: float) -> None:
+        standing = self._book.standing
+        if standing.is_stated or standing.orders_stated:
+            self._book.freeze_proof()
+            standing.valid_after_s = now_s
+            standing.invalid_reason = "silent"
+            self._has_lapsed = True
 
     def lose_stream(self, reason: str, *, now_s: float) -> Outcome:
         """The connection ended: no channel states anything any more, and only later figures count."""
-        raise NotImplementedError
+        draft = Draft()
+        self._lose(tuple(Channel), reason, now_s=now_s, draft=draft)
+        return draft.outcome()
 
     def lose_channel(self, channel: Channel, reason: str, *, now_s: float) -> Outcome:
         """One channel's sequence broke or it was refused: its deltas are refused until it states a snapshot again."""
-        raise NotImplementedError
+        draft = Draft()
+        self._lose((channel,), reason, now_s=now_s, draft=draft)
+        return draft.outcome()
+
+    def await_snapshot(self, channel: Channel, *, now_s: float) -> Outcome:
+        """
+        A new snapshot of a whole channel was asked for: its figures are fresh at best until it has come.
+
+        Unlike a loss this invalidates nothing. Call it when a ``RESUBSCRIBE`` was carried out, since the adapter drops
+        the channel's deltas from then on.
+        """
+        draft = Draft()
+        self._stop(channel, now_s=now_s, draft=draft)
+        return draft.outcome()
+
+    def _lose(self, channels: tuple[Channel, ...], reason: str, *, now_s: float, draft: Draft) -> None:
+        has_stated = [self._stop(channel, now_s=now_s, draft=draft) for channel in channels]
+        # A channel that never stated anything takes nothing with it.
+        if any(has_stated):
+            self._book.invalidate(reason, now_s=now_s, draft=draft)
+
+    def _stop(self, channel: Channel, *, now_s: float, draft: Draft) -> bool:
+        """The channel states nothing from now on; whether it had."""
+        book, standing = self._book, self._book.standing
+        if channel is Channel.ORDERS:
+            had_stated, standing.orders_stated = standing.orders_stated, False
+            standing.orders_count_until_s = now_s + self.settings.rest_lag_s
+            return had_stated
+        book.drop_wants(WantKind.RESUBSCRIBE, channel)
+        had_stated = standing.is_stated
+        pushes.show_waiting(book, now_s=now_s, draft=draft)
+        book.freeze_proof()
+        standing.is_stated = standing.is_accepted = False
+        return had_stated
 
     def invalidate(self, reason: str, *, now_s: float, assets: Iterable[AssetCode] | None = None) -> Outcome:
         """Only figures requested, or snapshots received, from now on count; for *assets*, or for all when None."""
-        raise NotImplementedError
+        draft = Draft()
+        self._book.invalidate(reason, now_s=now_s, draft=draft, assets=assets)
+        return draft.outcome()
 
     def refuse(self, read: str, reason: str, *, now_s: float) -> None:
         """An answer could not be believed and was not delivered: counted, and nothing else."""
-        raise NotImplementedError
+        self._refusals[read, reason] += 1
 
     def explain(self, assets: Iterable[AssetCode], *, now_s: float) -> None:
         """A fill or a row of the venue's ledger accounts for a change of these assets: it is not suspect."""
-        raise NotImplementedError
+        for asset in assets:
+            self._book.line(asset).explained_s = now_s
 
     def set_reserved(self, asset: AssetCode, amount: Decimal) -> None:
         """Our own claims on an asset, in whole units, that the venue does not hold yet; replaces the former amount."""
-        raise NotImplementedError
+        self._reserved[asset] = amount
 
     # Time
 
     def tick(self, now_s: float) -> Outcome:
         """Do what has become due: legs that waited long enough, silence that nobody noticed."""
-        raise NotImplementedError
+        draft = Draft()
+        if self._has_lapsed:
+            self._has_lapsed = False
+            draft.invalidated = "silent"
+            self._book.want(draft, WantKind.READ_BALANCES, "silent", not_before_s=now_s)
+        pushes.expire(self._book, now_s=now_s, draft=draft)
+        return draft.outcome()
 
     def next_due_s(self) -> float | None:
         """When ``tick`` is next needed, on our clock; None while nothing waits. Ages need no tick."""
-        raise NotImplementedError
+        return NEVER_S if self._has_lapsed else self._book.legs.due_s()
 
     # Answers
 
     def balance(self, asset: AssetCode, *, now_s: float) -> Balance:
         """The figures of one asset and how far they may be trusted at *now_s*; unknown amounts are None, never zero."""
-        raise NotImplementedError
+        book = self._book
+        return answer(
+            book.lines.get(asset, book.others),
+            asset,
+            standing=book.standing,
+            orders=book.orders,
+            reserved=self._reserved.get(asset, ZERO),
+            settings=self.settings,
+            now_s=now_s,
+        )
 
     def balances(self, *, now_s: float) -> dict[AssetCode, Balance]:
         """Every asset that was ever stated, proven zeros included, by code."""
-        raise NotImplementedError
+        lines = self._book.lines
+        return {asset: self.balance(asset, now_s=now_s) for asset, line in lines.items() if line.total is not None}
 
     def has_complete_picture(self) -> bool:
         """Whether a complete statement was accepted since the start: an asset nobody stated is then a proven zero."""
-        raise NotImplementedError
+        return self._book.others.total is not None
 
     @property
     def wants(self) -> tuple[Want, ...]:
         """Everything that would settle what is open now."""
-        raise NotImplementedError
+        return tuple(self._book.wants.values())
 
     @property
     def discrepancies(self) -> tuple[Discrepancy, ...]:
         """The disagreements that stand now."""
-        raise NotImplementedError
+        lines = self._book.lines.values()
+        standing = [each for line in lines for each in (line.discrepancy, line.contradiction) if each is not None]
+        return tuple(standing)
 
     @property
     def refusals(self) -> Mapping[tuple[str, str], int]:
         """How often each (read, reason) was refused since the start."""
-        raise NotImplementedError
+        return self._refusals
+
+    # Judgement
+
+    def _refused(self, read: str, reason: str) -> Outcome:
+        self._refusals[read, reason] += 1
+        return Outcome(refused=reason)
+
+    def _judge(self, snapshot: Snapshot, *, now_s: float, draft: Draft) -> None:
+        """Believe a complete statement, put it aside, or let it confirm or dismiss the one that was put aside."""
+        standing = self._book.standing
+        doubt = self._doubt(snapshot)
+        earlier, standing.suspicion = standing.suspicion, None
+        if earlier is not None:
+            first = earlier.snapshot
+            is_same = self._says_the_same(earlier, snapshot)
+            if is_same and doubt is not None:
+                is_late_enough = snapshot.as_of_s >= first.as_of_s + self.settings.confirm_after_s
+                if snapshot.read == first.read or not is_late_enough:
+                    self._suspect(earlier, draft)
+                    return
+            if is_same:
+                draft.confirmed = earlier.reason
+                if first.source is not Source.STREAM and first.as_of_s >= standing.valid_after_s:
+                    self._believe(first, now_s=now_s, draft=draft)  # It may state what the second does not.
+                self._believe(snapshot, now_s=now_s, draft=draft)
+                return
+            draft.dismissed = earlier.reason
+            if doubt is not None and doubt.reason == earlier.reason == SUSPECT_JUMP:
+                # Everything moves from read to read: an account that trades, and no stream to tell us so.
+                doubt = doubt.again(earlier)
+                if doubt.round > self.settings.confirm_attempts:
+                    doubt = None
+        if doubt is None:
+            self._believe(snapshot, now_s=now_s, draft=draft)
+        else:
+            self._suspect(doubt, draft)
+
+    def _doubt(self, snapshot: Snapshot) -> Suspicion | None:
+        book = self._book
+        is_rest = snapshot.source is not Source.STREAM
+        lag_s = self.settings.rest_lag_s
+
+        def is_explained(asset: AssetCode, total: Decimal) -> bool:
+            line = book.peek(asset)
+            if line.explained_s >= line.total_s - lag_s and line.explained_s != NEVER_S:
+                return True
+            if not is_rest:
+                return asset in snapshot.omits or (line.dispute is not None and line.dispute.stated.total == total)
+            if book.standing.is_accepted and line.raw == total:
+                return True
+            return asset in snapshot.omits or line.trail.had(total, since_s=snapshot.as_of_s - lag_s)
+
+        return suspect(
+            snapshot,
+            confirmed=book.funded(),
+            is_zero_proven=self.has_complete_picture(),
+            is_explained=is_explained,
+        )
+
+    def _says_the_same(self, earlier: Suspicion, snapshot: Snapshot) -> bool:
+        """Whether a read agrees with what was put aside; a stream's snapshot has moved on with its deltas."""
+        if snapshot.source is not Source.STREAM and earlier.snapshot is self._streamed:
+            earlier = earlier.at(self._moved_on(earlier.snapshot))
+        return says_the_same(earlier, snapshot)
+
+    def _moved_on(self, streamed: Snapshot) -> Snapshot:
+        """The stream's snapshot with every delta since."""
+        lines = self._book.lines.items()
+        holdings = {asset: Holding(asset=asset, total=line.raw) for asset, line in lines if line.raw is not None}
+        return msgspec.structs.replace(streamed, holdings=holdings)
+
+    def _suspect(self, doubt: Suspicion, draft: Draft) -> None:
+        self._book.standing.suspicion = doubt
+        draft.suspect = doubt.reason
+        draft.suspect_assets = doubt.assets
+        first = doubt.snapshot
+        self._book.want(
+            draft,
+            WantKind.READ_BALANCES,
+            doubt.reason,
+            not_before_s=first.as_of_s + self.settings.confirm_after_s,
+            other_than=first.read,
+        )
+
+    def _believe(self, snapshot: Snapshot, *, now_s: float, draft: Draft) -> None:
+        book, standing = self._book, self._book.standing
+        if snapshot.source is Source.STREAM:
+            pushes.accept_stream(book, snapshot, now_s=now_s, draft=draft)
+            return
+        rest.take_rest(book, snapshot, now_s=now_s, draft=draft)
+        if standing.is_stated and not standing.is_accepted and self._streamed is not None:
+            # The stream's snapshot was put aside; against what REST has confirmed it may look different.
+            if self._doubt(self._moved_on(self._streamed)) is None:
+                pushes.accept_stream(book, self._streamed, now_s=now_s, draft=draft)
+            else:
+                book.want(draft, WantKind.RESUBSCRIBE, "contradicted", not_before_s=now_s, channel=Channel.BALANCES)
+
+    def _look_again(self, doubt: Suspicion, *, now_s: float, draft: Draft) -> None:
+        """The stream may have accounted for what made a REST answer suspect."""
+        standing, first = self._book.standing, doubt.snapshot
+        if first.source is Source.STREAM or not standing.is_accepted or self._doubt(first) is not None:
+            return
+        standing.suspicion = None
+        draft.confirmed = doubt.reason
+        if first.as_of_s >= standing.valid_after_s:
+            self._believe(first, now_s=now_s, draft=draft)

@@ -1,0 +1,192 @@
+"""
+What our open orders hold, asset by asset.
+
+Venues push totals at once and holds not at all, so between two REST reads the only word on a new order's hold is our
+own record of open orders. It is an estimate (without fees, sometimes without an amount), used to carry the venue's
+held and available forward, never in place of them.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from holdfast.core.amounts import ZERO, add, exact, subtract
+from holdfast.core.assets import AssetCode, split_symbol
+from holdfast.core.balances import OpenOrder, OrdersSnapshot
+from holdfast.core.lag import Trail
+from holdfast.errors import UnknownNameError
+
+__all__ = ["AssetHolds", "HoldBase", "HoldMove", "OpenOrders", "is_like"]
+
+
+class HoldMove(NamedTuple):
+    """One order's hold on one asset changed by ``change``; ``is_unknown`` where it held an amount nobody told."""
+
+    asset: AssetCode
+    change: Decimal
+    is_unknown: bool
+
+
+class HoldBase(NamedTuple):
+    """
+    The sum of our holds that a venue's held figure already includes.
+
+    Orders whose hold last rose at ``since_s`` or later are not in it. ``is_current`` where it is the sum of now,
+    ``fits`` where the venue's figure is indeed that sum or a little more.
+    """
+
+    holds: Decimal
+    since_s: float
+    is_current: bool
+    fits: bool
+
+
+def is_like(held: Decimal, holds: Decimal, allowance: Decimal) -> bool:
+    """Whether the venue's *held* is what our orders hold by estimate, or more by at most that fraction."""
+    if held == holds:
+        return True
+    with exact():
+        return holds < held <= holds * (1 + allowance)
+
+
+class AssetHolds:
+    """Our open orders on one asset: the sum of the known holds, the earlier sums, and each order's part."""
+
+    __slots__ = ("known", "orders", "trail")
+
+    def __init__(self, trail: Trail) -> None:
+        self.known = ZERO
+        self.orders: dict[str, tuple[Decimal | None, float]] = {}  # Hold, and when it last rose.
+        self.trail = trail
+
+    def base(self, held: Decimal, *, since_s: float, now_s: float, allowance: Decimal) -> HoldBase:
+        """
+        Which sum of ours a REST answer's *held* stands for, when it may speak of any moment since *since_s*.
+
+        The venue may hold a little more than our estimate. Where no sum fits, or several do, the smallest counts: all
+        that was ordered since is then taken off the venue's available, which errs on the safe side until a read
+        without such a choice.
+        """
+        bases = [HoldBase(self.known, now_s, True, is_like(held, self.known, allowance))]
+        for at_s, holds in self.trail.since(since_s):
+            if holds != self.known:
+                bases.append(HoldBase(holds, at_s, False, is_like(held, holds, allowance)))
+        if len(bases) == 1 or held == self.known:
+            return bases[0]
+        alike = [base for base in bases if base.holds == held] or [base for base in bases if base.fits] or bases
+        return min(alike, key=lambda base: (base.holds, base.since_s))
+
+    def risen_since(self, since_s: float) -> Decimal:
+        """Sum of the known holds that rose at *since_s* or later."""
+        risen = ZERO
+        for hold, rose_s in self.orders.values():
+            if hold is not None and rose_s >= since_s:
+                risen = add(risen, hold)
+        return risen
+
+    def has_unknown_since(self, since_s: float) -> bool:
+        """Whether an order whose hold cannot be estimated was placed at *since_s* or later."""
+        return any(hold is None and rose_s >= since_s for hold, rose_s in self.orders.values())
+
+
+class OpenOrders:
+    """Every open order we know of, with what each holds. Stream facts of the last *lag_s* outlast a REST answer."""
+
+    def __init__(self, *, lag_s: float, trail_length: int) -> None:
+        self._lag_s = lag_s
+        self._trail_length = trail_length
+        self._orders: dict[str, OpenOrder] = {}
+        self._rose_s: dict[str, float] = {}
+        self._heard_s: dict[str, float] = {}  # When the stream last spoke of an order, ended ones included.
+        self._assets: dict[AssetCode, AssetHolds] = {}
+        self.unplaced: dict[str, float] = {}
+        """Orders that may hold any asset, with the time they were first seen."""
+
+    def __len__(self) -> int:
+        return len(self._orders)
+
+    def of(self, asset: AssetCode) -> AssetHolds | None:
+        """The holds on one asset, or None where no order ever held it."""
+        return self._assets.get(asset)
+
+    def assets_of(self, order_id: str, order: OpenOrder | None) -> tuple[AssetCode, ...]:
+        """Which balances a fill of this order touches, as far as known."""
+        known = order or self._orders.get(order_id)
+        if known is None:
+            return ()
+        if known.symbol is not None:
+            try:
+                return split_symbol(known.symbol)
+            except UnknownNameError:
+                pass
+        return () if known.hold_asset is None else (known.hold_asset,)
+
+    def put(self, order_id: str, order: OpenOrder | None, *, now_s: float) -> list[HoldMove]:
+        """Take one order's new state from the stream, ``None`` for ended; what changed in holds."""
+        self._hear(order_id, now_s)
+        return self._put(order_id, order, now_s=now_s)
+
+    def replace(self, snapshot: OrdersSnapshot, *, is_streamed: bool, now_s: float) -> set[AssetCode]:
+        """
+        Take all open orders; which assets' holds changed.
+
+        A REST answer may lag: what the stream said of an order since the request's start less the lag stands.
+        """
+        changed: set[AssetCode] = set()
+        heard_since_s = snapshot.as_of_s - self._lag_s
+        for order_id in self._orders.keys() | snapshot.orders.keys():
+            if is_streamed:
+                self._hear(order_id, now_s)
+            elif self._heard_s.get(order_id, float("-inf")) >= heard_since_s:
+                continue
+            for move in self._put(order_id, snapshot.orders.get(order_id), now_s=now_s):
+                changed.add(move.asset)
+        return changed
+
+    def _hear(self, order_id: str, now_s: float) -> None:
+        self._heard_s.pop(order_id, None)  # So that the order of insertion is the order of hearing.
+        self._heard_s[order_id] = now_s
+        while len(self._heard_s) > len(self._orders) + self._trail_length:
+            del self._heard_s[next(iter(self._heard_s))]
+
+    def _put(self, order_id: str, order: OpenOrder | None, *, now_s: float) -> list[HoldMove]:
+        before = self._orders.get(order_id)
+        if order is None:
+            self._orders.pop(order_id, None)
+        else:
+            self._orders[order_id] = order
+        self._mark_unplaced(order_id, order, now_s=now_s)
+        moves: list[HoldMove] = []
+        held_asset = None if before is None else before.hold_asset
+        if held_asset is not None and (order is None or order.hold_asset != held_asset):
+            moves += self._set(held_asset, order_id, None, is_open=False, now_s=now_s)
+        if order is not None and order.hold_asset is not None:
+            moves += self._set(order.hold_asset, order_id, order.hold, is_open=True, now_s=now_s)
+        return moves
+
+    def _mark_unplaced(self, order_id: str, order: OpenOrder | None, *, now_s: float) -> None:
+        if order is not None and order.hold_asset is None and order.hold is None:
+            self.unplaced.setdefault(order_id, now_s)
+        elif self.unplaced:
+            self.unplaced.pop(order_id, None)
+
+    def _set(
+        self, asset: AssetCode, order_id: str, hold: Decimal | None, *, is_open: bool, now_s: float
+    ) -> list[HoldMove]:
+        holds = self._assets.get(asset)
+        if holds is None:
+            holds = self._assets[asset] = AssetHolds(Trail(keep_s=self._lag_s, length=self._trail_length))
+        before, rose_s = holds.orders.get(order_id, (ZERO, now_s))
+        if is_open:
+            has_risen = hold is None or before is None or hold > before
+            holds.orders[order_id] = (hold, now_s if has_risen and hold != before else rose_s)
+        else:
+            holds.orders.pop(order_id, None)
+            hold = ZERO
+        change = subtract(hold or ZERO, before or ZERO)
+        if change:
+            holds.trail.supersede(holds.known, now_s)
+            holds.known = add(holds.known, change)
+        was_unknown, is_unknown = before is None, hold is None
+        return [HoldMove(asset, change, was_unknown)] if change or was_unknown != is_unknown else []

@@ -1,0 +1,82 @@
+"""
+Telling an older figure from a different one.
+
+A REST answer may lag the stream and carries no sequence, so its age cannot be read off it. What can be known is
+whether the stream itself stated the same figure a while ago: then the answer is merely late. A figure that the
+stream never had within the lag is another matter, and is not decided here.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Iterator
+from decimal import Decimal
+
+__all__ = ["Likeness", "Trail", "compare"]
+
+
+class Likeness(enum.Enum):
+    """How a stated figure relates to the one we hold."""
+
+    AGREES = enum.auto()
+    LAGS = enum.auto()  # It was true within the lag, and no longer is.
+    DIFFERS = enum.auto()
+
+
+class Trail:
+    """
+    Figures that stopped being true lately, oldest first, each with the time it was superseded (our clock, seconds).
+
+    Bounded in time and in number. Forgetting a figure early is safe: a late answer is then taken for a different one.
+    """
+
+    __slots__ = ("_entries", "_keep_s")
+
+    def __init__(self, *, keep_s: float, length: int) -> None:
+        self._keep_s = keep_s
+        self._entries: deque[tuple[float, Decimal]] = deque(maxlen=length)
+
+    def supersede(self, figure: Decimal, at_s: float) -> None:
+        """Note that *figure* was true until *at_s*."""
+        entries = self._entries
+        entries.append((at_s, figure))
+        # An answer asked for just before a figure was superseded may lag by all of the bound: hence twice.
+        oldest_s = at_s - 2.0 * self._keep_s
+        while entries[0][0] < oldest_s:
+            entries.popleft()
+
+    def since(self, at_s: float) -> Iterator[tuple[float, Decimal]]:
+        """What was still true at *at_s* or later, newest first, each with the time it was superseded."""
+        for entry in reversed(self._entries):
+            if entry[0] < at_s:
+                return
+            yield entry
+
+    def had(self, figure: Decimal, *, since_s: float) -> bool:
+        """Whether *figure* was true at any time from *since_s* on."""
+        return any(earlier == figure for _, earlier in self.since(since_s))
+
+    def copy(self) -> Trail:
+        """An independent trail with the same entries."""
+        twin = Trail(keep_s=self._keep_s, length=self._entries.maxlen or 0)
+        twin._entries.extend(self._entries)
+        return twin
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def compare(stated: Decimal, *, current: Decimal, trail: Trail, since_s: float) -> Likeness:
+    """
+    How a REST figure relates to the stream's.
+
+    Args:
+        stated: What REST said.
+        current: The stream's figure now.
+        trail: The stream's earlier figures.
+        since_s: The oldest moment REST may speak of: its request's start less the lag.
+    """
+    if stated == current:
+        return Likeness.AGREES
+    return Likeness.LAGS if trail.had(stated, since_s=since_s) else Likeness.DIFFERS

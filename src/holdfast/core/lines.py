@@ -1,0 +1,262 @@
+"""
+One asset's figures and what they stand on.
+
+Two pictures are kept apart. ``raw`` is the stream's own total, with every delta the moment it arrived; ``total``,
+``held`` and ``available`` are what is shown, and follow only when a statement was accepted and an event is whole.
+``held`` and ``available`` come from a statement that has them (the anchor) and are carried forward from there: by
+every change of the total, and by what our own orders hold more or less since.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from holdfast.core.amounts import ZERO, add, subtract
+from holdfast.core.assets import AssetCode
+from holdfast.core.balances import Delta, Holding, Source
+from holdfast.core.changes import Change, Discrepancy
+from holdfast.core.holds import HoldBase, HoldMove
+from holdfast.core.lag import Trail
+
+__all__ = ["NEVER_S", "Dispute", "Line", "contradiction"]
+
+NEVER_S = float("-inf")
+
+
+class Dispute:
+    """REST stated a total that the stream never had within the lag; which of them is right is not known yet."""
+
+    __slots__ = ("as_of_s", "debits", "first_s", "stated")
+
+    def __init__(self, stated: Holding, as_of_s: float) -> None:
+        self.first_s = as_of_s
+        self.as_of_s = as_of_s
+        self.stated = stated
+        self.debits = ZERO  # What the stream took off since REST was asked; never positive.
+
+    def renew(self, stated: Holding, as_of_s: float) -> None:
+        """REST still differs."""
+        self.as_of_s = as_of_s
+        self.stated = stated
+        self.debits = ZERO
+
+
+class Line:
+    """One asset. Amounts are ``None`` while unknown; times are our clock, seconds, ``NEVER_S`` where it never was."""
+
+    __slots__ = (
+        "anchor_s",
+        "asset",
+        "available",
+        "base_since_s",
+        "contradiction",
+        "discrepancy",
+        "dispute",
+        "explained_s",
+        "has_base",
+        "held",
+        "holds_asked",
+        "invalid_reason",
+        "is_derived",
+        "is_restored",
+        "moved_s",
+        "pending",
+        "pending_change",
+        "pending_release",
+        "pending_unknown",
+        "raw",
+        "rest_s",
+        "rest_won",
+        "source",
+        "total",
+        "total_s",
+        "trail",
+        "unproven",
+        "valid_after_s",
+    )
+
+    def __init__(self, asset: AssetCode, trail: Trail) -> None:
+        self.asset = asset
+        # Shown.
+        self.total: Decimal | None = None
+        self.held: Decimal | None = None
+        self.available: Decimal | None = None
+        self.total_s = NEVER_S  # When the total was last stated, or agreed to by REST.
+        self.anchor_s = NEVER_S  # As-of of the statement that held and available stand on.
+        self.rest_s = NEVER_S  # As-of of the newest REST statement taken.
+        self.source: Source | None = None
+        self.is_derived = False
+        self.is_restored = False
+        # What available was carried up by and no venue figure includes yet: shown, not spent.
+        self.unproven = ZERO
+        self.has_base = False  # Whether it is known which of our orders the anchor includes.
+        self.base_since_s = NEVER_S
+        # The stream's own.
+        self.raw: Decimal | None = None
+        self.trail = trail
+        self.moved_s = NEVER_S
+        # Parts of events that wait for others.
+        self.pending = 0
+        self.pending_change = ZERO
+        self.pending_release = ZERO  # Positive: holds ended by fills whose legs have not come.
+        self.pending_unknown = 0
+        # Disagreements.
+        self.dispute: Dispute | None = None
+        self.rest_won = False
+        self.discrepancy: Discrepancy | None = None
+        self.contradiction: Discrepancy | None = None
+        self.holds_asked: tuple[Decimal, Decimal] | None = None
+        # Validity.
+        self.valid_after_s = NEVER_S
+        self.invalid_reason: str | None = None
+        self.explained_s = NEVER_S
+
+    def twin(self, asset: AssetCode) -> Line:
+        """A line for *asset* with the same figures and the same standing."""
+        line = Line(asset, self.trail.copy())
+        for name in Line.__slots__:
+            if name not in ("asset", "trail"):
+                setattr(line, name, getattr(self, name))
+        return line
+
+    def push(self, change: Decimal, now_s: float) -> Decimal:
+        """A delta reached the stream's own total; the new one."""
+        before = self.raw if self.raw is not None else ZERO
+        self.trail.supersede(before, now_s)
+        self.raw = add(before, change)
+        self.moved_s = now_s
+        return self.raw
+
+    def restate_raw(self, total: Decimal, now_s: float) -> None:
+        """The stream stated its total anew."""
+        if self.raw is not None and self.raw != total:
+            self.trail.supersede(self.raw, now_s)
+        self.raw = total
+
+    def move(self, change: Decimal, *, as_of_s: float, is_proven: bool) -> None:
+        """Show a delta. A rise counts as available at once, as spendable only where *is_proven*."""
+        if self.total is None:
+            return
+        self.total = add(self.total, change)
+        if self.available is not None:
+            self.available = add(self.available, change)
+            if not is_proven and change > ZERO:
+                self.unproven = add(self.unproven, change)
+        if self.dispute is not None and change < ZERO:
+            self.dispute.debits = add(self.dispute.debits, change)
+        self.total_s = as_of_s
+        if not self.rest_won:
+            self.source = Source.STREAM
+
+    def carry(self, change: Decimal) -> None:
+        """Our orders hold *change* more than the anchor says."""
+        if change and self.held is not None and self.available is not None:
+            self.held = add(self.held, change)
+            self.available = subtract(self.available, change)
+            self.is_derived = True
+
+    def set_total(self, total: Decimal, *, as_of_s: float, source: Source) -> None:
+        """Take a stated total; available moves with it until a statement has its own."""
+        if self.total is not None and self.available is not None:
+            change = subtract(total, self.total)
+            self.available = add(self.available, change)
+            if change > ZERO:
+                self.unproven = add(self.unproven, change)
+        self.total = total
+        self.total_s = as_of_s
+        self.source = source
+        self.is_restored = False
+
+    def anchor(self, stated: Holding, *, as_of_s: float, base: HoldBase | None, holds: Decimal, now_s: float) -> None:
+        """
+        Take the held and available that a statement has.
+
+        Args:
+            stated: The statement; without held or available it changes nothing here.
+            base: What of our orders it includes, or None where that cannot be told: then nothing is carried forward.
+            holds: What our orders hold now.
+        """
+        if stated.held is None or stated.available is None:
+            return
+        self.held = stated.held
+        self.available = stated.available
+        self.is_derived = False
+        self.unproven = ZERO
+        self.anchor_s = as_of_s
+        self.has_base = base is not None
+        self.base_since_s = now_s if base is None else base.since_s
+        if base is not None:
+            self.carry(subtract(holds, base.holds))
+
+    def hold_back(self, move: HoldMove) -> None:
+        """A fill ended this hold; it counts on until the fill's legs have come."""
+        self.pending += 1
+        self.pending_release = subtract(self.pending_release, move.change)
+        self.pending_unknown += move.is_unknown
+
+    def release(self, move: HoldMove, *, is_shown: bool) -> None:
+        """The wait of ``hold_back`` ended; *is_shown* where held and available have to follow."""
+        self.pending -= 1
+        self.pending_release = add(self.pending_release, move.change)
+        self.pending_unknown -= move.is_unknown
+        if is_shown:
+            self.carry(move.change)
+
+    def is_plain(self) -> bool:
+        """Whether a delta moves what is shown just as it moves the stream's own total."""
+        return self.raw is not None and self.total is not None and self.dispute is None and not self.rest_won
+
+    def figures(self) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+        """Total, held and available as shown."""
+        return self.total, self.held, self.available
+
+    def change(
+        self,
+        kind: str,
+        *,
+        cause: str | None,
+        as_of_s: float,
+        is_money: bool = True,
+        ref: str | None = None,
+    ) -> Change:
+        """This line as it stands, as a change."""
+        return Change(
+            asset=self.asset,
+            kind=kind,
+            total=self.total,
+            held=self.held,
+            available=self.available,
+            source=Source.DERIVED if self.is_derived else self.source,
+            as_of_s=as_of_s,
+            is_money=is_money,
+            cause=cause,
+            ref=ref,
+        )
+
+    def change_by(self, delta: Delta) -> Change:
+        """This line as it stands after a delta, as a change."""
+        return Change(
+            asset=self.asset,
+            kind="delta",
+            total=self.total,
+            held=self.held,
+            available=self.available,
+            source=Source.DERIVED if self.is_derived else self.source,
+            as_of_s=delta.as_of_s,
+            is_money=True,
+            cause=delta.kind,
+            ref=delta.ref,
+            entry=delta.entry,
+        )
+
+
+def contradiction(stated: Holding, *, found_s: float) -> Discrepancy | None:
+    """What a single statement says against itself, or None: more held, or more available, than there is."""
+    owned = max(stated.total, ZERO)
+    for kind, figure in (("held_exceeds_total", stated.held), ("available_exceeds_total", stated.available)):
+        credit = ZERO if kind == "held_exceeds_total" or stated.credit is None else stated.credit
+        if figure is not None and figure > add(owned, credit):
+            return Discrepancy(
+                asset=stated.asset, kind=kind, ours=stated.total, theirs=figure, found_s=found_s, rows=stated.rows
+            )
+    return None
