@@ -162,6 +162,10 @@ class BrokerConfig(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Meta(description="Count auto-earn rows (Kraken XBT.F) as available, as the venue documents for orders."),
     ] = True
+    rate_tier: Annotated[
+        Literal["starter", "intermediate", "pro"],
+        Meta(description="The key's verification tier at Kraken, which decides how many calls it allows."),
+    ] = "starter"
     reading: Annotated[
         ReadingSettings, Meta(description="This broker's own reading settings; what is unset comes from [reading].")
     ] = ReadingSettings()

@@ -100,7 +100,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     What is known of a broker at one moment.
 
     ``stream`` is ``None`` where no stream is wanted; then REST alone decides. ``are_fit`` is True where every figure
-    is live or fresh.
+    is live or fresh. A halted broker goes on reading; one that ``is_stopped`` takes nothing in any more.
     """
 
     stream: StreamState | None
@@ -113,6 +113,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     venue_mode: VenueMode
     parked_cause: str | None
     halted_reason: str | None
+    is_stopped: bool
     store_reason: str | None
 
 
@@ -155,6 +156,7 @@ def judge(facts: Facts) -> Judgement:
         wrong.append(f"store_{facts.store_reason}")
     is_live = facts.stream is StreamState.LIVE
     is_reading = facts.is_loaded and facts.error_count < facts.failure_threshold
-    is_down = facts.stream is StreamState.DOWN or not (is_live or is_reading)
-    health = Health.DOWN if barred or is_down else Health.DEGRADED if wrong else Health.HEALTHY
+    is_mute = facts.stream is StreamState.DOWN or not (is_live or is_reading)
+    is_down = is_mute or facts.is_stopped or facts.parked_cause is not None
+    health = Health.DOWN if is_down else Health.DEGRADED if barred or wrong else Health.HEALTHY
     return Judgement(health=health, reasons=(*barred, *wrong), is_available=not barred and (is_live or is_reading))

@@ -300,7 +300,6 @@ class Account:
         now_s = self.clock.now_s()
         self._channels[channel].has_snapshot = False
         self.life.unstated(channel, reason, now_s=now_s)
-        self.emitter(event("stream.resubscribed", broker=self.name, channel=channel.value, reason=reason))
         self.stream.resubscribe(channel, reason)
         self.note_stream(now_s)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from holdfast.config import Config
     from holdfast.core.events import Event
     from holdfast.runtime.broker import Broker
+    from holdfast.runtime.emitter import Emitter
     from holdfast.runtime.guard import Guard
 
 __all__ = ["Desk"]
@@ -38,13 +39,13 @@ class Desk:
         config: Config,
         guard: Guard,
         listeners: Listeners,
-        event_listeners: list[Callable[[Event], object]],
+        emitter: Emitter,
     ) -> None:
         self.brokers: Mapping[str, Broker] = MappingProxyType(dict(brokers))
         self.config = config
         self._guard = guard
         self._listeners = listeners
-        self._event_listeners = event_listeners
+        self._emitter = emitter
 
     def __getitem__(self, name: str) -> Broker:
         """
@@ -106,11 +107,4 @@ class Desk:
         It is called in the step in which the event happened; it must not block and cannot suspend.
         """
         self._guard.check()
-        listeners = self._event_listeners
-        listeners.append(callback)
-
-        def leave() -> None:
-            if callback in listeners:
-                listeners.remove(callback)
-
-        return Subscription(leave)
+        return self._emitter.subscribe(callback)

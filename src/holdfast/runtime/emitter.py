@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from holdfast.core.events import Event
-from holdfast.core.seams import Emit
 from holdfast.runtime.listeners import Subscription
 
 __all__ = ["Emitter"]
@@ -20,7 +19,7 @@ class Emitter:
         is_heard: False while nobody listens: events that are costly to make need not be made then.
     """
 
-    def __init__(self, sinks: Sequence[Emit] = ()) -> None:
+    def __init__(self, sinks: Sequence[Callable[[Event], object]] = ()) -> None:
         self._sinks: tuple[Callable[[Event], object], ...] = tuple(sinks)
         self.is_heard = bool(sinks)
 

@@ -13,7 +13,7 @@ from holdfast.core.changes import Outcome, WantKind
 from holdfast.core.events import event
 from holdfast.core.health import Fault, fault_of
 from holdfast.core.venue import VenueClient
-from holdfast.errors import HoldfastError, PayloadError
+from holdfast.errors import CredentialParkedError, HoldfastError, PayloadError
 from holdfast.runtime.account import Account
 from holdfast.runtime.views import RefreshReport
 
@@ -150,7 +150,7 @@ class Reader:
             account.answer_refused(read, type(error).__name__, str(error))
         if fault.pause_s is not None:
             account.reconciler.pause(now_s + fault.pause_s)
-        self._park(fault, now_s)
+        self._park(fault, error, now_s)
         account.reconciler.ended(read, ok=False, now_s=now_s)
         if account.life is not None:
             account.life.read_ended(ok=False, now_s=now_s)
@@ -169,10 +169,11 @@ class Reader:
         account.tell_states()
         account.wake()
 
-    def _park(self, fault: Fault, now_s: float) -> None:
+    def _park(self, fault: Fault, error: HoldfastError, now_s: float) -> None:
         if fault.parks is None:
             return
-        is_news = self.parked_cause != fault.parks
+        # Who parks a credential says so itself; what another process has done is told by whoever runs into it.
+        is_news = self.parked_cause is None and isinstance(error, CredentialParkedError)
         self.parked_cause = fault.parks
         self.parked_until_s = None if fault.pause_s is None else now_s + fault.pause_s
         if is_news:
@@ -183,8 +184,6 @@ class Reader:
         account, now_s = self._account, self._clock.now_s()
         if self.last_error is not None:
             account.emitter(event("read.recovered", broker=account.name, read=read, after=self.error_count))
-        if self.parked_cause is not None:
-            account.emitter(event("credential.unparked", broker=account.name, cause=self.parked_cause))
         self.error_count = 0
         self._failing = self.last_error = self.parked_cause = self.parked_until_s = None
         self.last_success_s = began_s

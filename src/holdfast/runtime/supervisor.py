@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import difflib
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -19,8 +19,9 @@ from holdfast.core.assets import AssetCode, asset_code
 from holdfast.core.balances import Balance
 from holdfast.core.events import event
 from holdfast.core.health import Facts, judge
+from holdfast.core.parking import Parking
 from holdfast.core.seams import Randomness, Store
-from holdfast.core.venue import VenueClient, VenueStream
+from holdfast.core.venue import ServerTime, VenueClient, VenueStream
 from holdfast.errors import HoldfastError, OwnedElsewhereError, StoreError, UnknownNameError
 from holdfast.runtime.account import Account
 from holdfast.runtime.alarm import Alarm
@@ -29,7 +30,7 @@ from holdfast.runtime.reader import Reader
 from holdfast.runtime.views import BrokerStatus, NonceStatus, RefreshReport
 from holdfast.runtime.watch import Watch
 
-__all__ = ["ACCOUNT_FACT", "Contact", "PinnedAccount", "Supervisor"]
+__all__ = ["ACCOUNT_FACT", "Contact", "LaneView", "PinnedAccount", "Supervisor"]
 
 Contact = Literal["stream", "rest", "none"]
 """How far a broker reaches out: a live stream, REST reads only, or nothing but its own store."""
@@ -39,8 +40,24 @@ ACCOUNT_FACT: Final = "account"
 
 _LOAD_WAIT_INITIAL_S: Final = 1.0
 _LOAD_WAIT_MAX_S: Final = 60.0
-_SKEW_TOLD_S: Final = 2.0
 _PRUNE_EVERY_S: Final = 6 * 3600.0
+
+
+class LaneView(Protocol):
+    """What a lane tells beside giving turns; the lane on files and the one in memory both do."""
+
+    @property
+    def refused(self) -> int:
+        """Nonces the venue refused."""
+        ...
+
+    def parking_now(self) -> Parking | None:
+        """The parking in force, whoever parked it."""
+        ...
+
+    def hear_venue_time(self, time: ServerTime) -> object:
+        """Judge our wall clock by the venue's."""
+        ...
 
 
 class PinnedAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +77,7 @@ class Supervisor:
         stream: The venue's stream, or None where none is wanted or offered.
         pinned: What the store says of the account, or None for a new store.
         own: Called with the venue's account id once it is known; takes the account's owner lock.
+        lane: What the credential's lane tells of itself.
     """
 
     def __init__(
@@ -77,6 +95,7 @@ class Supervisor:
         failure_threshold: int,
         randomness: Randomness,
         own: Callable[[str], None],
+        lane: LaneView,
     ) -> None:
         self.name = account.name
         self.venue = venue
@@ -92,6 +111,7 @@ class Supervisor:
         self._failure_threshold = failure_threshold
         self._randomness = randomness
         self._own = own
+        self._lane = lane
         self._reader = Reader(account, client, failure_threshold=failure_threshold)
         self._watch = Watch(account)
         self._stream = stream
@@ -100,7 +120,6 @@ class Supervisor:
         self._tasks: asyncio.Task[None] | None = None
         self._is_loaded = False
         self._clock_offset_s: float | None = None
-        self.nonces_refused = 0
 
     @property
     def store(self) -> Store:
@@ -167,18 +186,11 @@ class Supervisor:
 
     async def _look_at_venue(self) -> None:
         """The venue's own word about itself, and its clock; neither is needed to go on."""
-        try:
+        with contextlib.suppress(HoldfastError):
             self.account.venue_changed(await self._client.status())
             time = await self._client.server_time()
-        except HoldfastError:
-            return
-        # The venue read its clock at some moment between request and reply: the middle is the best guess, and half
-        # of the way plus its resolution the doubt.
-        doubt_s = (time.received_s - time.sent_s) / 2 + time.resolution_s
-        ours_s = time.wall_us / 1_000_000 - (time.received_s - time.sent_s) / 2
-        self._clock_offset_s = round(time.venue_time_s + time.resolution_s / 2 - ours_s, 3)
-        if abs(self._clock_offset_s) > _SKEW_TOLD_S + doubt_s:
-            self.account.emitter(event("clock.skewed", venue=self.venue, offset_s=self._clock_offset_s))
+            self._lane.hear_venue_time(time)
+            self._clock_offset_s = _offset_of(time)
 
     async def _identify(self) -> None:
         """
@@ -240,12 +252,8 @@ class Supervisor:
     async def _prune(self) -> None:
         """Drop old journal segments, now and then."""
         while True:
-            try:
-                rows = await self.store.prune(wall_us=self._clock.wall_us())
-            except StoreError:
-                rows = 0
-            if rows:
-                self.account.emitter(event("journal.pruned", broker=self.name, rows=rows))
+            with contextlib.suppress(StoreError):
+                await self.store.prune(wall_us=self._clock.wall_us())
             await Alarm(self._clock).wait_until(self._clock.now_s() + _PRUNE_EVERY_S)
 
     # Answers
@@ -292,7 +300,9 @@ class Supervisor:
         balances = account.ledger.balances(now_s=now_s)
         store = account.store.status()
         stream = account.stream_status(now_s)
-        parked_cause = reader.parked_cause
+        parking = self._lane.parking_now()
+        parked_cause = reader.parked_cause if parking is None else parking.cause
+        halted_reason = account.halted_reason or store.halted
         judgement = judge(
             Facts(
                 stream=None if account.life is None else account.life.state,
@@ -304,7 +314,8 @@ class Supervisor:
                 failure_threshold=self._failure_threshold,
                 venue_mode=account.venue_mode,
                 parked_cause=parked_cause,
-                halted_reason=account.halted_reason,
+                halted_reason=halted_reason,
+                is_stopped=account.halted_reason is not None,
                 store_reason=None if store.is_ok else store.reason or "failed",
             )
         )
@@ -323,11 +334,11 @@ class Supervisor:
             stream=stream,
             venue_mode=account.venue_mode,
             venue_clock_offset_s=self._clock_offset_s,
-            is_halted=account.halted_reason is not None,
-            halted_reason=account.halted_reason,
+            is_halted=halted_reason is not None,
+            halted_reason=halted_reason,
             store=store,
             nonce=NonceStatus(
-                refused=self.nonces_refused,
+                refused=self._lane.refused,
                 parked_cause=parked_cause,
                 parked_for_s=None if reader.parked_until_s is None else max(0.0, reader.parked_until_s - now_s),
             ),
@@ -343,6 +354,13 @@ class Supervisor:
 
     async def changed(self, *, within_s: float) -> None:
         await self.account.changed(within_s=within_s)
+
+
+def _offset_of(time: ServerTime) -> float:
+    """The venue's clock minus ours, seconds, as well as one exchange can tell."""
+    # It read its clock at some moment between request and reply, and cut it to its resolution: the middle of both.
+    travel_s = max(0.0, time.received_s - time.sent_s)
+    return round(time.venue_time_s + time.resolution_s / 2 - (time.wall_us / 1_000_000 - travel_s / 2), 3)
 
 
 def _word_of(error: HoldfastError) -> str:

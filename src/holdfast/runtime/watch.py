@@ -109,9 +109,6 @@ class Watch:
         if self._store_reason == before:
             return
         if self._store_reason is None:
-            account.emitter(event("store.recovered", broker=account.name))
             # What could not be written meanwhile is made good by stating where everything stands now.
             account.journal_everything("store_recovered")
-        else:
-            account.emitter(event("store.failed", broker=account.name, reason=self._store_reason))
         account.wake()

@@ -8,7 +8,9 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from holdfast.core.parking import Parking
 from holdfast.core.seams import Clock, Priority, Turn
+from holdfast.core.venue import ServerTime
 from holdfast.errors import CredentialBusyError, CredentialParkedError
 
 __all__ = ["MemoryLane"]
@@ -54,6 +56,22 @@ class MemoryLane:
     def unpark(self) -> None:
         """Let the credential be used again, as a person would."""
         self.parked_cause = None
+
+    @property
+    def refused(self) -> int:
+        """Nonces the venue refused: never any here."""
+        return 0
+
+    def parking_now(self) -> Parking | None:
+        """The parking in force."""
+        if self.parked_cause is None or self._parked_until_s <= self._clock.now_s():
+            return None
+        now_s, wall_us = self._clock.now_s(), self._clock.wall_us()
+        for_s = None if self._parked_until_s == float("inf") else self._parked_until_s - now_s
+        return Parking(cause=self.parked_cause, at_s=now_s, at_wall_us=wall_us, for_s=for_s)
+
+    def hear_venue_time(self, time: ServerTime) -> None:
+        """The fake clock is right by definition."""
 
     def take(self, *, jump_us: int = 0) -> int:
         """The next nonce."""

@@ -1,0 +1,326 @@
+"""Open the brokers of a configuration: own their accounts, load what is known of them, and supervise them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Literal
+
+import msgspec
+
+from holdfast.config import BrokerConfig, Config, load_config
+from holdfast.core.changes import LedgerSettings
+from holdfast.core.events import Event
+from holdfast.core.ledger import Ledger
+from holdfast.core.reconcile import Reconciler, ReconcileSettings
+from holdfast.core.seams import HttpWire, Store
+from holdfast.core.streaming import StreamLife, StreamSettings
+from holdfast.core.venue import StreamRules, Venue
+from holdfast.errors import ClosedError, ConfigError, StoreCorruptError, UnknownNameError
+from holdfast.runtime.account import Account
+from holdfast.runtime.broker import Broker
+from holdfast.runtime.desk import Desk
+from holdfast.runtime.emitter import Emitter
+from holdfast.runtime.guard import Guard
+from holdfast.runtime.listeners import Listeners
+from holdfast.runtime.parts import Held, Parts, real_parts
+from holdfast.runtime.record import holdings_of
+from holdfast.runtime.supervisor import ACCOUNT_FACT, Contact, PinnedAccount, Supervisor
+
+__all__ = ["Opening", "open"]
+
+Mode = Literal["auto", "own", "attach"]
+
+_REST_LAG_S: Final = {"kraken": 60.0}
+"""How far a venue's REST is known to lag its stream; 5 s where nothing worse is known.
+
+Source: https://github.com/btschwertfeger/kraken-infinity-grid/issues/82 (checked 2026-11-20)
+"""
+
+
+def open(  # noqa: A001  # Users read it as holdfast.open().
+    config: str | os.PathLike[str] | Mapping[str, Any] | Config | None = None,
+    *,
+    mode: Mode = "auto",
+    brokers: Sequence[str] | None = None,
+    contact: Contact = "stream",
+    on_event: Callable[[Event], object] | None = None,
+    log: bool = False,
+    parts: Parts | None = None,
+) -> Opening:
+    """
+    Own the configured accounts and keep them true, for the length of an ``async with`` block.
+
+    Returns at once; entering the block takes the owner locks and opens the stores, and suspends meanwhile. It does
+    not wait for the venue: ``await desk.ready()`` does.
+
+    Args:
+        config: A TOML file, the same tables as a mapping, a ``Config``, or None to find the file.
+        mode: ``own`` and ``auto`` become the owner, or fail where another process is; ``attach`` is not available yet.
+        brokers: Only these, by name; None for all.
+        contact: ``stream`` for live figures, ``rest`` for reads only, ``none`` for the journal alone.
+        on_event: Called with every event from the very first.
+        log: Write events to stderr as the configuration's ``[log]`` says.
+        parts: Other makers of clock, wires, lanes and stores than the real ones; for tests.
+
+    Raises (on entering):
+        ConfigError: The configuration or a credential cannot be used.
+        UnknownNameError: *brokers* names one that is not configured.
+        OwnedElsewhereError: Another process owns an account; names it.
+        StoreError: An account's store cannot be opened; it is never taken for empty.
+    """
+    return Opening(config, mode=mode, brokers=brokers, contact=contact, on_event=on_event, log=log, parts=parts)
+
+
+class Opening:
+    """What ``holdfast.open`` returns: enter it once, with ``async with``."""
+
+    def __init__(
+        self,
+        config: str | os.PathLike[str] | Mapping[str, Any] | Config | None,
+        *,
+        mode: Mode,
+        brokers: Sequence[str] | None,
+        contact: Contact,
+        on_event: Callable[[Event], object] | None,
+        log: bool,
+        parts: Parts | None,
+    ) -> None:
+        self._source = config
+        self._mode = mode
+        self._names = brokers
+        self._contact: Contact = contact
+        self._on_event = on_event
+        self._log = log
+        self._given_parts = parts
+        self._is_entered = False
+        self._guard: Guard | None = None
+        self._opened: list[_OpenBroker] = []
+        self._listeners = Listeners()
+
+    async def __aenter__(self) -> Desk:
+        if self._is_entered:
+            raise ClosedError("this desk was opened before: call holdfast.open(...) again for another one")
+        self._is_entered = True
+        if self._mode not in ("auto", "own", "attach"):
+            raise ConfigError(f"mode {self._mode!a}: one of auto, own, attach")
+        if self._mode == "attach":
+            raise ConfigError("attaching to a running owner is not available yet: stop it, or read its own output")
+        config = load_config(self._source)
+        chosen = _chosen(config, self._names)
+        parts = self._given_parts or real_parts(config)
+        emitter = Emitter([] if self._on_event is None else [self._on_event])
+        if self._log:
+            from holdfast.runtime.logs import log_events
+
+            emitter.subscribe(log_events(config.log))
+        self._guard = Guard("this desk")
+        try:
+            for broker in chosen:
+                self._opened.append(
+                    await _open_broker(
+                        broker, parts=parts, contact=self._contact, emitter=emitter, desk_listeners=self._listeners
+                    )
+                )
+        except BaseException:
+            await self._close()
+            raise
+        brokers = {}
+        for opened in self._opened:
+            assert opened.supervisor is not None
+            opened.supervisor.start()
+            brokers[opened.name] = Broker(opened.supervisor, self._guard)
+        return Desk(brokers, config=config, guard=self._guard, listeners=self._listeners, emitter=emitter)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
+        if self._guard is not None:
+            self._guard.close()
+        opened, self._opened = self._opened, []
+        self._listeners.close()
+        results = await asyncio.gather(*(each.close() for each in opened), return_exceptions=True)
+        failures = [result for result in results if isinstance(result, Exception)]
+        if failures:
+            raise failures[0] if len(failures) == 1 else ExceptionGroup("closing failed", failures)
+
+
+def _chosen(config: Config, names: Sequence[str] | None) -> list[BrokerConfig]:
+    if names is None:
+        return list(config.brokers.values())
+    unknown = [name for name in names if name not in config.brokers]
+    if unknown:
+        raise UnknownNameError(f"no broker {unknown[0]!a}: configured are {', '.join(config.brokers)}")
+    return [config.brokers[name] for name in dict.fromkeys(names)]
+
+
+class _OpenBroker:
+    """One broker's supervisor and everything to be given back when it closes."""
+
+    def __init__(self, broker: BrokerConfig, *, own: Callable[[str], Held]) -> None:
+        self.name = broker.name
+        self.held: dict[str, Held] = {}
+        self.http: HttpWire | None = None
+        self.store: Store | None = None
+        self.supervisor: Supervisor | None = None
+        self._own = own
+
+    def own(self, fingerprint: str) -> None:
+        """Take an owner lock, unless it is ours already."""
+        if fingerprint not in self.held:
+            self.held[fingerprint] = self._own(fingerprint)
+
+    async def close(self) -> None:
+        try:
+            if self.supervisor is not None:
+                await self.supervisor.stop()
+            elif self.store is not None:
+                await self.store.close()
+        finally:
+            try:
+                if self.http is not None:
+                    await self.http.close()
+            finally:
+                # Last of all: while anything of ours could still write, nobody else may own the account.
+                for held in self.held.values():
+                    held.release()
+
+
+async def _open_broker(
+    broker: BrokerConfig, *, parts: Parts, contact: Contact, emitter: Emitter, desk_listeners: Listeners
+) -> _OpenBroker:
+    opened = _OpenBroker(broker, own=parts.own)
+    try:
+        venue = parts.venue(broker.venue)
+        credential = parts.credential(broker, venue)
+        opened.own(credential.fingerprint)
+        opened.store = store = await parts.store(broker, emitter)
+        pinned = await _pinned_account(store)
+        lane = parts.lane(broker, credential, emitter)
+        is_simulated = broker.environment == "simulated"
+        options: dict[str, object] = {
+            "must_be_simulator": is_simulated,
+            "auto_earn_spendable": broker.auto_earn_spendable,
+            "rate_tier": broker.rate_tier,
+            "read_deadline_s": broker.reading.read_deadline_s,
+            "random": parts.randomness,
+        }
+        opened.http = parts.http(broker)
+        client = venue.client(
+            http=opened.http,
+            lane=lane,
+            credential=credential,
+            clock=parts.clock,
+            emit=emitter,
+            rest_url=broker.rest_url if is_simulated and broker.rest_url else venue.production_rest_url,
+            account=broker.name,
+            options=options,
+        )
+        ws_url = broker.ws_url if is_simulated and broker.ws_url else venue.production_ws_url
+        stream = venue.stream(
+            wire=parts.streams(broker),
+            client=client,
+            clock=parts.clock,
+            emit=emitter,
+            ws_url=ws_url,
+            account=broker.name,
+            options=options,
+        )
+        rules = _rules_of(broker, stream.rules)
+        listeners = Listeners()
+        account = Account(
+            name=broker.name,
+            ledger=_ledger_of(broker, venue, rules, client.balance_reads),
+            life=_life_of(rules, ws_url, parts) if contact == "stream" else None,
+            reconciler=Reconciler(
+                settings=ReconcileSettings(
+                    quiet_s=broker.reading.reconcile_quiet_s,
+                    after_event_s=broker.reading.reconcile_fault_s,
+                    max_age_s=broker.reading.max_age_s,
+                    answer_within_s=min(3.0, broker.reading.read_deadline_s),
+                ),
+                reads=client.balance_reads,
+                budget=None,  # The client counts: it knows what each call costs.
+                randomness=parts.randomness,
+            ),
+            store=store,
+            clock=parts.clock,
+            emitter=emitter,
+            listeners=(listeners, desk_listeners),
+        )
+        opened.supervisor = Supervisor(
+            account=account,
+            client=client,
+            stream=stream if contact == "stream" else None,
+            listeners=listeners,
+            venue=broker.venue,
+            environment=broker.environment,
+            contact=contact,
+            fingerprint=credential.fingerprint,
+            pinned=pinned,
+            failure_threshold=broker.reading.failure_threshold,
+            randomness=parts.randomness,
+            own=lambda account_id: opened.own(_fingerprint_of(broker, account_id)),
+            lane=lane,
+        )
+        holdings = holdings_of(await store.latest())
+        if holdings:
+            account.take(account.ledger.restore, holdings, read="store", now_s=parts.clock.now_s())
+    except BaseException:
+        await opened.close()
+        raise
+    return opened
+
+
+async def _pinned_account(store: Store) -> PinnedAccount | None:
+    text = await store.fact(ACCOUNT_FACT)
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(text, type=PinnedAccount)
+    except msgspec.DecodeError as error:
+        raise StoreCorruptError(f"{store.status().path}: the fact {ACCOUNT_FACT} cannot be read: {error}") from None
+
+
+def _fingerprint_of(broker: BrokerConfig, account_id: str) -> str:
+    """Names an account's owner lock as a credential's fingerprint names a credential's."""
+    text = f"account\0{broker.venue}\0{broker.environment}\0{account_id}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _rules_of(broker: BrokerConfig, rules: StreamRules) -> StreamRules:
+    reading = broker.reading
+    return msgspec.structs.replace(
+        rules,
+        silent_after_s=rules.silent_after_s if reading.silent_after_s is None else reading.silent_after_s,
+        snapshot_within_s=rules.snapshot_within_s if reading.snapshot_within_s is None else reading.snapshot_within_s,
+    )
+
+
+def _ledger_of(broker: BrokerConfig, venue: Venue, rules: StreamRules, reads: tuple[str, ...]) -> Ledger:
+    reading = broker.reading
+    rest_lag_s = _REST_LAG_S.get(venue.id, 5.0) if reading.rest_lag_s is None else reading.rest_lag_s
+    settings = LedgerSettings(
+        max_age_s=reading.max_age_s,
+        anchor_max_age_s=reading.anchor_max_age_s,
+        rest_lag_s=rest_lag_s,
+        after_event_s=reading.reconcile_fault_s,
+        proof_within_s=rules.silent_after_s,
+    )
+    return Ledger(settings=settings, reads=reads, pushes_balances=rules.pushes_balances)
+
+
+def _life_of(rules: StreamRules, ws_url: str, parts: Parts) -> StreamLife:
+    return StreamLife(
+        rules=rules,
+        settings=StreamSettings(),
+        budget=parts.connections(ws_url, rules),
+        randomness=parts.randomness,
+        now_s=parts.clock.now_s(),
+    )

@@ -1,0 +1,162 @@
+"""
+What a desk is put together from: clock, wires, lanes, stores, locks. The real ones here; tests bring their own.
+
+Everything is imported when it is first asked for, so that a command that needs no network loads none.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+from holdfast.config import BrokerConfig, Config
+from holdfast.core.credentials import Credential
+from holdfast.core.limits import ConnectionBudget
+from holdfast.core.seams import Clock, Emit, HttpWire, Lane, Randomness, Store, StreamWire
+from holdfast.core.venue import StreamRules, Venue
+from holdfast.errors import ConfigError
+from holdfast.runtime.supervisor import LaneView
+
+__all__ = ["Held", "OpenLane", "Parts", "real_parts", "venue_called"]
+
+_VENUES: Final = {"kraken": ("holdfast.venues.kraken", "KRAKEN")}
+
+
+class Held(Protocol):
+    """A lock that is held until it is released."""
+
+    def release(self) -> None:
+        """Let it go; safe to repeat."""
+        ...
+
+
+class OpenLane(Lane, LaneView, Protocol):
+    """A lane with what the supervisor asks of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """
+    The makers of everything that touches the outside. Each is called once per broker while a desk opens.
+
+    ``own`` takes the owner lock of a credential's or an account's fingerprint and raises ``OwnedElsewhereError``;
+    ``connections`` gives the connection budget of the host a stream connects to, shared by every broker of it.
+    """
+
+    clock: Clock
+    randomness: Randomness
+    venue: Callable[[str], Venue]
+    credential: Callable[[BrokerConfig, Venue], Credential]
+    http: Callable[[BrokerConfig], HttpWire]
+    streams: Callable[[BrokerConfig], StreamWire]
+    lane: Callable[[BrokerConfig, Credential, Emit], OpenLane]
+    store: Callable[[BrokerConfig, Emit], Awaitable[Store]]
+    own: Callable[[str], Held]
+    connections: Callable[[str, StreamRules], ConnectionBudget]
+
+
+def venue_called(name: str) -> Venue:
+    """
+    The adapter of a venue, imported now.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    import importlib
+
+    home = _VENUES.get(name)
+    if home is None:
+        raise ConfigError(f"no adapter for venue {name!a}; there are: {', '.join(_VENUES)}")
+    venue: Venue = getattr(importlib.import_module(home[0]), home[1])
+    return venue
+
+
+# Every process keeps one budget per host: what one desk used up, the next one may not use again.
+_budgets: dict[str, ConnectionBudget] = {}
+
+
+def real_parts(config: Config) -> Parts:
+    """
+    The machine's clock, sockets, lane files, database and locks, as *config* says.
+
+    Raises:
+        ConfigError: The state folder cannot be used; it is made where it is missing.
+    """
+    from holdfast.runtime.clock import SystemClock
+    from holdfast.runtime.credentials import read_credential
+    from holdfast.runtime.state_folder import StateFolder
+
+    clock = SystemClock()
+    folder = StateFolder.open(config.state_dir)
+    folder.check_locks()
+    randomness = random.SystemRandom()
+
+    def http(broker: BrokerConfig) -> HttpWire:
+        from holdfast.runtime.wire import AiohttpWire
+
+        return AiohttpWire(clock=clock, ca_file=_beside(config, broker.ca_file))
+
+    def streams(broker: BrokerConfig) -> StreamWire:
+        from holdfast.runtime.wire import PicowsWire
+
+        return PicowsWire(ca_file=_beside(config, broker.ca_file), must_be_simulator=broker.environment == "simulated")
+
+    def lane(broker: BrokerConfig, credential: Credential, emit: Emit) -> OpenLane:
+        from holdfast.runtime.lane import FileLane
+
+        return FileLane(
+            folder.lane_path(credential.fingerprint),
+            clock=clock,
+            name=broker.name,
+            venue=broker.venue,
+            emit=emit,
+            forward_buffer_us=config.lane.forward_buffer_us,
+            wait_s=config.lane.wait_s,
+        )
+
+    async def store(broker: BrokerConfig, emit: Emit) -> Store:
+        from holdfast.store.sqlite import SqliteStore
+
+        place = {"environment": broker.environment, "name": broker.name}
+        return await SqliteStore.open(
+            folder.database_path(**place),
+            wall_us=clock.wall_us,
+            keep_days=config.journal.keep_days,
+            emit=emit,
+            broker=broker.name,
+        )
+
+    def own(fingerprint: str) -> Held:
+        from holdfast.runtime.ownership import OwnerLock
+
+        return OwnerLock.take(folder.owner_lock_path(fingerprint))
+
+    def connections(ws_url: str, rules: StreamRules) -> ConnectionBudget:
+        host = urlsplit(ws_url).netloc
+        if host not in _budgets:
+            _budgets[host] = ConnectionBudget(limit=rules.connect_budget, window_s=rules.connect_budget_window_s)
+        return _budgets[host]
+
+    return Parts(
+        clock=clock,
+        randomness=randomness,
+        venue=venue_called,
+        credential=lambda broker, venue: read_credential(broker, venue, config=config),
+        http=http,
+        streams=streams,
+        lane=lane,
+        store=store,
+        own=own,
+        connections=connections,
+    )
+
+
+def _beside(config: Config, name: str | None) -> str | None:
+    """A path of the configuration, which starts at the configuration's own folder."""
+    if name is None or config.path is None:
+        return name
+    return str(Path(config.path).parent / Path(name).expanduser())

@@ -1,0 +1,114 @@
+"""A desk's parts in memory: everything real but for sockets, lane files, locks and the disk."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+
+from holdfast.config import BrokerConfig, Config
+from holdfast.core.credentials import Credential
+from holdfast.core.limits import ConnectionBudget
+from holdfast.core.seams import Clock, Emit, HttpWire, StreamWire
+from holdfast.core.venue import StreamRules, Venue
+from holdfast.errors import OwnedElsewhereError
+from holdfast.runtime.parts import Parts
+from holdfast.store.sqlite import SqliteStore
+from holdfast.testing.lanes import MemoryLane
+from holdfast.testing.wires import NoHttp, NoStreams
+
+__all__ = ["MemoryOwners", "memory_config", "memory_parts"]
+
+
+class MemoryOwners:
+    """Owner locks of one pretended host: who shares this object shares the accounts."""
+
+    def __init__(self) -> None:
+        self._held: set[str] = set()
+
+    def own(self, fingerprint: str) -> _MemoryHeld:
+        """Take the lock of *fingerprint*."""
+        if fingerprint in self._held:
+            raise OwnedElsewhereError("another desk of this test owns the account", pid=os.getpid(), host=None)
+        self._held.add(fingerprint)
+        return _MemoryHeld(self._held, fingerprint)
+
+
+class _MemoryHeld:
+    def __init__(self, held: set[str], fingerprint: str) -> None:
+        self._held = held
+        self._fingerprint = fingerprint
+
+    def release(self) -> None:
+        self._held.discard(self._fingerprint)
+
+
+def memory_parts(
+    *,
+    clock: Clock,
+    venue: Venue,
+    credential: Credential | None = None,
+    http: Callable[[BrokerConfig], HttpWire] | None = None,
+    streams: Callable[[BrokerConfig], StreamWire] | None = None,
+    owners: MemoryOwners | None = None,
+    lanes: dict[str, MemoryLane] | None = None,
+    store_path: str | os.PathLike[str] = ":memory:",
+    seed: int = 0,
+) -> Parts:
+    """
+    Parts that need no file, socket or thread, unless *store_path* names a file.
+
+    Args:
+        clock: A ``FakeClock`` of the virtual loop, as a rule.
+        venue: What every broker's venue is, whatever it is called.
+        credential: What every broker's credential is; a simulator's key of *venue* when None.
+        http: Wires of REST; none that works when None, for venues that need none.
+        streams: Wires of streams, likewise.
+        owners: Shared between desks that compete for accounts.
+        lanes: Where lanes are kept by fingerprint; pass it again to go on with the same marks.
+        store_path: A file keeps the journal beyond a desk; ``":memory:"`` forgets it.
+        seed: Draws every jitter.
+    """
+    kept_lanes = {} if lanes is None else lanes
+    budgets: dict[str, ConnectionBudget] = {}
+    key = Credential(venue=venue.id, key="SIM-KEY", secret="c2VjcmV0") if credential is None else credential  # noqa: S106
+
+    def lane(broker: BrokerConfig, credential: Credential, emit: Emit) -> MemoryLane:
+        return kept_lanes.setdefault(credential.fingerprint, MemoryLane(clock))
+
+    async def store(broker: BrokerConfig, emit: Emit) -> SqliteStore:
+        return await SqliteStore.open(store_path, wall_us=clock.wall_us, writer="inline", emit=emit, broker=broker.name)
+
+    def connections(ws_url: str, rules: StreamRules) -> ConnectionBudget:
+        if ws_url not in budgets:
+            budgets[ws_url] = ConnectionBudget(limit=rules.connect_budget, window_s=rules.connect_budget_window_s)
+        return budgets[ws_url]
+
+    return Parts(
+        clock=clock,
+        randomness=random.Random(seed),  # noqa: S311  # Reproducible on purpose.
+        venue=lambda _: venue,
+        credential=lambda _, __: key,
+        http=http or (lambda _: NoHttp()),
+        streams=streams or (lambda _: NoStreams()),
+        lane=lane,
+        store=store,
+        own=(owners or MemoryOwners()).own,
+        connections=connections,
+    )
+
+
+def memory_config(*names: str, venue: str = "acme", **settings: object) -> Config:
+    """A configuration of simulated brokers called *names* (``acme-master`` when none); *settings* go to each."""
+    made = {
+        name: BrokerConfig(
+            name=name,
+            venue=venue,
+            environment="simulated",
+            rest_url="http://127.0.0.1:1",
+            ws_url="ws://127.0.0.1:1/v2",
+            **settings,  # type: ignore[arg-type]
+        )
+        for name in names or ("acme-master",)
+    }
+    return Config(brokers=made)
