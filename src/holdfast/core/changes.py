@@ -132,8 +132,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     ``refused`` names why nothing of it was applied (``before_snapshot``, ``outdated``); ``suspect`` why it was put
     aside until a different read agrees (``suspect_empty``, ``suspect_vanished``, ``suspect_jump``), with the assets
     in ``suspect_assets``. ``confirmed`` and ``dismissed`` name an earlier suspicion that this statement ended.
-    ``wants`` are new ones only; ``Ledger.wants`` has all that are outstanding. An asset in ``lagging`` was stated with an older
-    figure than the stream's, one in ``disputed`` with one that the stream never had: both keep the stream's.
+    ``wants`` are new ones only; ``Ledger.wants`` has all that are outstanding. An asset in ``lagging`` was stated
+    with an older figure than the stream's, one in ``disputed`` with one that the stream never had: both keep the
+    stream's.
     """
 
     changes: tuple[Change, ...] = ()
