@@ -243,9 +243,10 @@ class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the store can be relied on now."""
 
     is_ok: bool
-    reason: str | None  # Fixed word: full, read_only, corrupt, io, closed; None when ok.
+    reason: str | None  # full, read_only, corrupt, replaced, io, busy, refused, closed; None when ok.
     last_seq: int
     path: str
+    halted: str | None = None  # Why the account is halted, such as restored_old_copy; says nothing about writes.
 
 
 class Store(Protocol):

@@ -1,0 +1,78 @@
+"""What is asked of a store: each question a few short read transactions, so that none keeps the log from emptying."""
+# ruff: noqa: S608 - only our own constants are put into statements; values are always bound.
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, Final
+
+from holdfast.core.seams import JournalRow
+from holdfast.errors import StoreCorruptError
+from holdfast.store.rows import day_of
+from holdfast.store.sqlite.values import COLUMNS, fact_crc, row_of
+
+__all__ = ["fact", "history", "latest", "opening"]
+
+_ROWS_AT_ONCE: Final = 5_000
+
+
+def latest(connection: sqlite3.Connection) -> list[JournalRow]:
+    """The newest row with figures for each asset, in asset order."""
+    return [row_of(values) for values in connection.execute(f"SELECT {COLUMNS} FROM latest ORDER BY asset").fetchall()]
+
+
+def opening(connection: sqlite3.Connection) -> list[JournalRow]:
+    """What each asset's newest row was when the oldest kept segment began, in asset order."""
+    found = connection.execute(
+        f"SELECT {COLUMNS} FROM checkpoint WHERE segment = (SELECT min(number) FROM segment) ORDER BY asset"
+    )
+    return [row_of(values) for values in found.fetchall()]
+
+
+def history(
+    connection: sqlite3.Connection,
+    *,
+    asset: str | None,
+    after_seq: int,
+    since_wall_us: int | None,
+    limit: int,
+    newest_first: bool,
+) -> list[JournalRow]:
+    """Kept rows as ``Store.history`` promises them."""
+    conditions = ["seq > :after", "seq < :before"]
+    bounds: dict[str, Any] = {"after": after_seq, "before": 2**63 - 1, "asset": asset, "since": since_wall_us}
+    if asset is not None:
+        conditions.append("asset = :asset")
+    if since_wall_us is not None:
+        # A row never lies in a segment of an earlier day than its own, so the days before need not be searched.
+        (first,) = connection.execute(
+            "SELECT min(first_seq) FROM segment WHERE day >= ?", (day_of(since_wall_us),)
+        ).fetchone()
+        if first is None:
+            return []
+        bounds["after"] = max(after_seq, first - 1)
+        conditions.append("wall_us >= :since")
+    statement = (
+        f"SELECT {COLUMNS} FROM journal WHERE {' AND '.join(conditions)} "
+        f"ORDER BY seq {'DESC' if newest_first else 'ASC'} LIMIT :limit"
+    )
+    rows: list[JournalRow] = []
+    while len(rows) < limit:
+        wanted = min(limit - len(rows), _ROWS_AT_ONCE)
+        found = connection.execute(statement, {**bounds, "limit": wanted}).fetchall()
+        rows += map(row_of, found)
+        if len(found) < wanted:
+            break
+        bounds["before" if newest_first else "after"] = found[-1][0]
+    return rows
+
+
+def fact(connection: sqlite3.Connection, name: str) -> str | None:
+    """The JSON text kept under *name*."""
+    found = connection.execute("SELECT value, crc FROM fact WHERE name = ?", (name,)).fetchone()
+    if found is None:
+        return None
+    value, crc = found
+    if fact_crc(name, value) != crc:
+        raise StoreCorruptError(f"the fact {name!a} does not carry its own checksum")
+    return str(value)
