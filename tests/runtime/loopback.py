@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -125,3 +127,45 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+# WebSocket, by hand: the tests send what no library would
+
+
+TEXT, BINARY, CONTINUATION, CLOSE, PING = 1, 2, 0, 8, 9
+
+
+def accept_of(head: bytes, *, headers: str = "") -> bytes:
+    """The answer that opens the WebSocket which *head* asks for."""
+    key = next(
+        line.partition(b":")[2].strip() for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key")
+    )
+    accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()).decode()
+    return (
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Accept: {accept}\r\n{headers}\r\n"
+    ).encode()
+
+
+def frame(payload: bytes, *, opcode: int = TEXT, fin: bool = True, rsv: int = 0, announced: int | None = None) -> bytes:
+    """One frame of a server; *announced* lies about its length."""
+    length = len(payload) if announced is None else announced
+    first = (0x80 if fin else 0) | (rsv << 4) | opcode
+    if length < 126:
+        return bytes([first, length]) + payload
+    if length < 65536:
+        return bytes([first, 126]) + struct.pack(">H", length) + payload
+    return bytes([first, 127]) + struct.pack(">Q", length) + payload
+
+
+async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """One frame of a client: its opcode and its payload, unmasked."""
+    first, second = await reader.readexactly(2)
+    length = second & 0x7F
+    if length == 126:
+        length = struct.unpack(">H", await reader.readexactly(2))[0]
+    elif length == 127:
+        length = struct.unpack(">Q", await reader.readexactly(8))[0]
+    mask = await reader.readexactly(4)
+    payload = await reader.readexactly(length)
+    return first & 0x0F, bytes(byte ^ mask[place % 4] for place, byte in enumerate(payload))

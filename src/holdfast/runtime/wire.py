@@ -512,10 +512,11 @@ def _listener(on_frame: Callable[[bytes], None], on_close: Callable[[int | None,
             transport.disconnect()
 
         def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
+            was_over = self.is_over
             self.is_over = True
             self.parts = None
             handshake: picows.picows.WSCloseHandshake | None = transport.close_handshake
-            if self.code is None and handshake is not None and handshake.sent is not None:
+            if not was_over and handshake is not None and handshake.sent is not None:
                 # The library itself refused something: too big, masked, an opcode that does not exist.
                 self.code, self.reason = _number(handshake.sent.code), handshake.sent.reason
             on_close(self.code, self.reason)
