@@ -397,7 +397,7 @@ class KrakenClient:
         for page in range(_PAGES):
             asked = dict(fields)
             if since_s is not None:
-                asked["start"] = f"{since_s:.6f}"
+                asked["start"] = str(int(since_s) - 1)  # Whole seconds, and exclusive.
             if page:
                 asked["ofs"] = str(page * _PAGE)
             reply = await self._private(request, asked, priority=Priority.HISTORY)

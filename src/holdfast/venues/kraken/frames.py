@@ -35,10 +35,12 @@ HEARTBEAT: Final = b'{"channel":"heartbeat"}'
 
 _BALANCES_UPDATE: Final = b'{"channel":"balances","type":"update",'
 
-# The wallet that auto-earns and trades through the plain asset, as ".F" does in REST. Other earn wallets (bonded,
-# locked, flexible and ids yet to come) are locked: their REST rows are assets of their own, which this channel cannot
-# name, so it says nothing about them.
-_COUNTED_EARN: Final = frozenset({"liquid"})
+# The wallets of Kraken Rewards, which earn by themselves and trade through the plain asset, as ".F" does in REST: the
+# balances page calls that program's wallet "liquid", the Earn pages call the same program "flex". Other earn wallets
+# (bonded, locked, flexible and ids yet to come) are locked: their REST rows are assets of their own, which this channel
+# cannot name, so it says nothing about them.
+# Source: https://docs.kraken.com/api-reference/earn/list-earn-strategies (checked 2026-11-20)
+_COUNTED_EARN: Final = frozenset({"liquid", "flex"})
 
 # Causes of which Kraken writes one row per asset under one ref_id.
 _TWO_LEGGED: Final = frozenset({"trade", "conversion"})
@@ -193,8 +195,12 @@ class Wallets:
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return None
         rows = update.data
-        # Quotation marks: four keys and two texts outside; per row thirteen keys and ten texts.
-        if frame.count(b'"') != 12 + 46 * len(rows):
+        # Quotation marks: four keys and two texts outside; per row twelve keys and nine texts, and the optional one.
+        quotes = 12 + 42 * len(rows)
+        for row in rows:
+            if row.subtype is not None:
+                quotes += 4
+        if frame.count(b'"') != quotes:
             return None
         assets = self.names.assets
         deltas: list[Delta] = []

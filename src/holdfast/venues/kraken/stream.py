@@ -302,12 +302,16 @@ class _Session:
     # Subscriptions
 
     def _subscribe(self, subscription: _Subscription, token: str) -> None:
+        if not subscription.is_unsubscribed:
+            named = {"channel": _NAMES[subscription.channel], "token": token}
+            subscription.unsubscribe_id = self._send("unsubscribe", named)
         subscription.is_wanted = False
         subscription.is_sent = True
         subscription.is_acked = False
         subscription.req_id = self._send("subscribe", {**_PARAMS[subscription.channel], "token": token})
 
     def resubscribe(self, channel: Channel, reason: str) -> None:
+        """Drop what comes until a new snapshot; unsubscribing needs a token too, so it waits for the fresh one."""
         subscription = self._subscriptions[channel]
         if self._connection is None or self._ended.done() or not subscription.is_sent or subscription.is_refused:
             return  # Not subscribed yet, or never again: nothing to do over.
@@ -324,7 +328,7 @@ class _Session:
         subscription.is_sent = False
         subscription.is_unsubscribed = False
         subscription.is_token_retried = False
-        subscription.unsubscribe_id = self._send("unsubscribe", {"channel": _NAMES[channel]})
+        subscription.unsubscribe_id = None
         subscription.is_wanted = True
         self._wake.set()
 

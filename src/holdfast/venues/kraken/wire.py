@@ -301,9 +301,9 @@ class FastBalancesUpdateRow(msgspec.Struct, kw_only=True, gc=False):
     ledger_id: str
     ref_id: str
     timestamp: datetime
-    subtype: str
     category: str
     asset_class: str
+    subtype: str | None = None
 
 
 class FastBalancesUpdate(msgspec.Struct, kw_only=True):
