@@ -78,9 +78,11 @@ def parked(
     The parking that follows when a call ended with *cause*.
 
     Nothing gets shorter or weaker: what waits for a person keeps waiting, and a longer silence holds. Invalid nonces
-    get one probe: refused again in it (*is_probe*), only a person opens the key.
+    get their one probe whatever *for_s* says: refused again in it (*is_probe*), only a person opens the key.
     """
     under = None
+    if cause == INVALID_NONCE and for_s is None and not is_probe:
+        for_s = PROBE_EVERY_S
     if before is not None:
         left_s = remaining_s(before, now_s=now_s, wall_us=wall_us)
         if left_s is None:

@@ -103,7 +103,12 @@ class FileTurn:
         return await self._hand_out_beyond(ticket, self._record or passage.read())
 
     async def park(self, cause: str, *, for_s: float | None) -> None:
-        """Close the credential to every process of this host. See ``holdfast.core.seams.Turn``."""
+        """
+        Close the credential to every process of this host. See ``holdfast.core.seams.Turn``.
+
+        Durable even where the caller is cancelled meanwhile. Invalid nonces get one probe before a person has to act;
+        see ``holdfast.core.parking.parked``. Says nothing: who found the reason tells it.
+        """
         ticket, passage = self._check(), self._passage
         try:
             if ticket.berth_count > 1:
@@ -119,7 +124,6 @@ class FileTurn:
             await self._write(ticket, msgspec.structs.replace(record, parking=parking), must_land=True)
         finally:
             self._free_lane(ticket)
-        passage.emit(event("credential.parked", broker=passage.name, cause=parking.cause, for_s=parking.for_s))
 
     def _check(self) -> Ticket:
         ticket = self._ticket
