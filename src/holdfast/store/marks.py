@@ -16,7 +16,7 @@ class MarkSlots(Protocol):
     """
     One number that only rises, kept in checksummed slots outside the database.
 
-    Used from one thread at a time, not always the same one. Neither method suspends.
+    Used from one thread at a time, not always the same one; closed by the store. No method suspends.
     """
 
     def read(self) -> int | None:
@@ -25,4 +25,8 @@ class MarkSlots(Protocol):
 
     def write(self, value: int, /) -> None:
         """Remember *value*; raises ``StoreError`` or ``OSError`` when it could not."""
+        ...
+
+    def close(self) -> None:
+        """Let the slots go."""
         ...

@@ -121,11 +121,7 @@ class MemoryStore:
         """Write what is kept to *path* as JSON lines; raises ``StoreError`` where that exists or cannot be written."""
         self._check_open()
         lines = [*map(msgspec.json.encode, self._rows.values()), msgspec.json.encode(self._facts)]
-        try:
-            with Path(path).open("xb") as file:
-                file.write(b"\n".join(lines) + b"\n")
-        except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}") from error
+        _write_new(Path(path), b"\n".join(lines) + b"\n")
 
     async def prune(self, *, wall_us: int) -> int:
         """Drop whole segments older than the kept days; how many rows went."""
@@ -164,3 +160,11 @@ class MemoryStore:
         if self.fail_with is None:
             return None
         return _ERRORS.get(self.fail_with, StoreError)(f"the store is told to fail: {self.fail_with}")
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from error

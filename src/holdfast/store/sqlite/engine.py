@@ -294,6 +294,8 @@ class Engine:
         """Close; the log is emptied into the file where the disk allows it."""
         self.tidy()
         self._let_go()
+        if self._settings.mark is not None and not self.is_closed:
+            self._settings.mark.close()
         self.fault = Fault("closed", StoreError, f"{self._settings.path} is closed")
 
     def _trusted(self) -> Journal:
