@@ -263,7 +263,21 @@ async def test_too_large_a_request_is_refused_by_the_front(venue: AcmeVenue) -> 
         client.post(f"{served.rest}/0/private/X", data=io.BytesIO(b"x" * 2_000_000)) as reply,
     ):
         assert reply.status == 413
+        assert reply.headers["X-Holdfast-Simulator"] == "acme/1"
     assert venue.handled == []
+
+
+async def test_failure_of_the_venue_itself_is_loud_and_ends_one_request_only(
+    venue: AcmeVenue, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served_with(venue) as served, aiohttp.ClientSession() as client:
+        with monkeypatch.context() as broken:
+            broken.setattr(venue, "handle", None)
+            async with client.get(f"{served.rest}/0/public/Time") as reply:
+                assert reply.status == 500
+        async with client.get(f"{served.rest}/0/public/Time") as reply:
+            assert reply.status == 200
+    assert "failed at /0/public/Time" in caplog.text
 
 
 # Streams

@@ -13,8 +13,8 @@ CLOSE: Final = 0x8
 PONG: Final = 0xA
 CLOSE_WAIT_S: Final = 1.0
 
-MAX_BUFFERED_BYTES: Final = 512 * 1024 * 1024
-"""A client that reads nothing is cut off when so much waits for it; above the largest frame a fault may send."""
+MAX_BUFFERED_BYTES: Final = 64 * 1024 * 1024
+"""A client for whom so much waits already is cut off at the next frame."""
 
 
 def frame_bytes(opcode: int, payload: bytes, *, is_final: bool = True) -> bytes:
@@ -55,10 +55,10 @@ class SocketCarrier:
             return
         if transport is None:
             self._waiting.append(frame)
+        elif transport.get_write_buffer_size() > MAX_BUFFERED_BYTES:
+            transport.abort()
         elif not transport.is_closing():
             transport.write(frame)
-            if transport.get_write_buffer_size() > MAX_BUFFERED_BYTES:
-                transport.abort()
 
     def text(self, frame: bytes) -> None:
         """One whole text message."""

@@ -13,6 +13,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
+from weakref import WeakSet
 
 from aiohttp import WSMsgType, web
 
@@ -36,7 +37,9 @@ STREAM_PATHS: Final[dict[str, str]] = {"kraken": "/v2", "coinbase": "", "okx": "
 STOP_S: Final = 0.5
 MAX_FRAME_BYTES: Final = 4 * 1024 * 1024
 
-# A simulator's stderr is silent: what a client does wrong is in the journal, not in a log.
+_LOG: Final = logging.getLogger("holdfast.simulators")
+
+# What a client does wrong is in the journal; on stderr there is only what is wrong with the simulator itself.
 _SILENT: Final = logging.getLogger("holdfast.simulators.silent")
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
@@ -159,7 +162,7 @@ class _Handler:
         self._mark = f"{front.venue.id}/1"
         self._waiting: set[asyncio.Future[Any]] = set()
         self._streams: set[asyncio.Future[None]] = set()
-        self._doomed: set[asyncio.BaseTransport] = set()
+        self._doomed: WeakSet[asyncio.BaseTransport] = WeakSet()
         self._busy: set[asyncio.BaseTransport] = set()
         self.admin: Admin | None = None
 
@@ -178,7 +181,11 @@ class _Handler:
             return self._meet_closing(request)
         if headers.get("upgrade", "").lower() == "websocket" and not _is_admin(path):
             return await self._stream(request, path, headers)
-        body = await request.read()
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            too_large = SimReply(status=413, headers={"content-type": "text/plain"}, body=b"request too large")
+            return await deliver(request, Delivery(reply=too_large), self._mark)
         asked = SimRequest(method=request.method, path=path, query=query, headers=headers, body=body)
         if _is_admin(path) and self.admin is not None:
             return await deliver(request, Delivery(reply=self.admin.answer(asked)), self._mark)
@@ -204,6 +211,11 @@ class _Handler:
         try:
             self._front.accept(asked, lambda delivery: _settle(answered, delivery))
             return await answered
+        except Exception:
+            _LOG.exception("the simulated venue failed at %s", asked.path)
+            return Delivery(
+                reply=SimReply(status=500, headers={"content-type": "text/plain"}, body=b"simulator failure")
+            )
         finally:
             self._waiting.discard(answered)
 
@@ -254,7 +266,11 @@ class _Handler:
             while True:
                 message = await socket.receive()
                 if message.type is WSMsgType.TEXT:
-                    line.receive(message.data)
+                    try:
+                        line.receive(message.data)
+                    except Exception:
+                        _LOG.exception("the simulated venue failed at a stream message")
+                        carrier.close(1011, "simulator failure")
                 elif message.type is WSMsgType.PING:
                     line.ping(message.data)
                 elif message.type is WSMsgType.CLOSE:
