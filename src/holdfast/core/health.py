@@ -20,13 +20,15 @@ from holdfast.errors import (
     FaultClass,
     HoldfastError,
     LockoutError,
+    MaintenanceError,
     PayloadError,
     RateLimitedError,
     StoreError,
     VenueError,
+    VenueUnreachableError,
 )
 
-__all__ = ["Facts", "Fault", "Health", "Judgement", "fault_of", "judge"]
+__all__ = ["Facts", "Fault", "Health", "Judgement", "fault_of", "judge", "word_of_loss"]
 
 RATE_LIMIT_PAUSE_S: Final = 15.0
 """No read after a rate limit that names no time. Source: docs.kraken.com rate-limit guide (checked 2026-11-20)."""
@@ -93,6 +95,25 @@ def fault_of(error: HoldfastError) -> Fault:
             return Fault(word=error.fault.value, counts=False, pause_s=CLOCK_PAUSE_S, parks="clock")
         case _:
             return Fault(word=error.fault.value, counts=False)
+
+
+def word_of_loss(error: HoldfastError) -> str:
+    """Why a stream ended, or could not begin, as one fixed word."""
+    for kind, word in _LOSSES:
+        if isinstance(error, kind):
+            return word
+    fault = getattr(error, "fault", None)
+    return "connection_lost" if fault is FaultClass.NETWORK else fault.value if fault is not None else "denied"
+
+
+_LOSSES: Final = (
+    (CredentialBusyError, "credential_busy"),
+    (CredentialParkedError, "credential_parked"),
+    (LockoutError, "lockout"),
+    (RateLimitedError, "rate_limited"),
+    (MaintenanceError, "maintenance"),
+    (VenueUnreachableError, "unreachable"),
+)
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):

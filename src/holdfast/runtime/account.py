@@ -13,7 +13,7 @@ from typing import Any
 
 from holdfast.core.assets import AssetCode
 from holdfast.core.balances import BalanceState, Delta, OrderChange, OrdersSnapshot, Partial, Snapshot
-from holdfast.core.changes import NOTHING, Change, Outcome, WantKind
+from holdfast.core.changes import NOTHING, Change, Outcome, Want, WantKind
 from holdfast.core.events import event
 from holdfast.core.ledger import Ledger
 from holdfast.core.reconcile import Reconciler
@@ -70,12 +70,14 @@ class Account:
         self._waiters: list[asyncio.Future[None]] = []
         self._shown_states: dict[AssetCode, BalanceState] = {}
         self._stream_state = life.state if life is not None else None
-        self._stream_since_s = self._connecting_since_s = clock.now_s()
+        self._stream_since_s = self._not_live_since_s = clock.now_s()
         self._last_frame_s: float | None = None
         self._is_open = False
+        self._abort_reason: str | None = None
         self._connects = 0
         self._channels = {channel: _ChannelRecord() for channel in Channel}
         self._refused: set[tuple[str, str]] = set()
+        self._wants: tuple[Want, ...] = ()
 
     # The stream's word (StreamSink): plain functions that do not raise
 
@@ -162,9 +164,21 @@ class Account:
         self.take(self.ledger.lose_channel, channel, reason, read=channel.value, now_s=now_s)
         self.note_stream(now_s)
 
+    @property
+    def is_aborting(self) -> bool:
+        """Whether the connection was given up and has not ended yet."""
+        return self._abort_reason is not None
+
+    def abort_stream(self, reason: str) -> None:
+        """Give up the connection; *reason* is then why it was lost."""
+        if self.stream is not None and self._abort_reason is None:
+            self._abort_reason = reason
+            self.stream.abort(reason)
+
     def stream_lost(self, reason: str) -> None:
         """The connection, or the attempt at one, ended."""
         now_s = self.clock.now_s()
+        reason, self._abort_reason = self._abort_reason or reason, None
         was_open, self._is_open = self._is_open, False
         self._last_frame_s = None
         for record in self._channels.values():
@@ -187,14 +201,14 @@ class Account:
         before, state = self._stream_state, self.life.state
         if state is before or before is None:
             return
-        if before is not StreamState.SNAPSHOT:
-            self._connecting_since_s = self._stream_since_s
+        if before is StreamState.LIVE:
+            self._not_live_since_s = now_s
         self._stream_state = state
         self._stream_since_s = now_s
         names = {"before": before.value, "after": state.value}
         self.emitter(event("supervisor.changed", broker=self.name, **names, reason=self.life.reason))
         if state is StreamState.LIVE:
-            after_s = round(now_s - self._connecting_since_s, 3)
+            after_s = round(now_s - self._not_live_since_s, 3)
             self.emitter(event("stream.live", broker=self.name, after_s=after_s))
         if StreamState.LIVE in (before, state):
             self.reconciler.set_live(state is StreamState.LIVE, now_s=now_s)
@@ -273,6 +287,7 @@ class Account:
         if rows:
             self.store.append(rows)
         self._tell_judgement(outcome, read)
+        self.note_wants()
         if outcome.wants:
             self._see_to_wants(outcome, now_s)
         if outcome.changes:
@@ -282,9 +297,15 @@ class Account:
         self.wake()
         self.on_moment(now_s)
 
+    def note_wants(self) -> None:
+        """Hand the ledger's open questions to the schedule, where they have changed."""
+        wants = self.ledger.wants
+        if wants != self._wants:
+            self._wants = wants
+            self.reconciler.want(wants)
+            self.reading.ring()
+
     def _see_to_wants(self, outcome: Outcome, now_s: float) -> None:
-        self.reconciler.want(self.ledger.wants)
-        self.reading.ring()
         for want in outcome.wants:
             if want.kind is not WantKind.RESUBSCRIBE or want.channel is None:
                 continue
@@ -301,6 +322,7 @@ class Account:
         self._channels[channel].has_snapshot = False
         self.life.unstated(channel, reason, now_s=now_s)
         self.stream.resubscribe(channel, reason)
+        self.take(self.ledger.await_snapshot, channel, read=channel.value, now_s=now_s)
         self.note_stream(now_s)
 
     # Telling

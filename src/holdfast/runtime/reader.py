@@ -12,15 +12,13 @@ from typing import Final
 from holdfast.core.changes import Outcome, WantKind
 from holdfast.core.events import event
 from holdfast.core.health import Fault, fault_of
+from holdfast.core.reconcile import ORDERS
 from holdfast.core.venue import VenueClient
 from holdfast.errors import CredentialParkedError, HoldfastError, PayloadError
 from holdfast.runtime.account import Account
 from holdfast.runtime.views import RefreshReport
 
-__all__ = ["ORDERS", "Reader"]
-
-ORDERS: Final = "orders"
-"""The schedule's name for the read of open orders."""
+__all__ = ["Reader"]
 
 _REFRESH_ATTEMPTS: Final = 4
 _REFRESH_WAIT_S: Final = 1.0
@@ -151,7 +149,8 @@ class Reader:
         if fault.pause_s is not None:
             account.reconciler.pause(now_s + fault.pause_s)
         self._park(fault, error, now_s)
-        account.reconciler.ended(read, ok=False, now_s=now_s)
+        if read == ORDERS or read in self._client.balance_reads:
+            account.reconciler.ended(read, ok=False, now_s=now_s)
         if account.life is not None:
             account.life.read_ended(ok=False, now_s=now_s)
         if is_news:

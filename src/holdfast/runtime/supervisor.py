@@ -18,7 +18,7 @@ import msgspec
 from holdfast.core.assets import AssetCode, asset_code
 from holdfast.core.balances import Balance
 from holdfast.core.events import event
-from holdfast.core.health import Facts, judge
+from holdfast.core.health import Facts, judge, word_of_loss
 from holdfast.core.parking import Parking
 from holdfast.core.seams import Randomness, Store
 from holdfast.core.venue import ServerTime, VenueClient, VenueStream
@@ -40,6 +40,7 @@ ACCOUNT_FACT: Final = "account"
 
 _LOAD_WAIT_INITIAL_S: Final = 1.0
 _LOAD_WAIT_MAX_S: Final = 60.0
+_LOOK_EVERY_S: Final = 5.0
 _PRUNE_EVERY_S: Final = 6 * 3600.0
 
 
@@ -236,18 +237,17 @@ class Supervisor:
             at_s = life.connect_at_s()
             now_s = self._clock.now_s()
             if at_s is None or at_s > now_s:
-                # The life may change its mind (a shorter wait after a maintenance): looked at again every few seconds.
-                await alarm.wait_until(now_s + 5.0 if at_s is None else min(at_s, now_s + 5.0))
+                # Looked at again every few seconds: a machine that slept has waited long enough.
+                await alarm.wait_until(now_s + _LOOK_EVERY_S if at_s is None else min(at_s, now_s + _LOOK_EVERY_S))
                 continue
             life.connecting(now_s=now_s)
             account.note_stream(now_s)
-            reason = "closed"
+            reason = "ended"
             try:
                 await stream.run(account)
             except HoldfastError as error:
-                reason = _word_of(error)
-            finally:
-                account.stream_lost(reason)
+                reason = word_of_loss(error)
+            account.stream_lost(reason)
 
     async def _prune(self) -> None:
         """Drop old journal segments, now and then."""
@@ -361,9 +361,3 @@ def _offset_of(time: ServerTime) -> float:
     # It read its clock at some moment between request and reply, and cut it to its resolution: the middle of both.
     travel_s = max(0.0, time.received_s - time.sent_s)
     return round(time.venue_time_s + time.resolution_s / 2 - (time.wall_us / 1_000_000 - travel_s / 2), 3)
-
-
-def _word_of(error: HoldfastError) -> str:
-    """One word for why a stream ended."""
-    code = getattr(error, "code", None)
-    return str(code) if code else type(error).__name__.removesuffix("Error").lower()

@@ -17,6 +17,8 @@ from holdfast.runtime.account import Account
 
 __all__ = ["Watch"]
 
+_AGAIN_S: Final = 0.05
+
 _LOOK_EVERY_S: Final = 4.0
 """The clocks are compared at least this often, and whenever a figure is asked for."""
 
@@ -30,6 +32,7 @@ class Watch:
         self._clocks = ClockWatch()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at_s = 0.0
+        self._looked_s = float("-inf")
         self._is_running = False
         self._store_reason: str | None = None
         account.on_moment = self._bring_forward
@@ -64,11 +67,12 @@ class Watch:
         self._check_stream(now_s)
 
     def _bring_forward(self, now_s: float) -> None:
+        """Set the timer to the nearest moment, unless it is set to an earlier one already."""
         if not self._is_running:
             return
-        due_s = now_s + _LOOK_EVERY_S
-        life = self._account.life
-        for moment_s in (self._account.ledger.next_due_s(), None if life is None else life.next_due_s()):
+        account, due_s = self._account, now_s + _LOOK_EVERY_S
+        life = None if account.is_aborting else account.life
+        for moment_s in (account.ledger.next_due_s(), None if life is None else life.next_due_s()):
             if moment_s is not None and moment_s < due_s:
                 due_s = moment_s
         if self._timer is not None:
@@ -76,11 +80,13 @@ class Watch:
                 return
             self._timer.cancel()
         self._timer_at_s = due_s
-        self._timer = asyncio.get_running_loop().call_later(max(0.0, due_s - now_s), self._look)
+        # What is due although it was just looked at is looked at again soon, not for ever at this instant.
+        delay_s = due_s - now_s if due_s > now_s else _AGAIN_S if self._looked_s == now_s else 0.0
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._look)
 
     def _look(self) -> None:
         self._timer = None
-        now_s = self._clock.now_s()
+        self._looked_s = now_s = self._clock.now_s()
         self.observe(now_s)
         self._check_stream(now_s)
         account = self._account
@@ -95,12 +101,10 @@ class Watch:
         return self._account.ledger.tick(now_s)
 
     def _check_stream(self, now_s: float) -> None:
-        life, stream = self._account.life, self._account.stream
-        if life is None or stream is None:
-            return
-        reason = life.abort_reason(now_s=now_s)
+        life = self._account.life
+        reason = None if life is None else life.abort_reason(now_s=now_s)
         if reason is not None:
-            stream.abort(reason)
+            self._account.abort_stream(reason)
 
     def _check_store(self) -> None:
         account = self._account

@@ -61,7 +61,7 @@ def memory_parts(
     Args:
         clock: A ``FakeClock`` of the virtual loop, as a rule.
         venue: What every broker's venue is, whatever it is called.
-        credential: What every broker's credential is; a simulator's key of *venue* when None.
+        credential: What every broker's credential is; one simulator's key for each when None.
         http: Wires of REST; none that works when None, for venues that need none.
         streams: Wires of streams, likewise.
         owners: Shared between desks that compete for accounts.
@@ -71,7 +71,11 @@ def memory_parts(
     """
     kept_lanes = {} if lanes is None else lanes
     budgets: dict[str, ConnectionBudget] = {}
-    key = Credential(venue=venue.id, key="SIM-KEY", secret="c2VjcmV0") if credential is None else credential  # noqa: S106
+
+    def key_of(broker: BrokerConfig, _: Venue) -> Credential:
+        if credential is not None:
+            return credential
+        return Credential(venue=venue.id, key=f"SIM-{broker.name}", secret="c2VjcmV0")  # noqa: S106  # Of no venue.
 
     def lane(broker: BrokerConfig, credential: Credential, emit: Emit) -> MemoryLane:
         return kept_lanes.setdefault(credential.fingerprint, MemoryLane(clock))
@@ -88,7 +92,7 @@ def memory_parts(
         clock=clock,
         randomness=random.Random(seed),  # noqa: S311  # Reproducible on purpose.
         venue=lambda _: venue,
-        credential=lambda _, __: key,
+        credential=key_of,
         http=http or (lambda _: NoHttp()),
         streams=streams or (lambda _: NoStreams()),
         lane=lane,

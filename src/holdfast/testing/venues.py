@@ -31,7 +31,7 @@ from holdfast.core.venue import (
     VenueMode,
     VenueStatus,
 )
-from holdfast.errors import HoldfastError, OutcomeUnknownError, VenueUnreachableError
+from holdfast.errors import HoldfastError, OutcomeUnknownError
 
 __all__ = ["FakeClient", "FakeStream", "FakeVenue"]
 
@@ -44,7 +44,7 @@ class FakeVenue:
 
     Attributes:
         truth: Asset to (total, held), as text; what is absent is zero.
-        account_id: What the venue calls the account.
+        account_id: What the venue calls every account; one name for each broker when None.
         clients: Every client made so far; ``streams`` every stream.
     """
 
@@ -54,7 +54,7 @@ class FakeVenue:
 
     def __init__(self, truth: Mapping[str, tuple[str, str]] | None = None) -> None:
         self.truth: dict[str, tuple[str, str]] = dict(truth or {"USD": ("1500.25", "400.00"), "BTC": ("0.5", "0")})
-        self.account_id = "ACCT-1"
+        self.account_id: str | None = None
         self.clients: list[FakeClient] = []
         self.streams: list[FakeStream] = []
 
@@ -187,7 +187,7 @@ class FakeClient:
     async def credential_info(self) -> CredentialInfo:
         await self._ask("credential_info")
         return CredentialInfo(
-            account_id=self._venue.account_id,
+            account_id=self._venue.account_id or f"ACCT-{self._account}",
             permissions=("read",),
             can_withdraw=False,
             nonce_window=0,
@@ -272,6 +272,7 @@ class FakeStream:
         self._account = account
         self._sink: StreamSink | None = None
         self._end: asyncio.Future[HoldfastError] | None = None
+        self._beating: asyncio.TimerHandle | None = None
         self._serial = 0
         self.refuses: HoldfastError | None = None
         self.is_silent = False
@@ -283,14 +284,15 @@ class FakeStream:
 
     async def run(self, sink: StreamSink) -> None:
         self.runs += 1
-        await asyncio.sleep(self.latency_s)
-        if self.refuses is not None:
-            raise self.refuses
         loop = asyncio.get_running_loop()
-        self._sink, self._end = sink, loop.create_future()
-        sink.stream_opened()
-        timer = loop.call_later(1.0, self._beat)
+        self._end = loop.create_future()
         try:
+            await asyncio.wait({self._end}, timeout=self.latency_s)
+            if self.refuses is not None or self._end.done():
+                raise self.refuses or self._end.result()
+            self._sink = sink
+            sink.stream_opened()
+            self._beating = loop.call_later(1.0, self._beat)
             for channel in self.rules.channels:
                 if not self.is_silent:
                     sink.frame_arrived(self._clock.now_s())
@@ -298,11 +300,9 @@ class FakeStream:
                     self._state(channel)
             raise await self._end
         finally:
-            timer.cancel()
-            self._beating.cancel() if self._beating is not None else None
+            if self._beating is not None:
+                self._beating.cancel()
             self._sink = self._end = None
-
-    _beating: asyncio.TimerHandle | None = None
 
     def _beat(self) -> None:
         if self._sink is None:
@@ -334,7 +334,7 @@ class FakeStream:
 
     def cut(self) -> None:
         """The connection breaks."""
-        self._finish(VenueUnreachableError("stream cut", venue=self._venue.id, request="stream", account=self._account))
+        self._finish(self._venue.lost("stream", self._account))
 
     def _finish(self, error: HoldfastError) -> None:
         if self._end is not None and not self._end.done():

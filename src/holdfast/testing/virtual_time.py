@@ -251,8 +251,14 @@ def run_virtual(
         ExceptionGroup: *main* ended well, and somewhere an error reached the loop that nobody awaited.
     """
     loop = VirtualTimeLoop(seed=seed, horizon_s=horizon_s, max_steps_per_instant=max_steps_per_instant)
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        result = runner.run(main)
+    try:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            result = runner.run(main)
+    except BaseException as error:
+        # What nobody awaited is often the cause of what was seen.
+        for context in loop.failures:
+            error.add_note(f"and nobody awaited: {context.get('message')}: {context.get('exception')!r}")
+        raise
     if loop.failures:
         raise ExceptionGroup("errors that nobody awaited", [_as_error(context) for context in loop.failures])
     return result
