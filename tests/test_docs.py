@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -144,3 +145,13 @@ def test_docstring_sections_become_lists_and_code_stays_code() -> None:
         "First.\n\n```python\nx = 1\n```\n\nThen.\n\n**Args**\n\n- `one`: The first.\n- `two`: Second.\n\n"
         "**Returns**\n\nIt.\n"
     )
+
+
+def test_signature_is_shown_as_it_is_written() -> None:
+    source = "async def f(self, one: int, /, two: str = 'x', *rest: str, three: bool = True, **more: int) -> None: ..."
+    (node,) = ast.parse(source).body
+    assert isinstance(node, ast.AsyncFunctionDef)
+
+    shown = generate_docs.signature(node, shown_as="Broker.f")
+
+    assert shown == source.replace("async def f(self, ", "await Broker.f(").removesuffix(": ...")

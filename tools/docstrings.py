@@ -7,7 +7,7 @@ import re
 __all__ = ["markdown_of"]
 
 _SECTIONS = ("Args", "Attributes", "Raises", "Returns", "Yields", "Source")
-_HEAD = re.compile(rf"({'|'.join(_SECTIONS)}):\s*(.*)$")
+_HEAD = re.compile(rf"((?:{'|'.join(_SECTIONS)})(?: \([^)]*\))?):\s*(.*)$")
 _ITEM = re.compile(r"(\*{0,2}\w+)(?: \(.*?\))?: (.+)$")
 
 

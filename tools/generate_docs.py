@@ -14,7 +14,6 @@ import ast
 import enum
 import inspect
 import io
-import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -226,18 +225,41 @@ def definition_of(value: type | Callable[..., object]) -> tuple[ast.AST, list[st
     return ast.parse(source).body[0], source.splitlines()
 
 
+def parameters(arguments: ast.arguments) -> list[str]:
+    """Each parameter as it is written, with blanks around the default of an annotated one; without ``self``."""
+    positional = [*arguments.posonlyargs, *arguments.args]
+    defaults = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
+    shown = [_parameter(argument, default) for argument, default in zip(positional, defaults, strict=True)]
+    if arguments.posonlyargs:
+        shown.insert(len(arguments.posonlyargs), "/")
+    if positional and positional[0].arg in {"self", "cls"}:
+        shown = shown[1:]
+    if arguments.vararg:
+        shown.append("*" + _parameter(arguments.vararg, None))
+    elif arguments.kwonlyargs:
+        shown.append("*")
+    shown += [_parameter(*pair) for pair in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
+    if arguments.kwarg:
+        shown.append("**" + _parameter(arguments.kwarg, None))
+    return shown
+
+
+def _parameter(argument: ast.arg, default: ast.expr | None) -> str:
+    text = f"{argument.arg}: {ast.unparse(argument.annotation)}" if argument.annotation else argument.arg
+    if default is None:
+        return text
+    return f"{text}{' = ' if argument.annotation else '='}{ast.unparse(default)}"
+
+
 def signature(node: ast.FunctionDef | ast.AsyncFunctionDef, *, shown_as: str) -> str:
-    """A function's head as Python, without ``self``, broken one parameter to a line where it is long."""
-    arguments = node.args
-    if arguments.args and arguments.args[0].arg in {"self", "cls"}:
-        arguments.args = arguments.args[1:]
+    """A function's head as Python, broken one parameter to a line where it is long."""
     start = "await " if isinstance(node, ast.AsyncFunctionDef) else ""
     result = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-    line = f"{start}{shown_as}({ast.unparse(arguments)}){result}"
+    shown = parameters(node.args)
+    line = f"{start}{shown_as}({', '.join(shown)}){result}"
     if len(line) <= 100:
         return line
-    pieces = re.split(r", (?![^\[(]*[\])])", ast.unparse(arguments))
-    return f"{start}{shown_as}(\n" + "".join(f"    {piece},\n" for piece in pieces) + f"){result}"
+    return f"{start}{shown_as}(\n" + "".join(f"    {each},\n" for each in shown) + f"){result}"
 
 
 def function_section(value: Callable[..., object], level: str, *, shown_as: str) -> str:
@@ -251,7 +273,9 @@ def class_section(kind: type) -> str:
     node, lines = definition_of(kind)
     assert isinstance(node, ast.ClassDef)
     parts = [f"### `{kind.__name__}`\n", markdown_of(own_doc(kind))]
-    if issubclass(kind, msgspec.Struct | enum.Enum):
+    if kind is holdfast.Config:
+        parts.append("Its fields are the settings of [Configuration](config.md).\n")
+    elif issubclass(kind, msgspec.Struct | enum.Enum):
         # The fields as they stand in the source: their comments carry the units.
         fields = [part for part in node.body if isinstance(part, ast.AnnAssign | ast.Assign)]
         if fields:
@@ -266,7 +290,7 @@ def class_section(kind: type) -> str:
         if isinstance(member, property):
             parts.append(f"#### `{kind.__name__}.{name}`\n\n{markdown_of(own_doc(plain))}")
         elif name == "__getitem__":
-            parts.append(f"#### `{kind.__name__.lower()}[...]`\n\n{markdown_of(own_doc(plain))}")
+            parts.append(f"#### `{kind.__name__}[...]`\n\n{markdown_of(own_doc(plain))}")
         else:
             shown_as = f"{kind.__name__}.{name}"
             section = function_section(plain, "####", shown_as=shown_as)
