@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from holdfast.core.amounts import format_amount
 from holdfast.core.balances import Balance
 
-__all__ = ["Common", "balance_row", "print_json", "say"]
+__all__ = ["Common", "amount_text", "balance_row", "print_json", "say"]
 
 
 @Parameter(name="*")

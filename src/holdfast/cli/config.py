@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from cyclopts import Parameter
@@ -14,6 +14,9 @@ from holdfast.cli.common import Common, print_json, say
 from holdfast.cli.exits import Exit
 from holdfast.cli.session import load
 from holdfast.errors import ConfigError
+
+if TYPE_CHECKING:
+    from holdfast.config import Config
 
 __all__ = ["check", "init", "show"]
 
@@ -24,10 +27,8 @@ def check(*, common: Common = Common()) -> int:  # noqa: B008
 
     Nothing is sent. Exits with 0 when all is well, 3 when not.
     """
-    from holdfast.runtime.credentials import check_credentials
-
     config = load(common.config)
-    problems = check_credentials(config)
+    problems = _credential_problems(config)
     if common.is_json:
         print_json(
             {"schema_version": 1, "path": config.path, "brokers": list(config.brokers), "problems": list(problems)}
@@ -37,6 +38,19 @@ def check(*, common: Common = Common()) -> int:  # noqa: B008
     for problem in problems:
         say(f"holdfast: {problem}")
     return Exit.CONFIG if problems else Exit.OK
+
+
+def _credential_problems(config: Config) -> list[str]:
+    from holdfast.runtime.credentials import read_credential
+    from holdfast.runtime.parts import venue_called
+
+    problems = []
+    for broker in config.brokers.values():
+        try:
+            read_credential(broker, venue_called(broker.venue), config=config)
+        except ConfigError as error:
+            problems.append(str(error))
+    return problems
 
 
 def show(*, common: Common = Common()) -> int:  # noqa: B008

@@ -61,11 +61,11 @@ def only_name(config: Config, broker: str | None) -> str:
 
 
 @contextlib.asynccontextmanager
-async def opened(config: Config, names: list[str], *, contact: Contact) -> AsyncIterator[Desk]:
+async def opened(config: Config, names: list[str], *, contact: Contact, log: bool = False) -> AsyncIterator[Desk]:
     """Own *names* for the block; ``rest`` is quicker than ``stream`` for one answer, ``none`` only reads the store."""
     import holdfast
 
-    async with holdfast.open(config, brokers=names, contact=contact) as desk:
+    async with holdfast.open(config, brokers=names, contact=contact, log=log) as desk:
         yield desk
 
 

@@ -38,13 +38,10 @@ def up(
 
 
 async def _up(broker: str | None, for_s: float | None, common: Common) -> int:
-    from holdfast.runtime.logs import configure_logs
-
     config = load(common.config)
     names = chosen_names(config, broker)
-    configure_logs(config.log)
     with stop_requested() as stop:
-        async with opened(config, names, contact="stream") as desk:
+        async with opened(config, names, contact="stream", log=True) as desk:
             announcing = asyncio.create_task(_announce(desk, as_json=common.is_json))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(for_s):

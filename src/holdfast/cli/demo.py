@@ -1,0 +1,254 @@
+"""``holdfast demo``: a local venue, the real client, and what goes wrong between them."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from cyclopts import Parameter
+
+from holdfast.cli.common import Common, balance_row, print_json, say
+from holdfast.cli.demo_script import Step, play
+from holdfast.cli.demo_venue import BROKER, DemoVenue, local_venue
+from holdfast.cli.durations import seconds_of
+from holdfast.cli.exits import Exit
+from holdfast.cli.session import wait
+from holdfast.cli.up import stop_requested
+from holdfast.core.amounts import parse_amount
+
+if TYPE_CHECKING:
+    from holdfast.core.events import Event
+    from holdfast.runtime.broker import Broker
+
+__all__ = ["demo"]
+
+_CONVERGE_WITHIN_S: Final = 30.0
+_LEAVE_FOR_THE_END_S: Final = 2.0
+_SHOWN_EVENTS: Final = frozenset(
+    {
+        "stream.connected",
+        "stream.live",
+        "stream.lost",
+        "stream.gapped",
+        "supervisor.changed",
+        "read.failed",
+        "read.recovered",
+        "answer.suspected",
+        "answer.confirmed",
+        "discrepancy.found",
+        "discrepancy.resolved",
+        "balance.invalidated",
+    }
+)
+
+
+def demo(
+    *,
+    for_: Annotated[str | None, Parameter(name="--for", help="End by itself after this long: 20s, 5m.")] = None,
+    seed: Annotated[int, Parameter(help="Seed of the local venue.")] = 1,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """
+    Watch holdfast work against a local Kraken: no keys, no network but this machine.
+
+    Trades and deposits happen, the stream is cut, falls silent and heals, and every figure says how far it can be
+    trusted. At the end the balances are compared with the venue's own ledger: exit 0 if they are equal, 8 if not.
+    """
+    return wait(_demo(None if for_ is None else seconds_of(for_), seed, common))
+
+
+async def _demo(for_s: float | None, seed: int, common: Common) -> int:
+    import holdfast
+
+    record = _Record()
+    with tempfile.TemporaryDirectory(prefix="holdfast-demo-") as folder, stop_requested() as stop:
+        say("starting a local Kraken ...")
+        async with local_venue(seed=seed) as venue:
+            say(f"local Kraken at {venue.ready['rest']}; everything of this demonstration lives in {folder}")
+            async with holdfast.open(venue.config(Path(folder)), on_event=record.on_event) as desk:
+                broker = desk[BROKER]
+                await _until(stop, broker.wait_until("live", timeout_s=_CONVERGE_WITHIN_S))
+                shown = contextlib.nullcontext() if common.is_json else _live(broker, record)
+                with shown:
+                    playing = asyncio.create_task(play(venue.post, record.on_step))
+                    try:
+                        await _pause(stop, playing, None if for_s is None else max(0.0, for_s - _LEAVE_FOR_THE_END_S))
+                    finally:
+                        playing.cancel()
+                        with contextlib.suppress(asyncio.CancelledError):
+                            await playing
+                    await venue.post("faults", {"clear": True})
+                    differences, truth = await _converge(broker, venue)
+                summary = await _summary(broker, venue, record, differences, truth, seed=seed)
+    if common.is_json:
+        print_json(summary)
+    else:
+        _print_summary(summary)
+    return Exit.OK if not differences else Exit.VERIFICATION_FAILED
+
+
+class _Record:
+    """What happened, with the second it happened in."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self.lines: collections.deque[tuple[float, str, str]] = collections.deque(maxlen=500)
+        self.steps: list[dict[str, Any]] = []
+        self.events: collections.Counter[str] = collections.Counter()
+        self.is_drawn = False
+
+    def at_s(self) -> float:
+        return round(time.monotonic() - self._start, 2)
+
+    def on_step(self, step: Step) -> None:
+        self.steps.append({"at_s": self.at_s(), "says": step.says})
+        self.lines.append((self.at_s(), "venue", step.says))
+        if not self.is_drawn:
+            say(f"  {self.at_s():6.2f} s  venue: {step.says}")
+
+    def on_event(self, event: Event) -> None:
+        self.events[event.name] += 1
+        if event.name in _SHOWN_EVENTS:
+            fields = "  ".join(f"{name}={value}" for name, value in event.fields.items() if name != "broker")
+            self.lines.append((self.at_s(), "holdfast", f"{event.name}  {fields}"))
+            if not self.is_drawn:
+                say(f"  {self.at_s():6.2f} s  holdfast: {event.name}  {fields}")
+
+
+async def _until(stop: asyncio.Event, work: Any) -> None:
+    """Wait for *work*, or leave it when asked to stop."""
+    doing = asyncio.ensure_future(work)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if doing.done():
+            doing.result()
+    finally:
+        for task in (doing, stopping):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+
+
+async def _pause(stop: asyncio.Event, playing: asyncio.Task[None], for_s: float | None) -> None:
+    """Let the script play for *for_s* seconds, until told to stop, or until it fails."""
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({stopping, playing}, timeout=for_s, return_when=asyncio.FIRST_COMPLETED)
+        if playing.done():
+            playing.result()
+    finally:
+        stopping.cancel()
+
+
+async def _converge(broker: Broker, venue: DemoVenue) -> tuple[list[dict[str, Any]], dict[str, dict[str, str]]]:
+    """Wait until our figures equal the venue's ledger; what still differs after the bound, and the ledger."""
+    end = time.monotonic() + _CONVERGE_WITHIN_S
+    while True:
+        truth = await venue.truth()
+        differences = _differences(broker, truth)
+        if not differences or time.monotonic() > end:
+            return differences, truth
+        await asyncio.sleep(0.25)
+
+
+def _differences(broker: Broker, truth: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
+    balances = broker.balances()
+    found: list[dict[str, Any]] = []
+    for asset in sorted({*truth, *balances}):
+        stated = truth.get(asset, {"total": "0", "held": "0", "available": "0"})
+        ours = balances.get(asset)
+        for figure in ("total", "held", "available"):
+            mine = None if ours is None else getattr(ours, figure)
+            theirs = parse_amount(stated[figure])
+            if mine != theirs and not (ours is None and theirs == 0):
+                found.append(
+                    {
+                        "asset": asset,
+                        "figure": figure,
+                        "ours": None if mine is None else str(mine),
+                        "venue": str(theirs),
+                    }
+                )
+        if ours is not None and not ours.is_fit_to_approve:
+            found.append({"asset": asset, "figure": "state", "ours": ours.state.value, "venue": "live or fresh"})
+    return found
+
+
+async def _summary(
+    broker: Broker,
+    venue: DemoVenue,
+    record: _Record,
+    differences: list[dict[str, Any]],
+    truth: dict[str, dict[str, str]],
+    *,
+    seed: int,
+) -> dict[str, Any]:
+    status = broker.status()
+    return {
+        "schema_version": 1,
+        "broker": BROKER,
+        "seed": seed,
+        "ran_s": record.at_s(),
+        "equal": not differences,
+        "differences": differences,
+        "balances": {asset: balance_row(balance) for asset, balance in broker.balances().items()},
+        "venue_truth": truth,
+        "steps": record.steps,
+        "events": dict(sorted(record.events.items())),
+        "stream": {"state": status.stream.state, "connects": status.stream.connects},
+        "nonces_refused": status.nonce.refused,
+        "discrepancies_open": status.discrepancies,
+    }
+
+
+@contextlib.contextmanager
+def _live(broker: Broker, record: _Record) -> Any:
+    """Draw balances and events on the terminal while the block runs; plain lines where there is no terminal."""
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.text import Text
+
+    from holdfast.cli.tables import balances_table, plain
+
+    console = Console(stderr=False)
+    if not console.is_terminal:
+        yield
+        return
+
+    def picture() -> Group:
+        lines = []
+        for at_s, who, text in list(record.lines)[-12:]:
+            line = Text(f"{at_s:7.2f} s  ", style="dim")
+            line.append(f"{who:9}", style="bold" if who == "venue" else "")
+            line.append_text(plain(text))
+            lines.append(line)
+        return Group(balances_table(broker), Text(""), *lines)
+
+    record.is_drawn = True
+    try:
+        with Live(console=console, get_renderable=picture, refresh_per_second=8, transient=False):
+            yield
+    finally:
+        record.is_drawn = False
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    say("")
+    if summary["equal"]:
+        say(f"after {summary['ran_s']:.0f} s every balance equals the venue's own ledger, to the last digit.")
+    else:
+        say(f"after {summary['ran_s']:.0f} s these differ from the venue's own ledger:")
+        for row in summary["differences"]:
+            say(f"  {row['asset']} {row['figure']}: ours {row['ours']}, venue {row['venue']}")
+    events = summary["events"]
+    say(
+        f"streams lost {events.get('stream.lost', 0)}, connections {summary['stream']['connects']},"
+        f" nonces refused {summary['nonces_refused']}."
+    )
+    say("next: `holdfast config init`, or read the tutorial in docs/.")

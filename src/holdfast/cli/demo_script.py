@@ -1,0 +1,73 @@
+"""
+What happens at the venue during the demonstration, and when.
+
+Two rounds of ordinary life around a cut stream and a silent one. A short demonstration runs the script once, a long
+one again and again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+__all__ = ["LENGTH_S", "SCRIPT", "Step", "play"]
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happens ``at_s`` seconds into the script: a line for people, and what the venue is told."""
+
+    at_s: float
+    says: str
+    path: str  # Of the admin API.
+    document: dict[str, Any]
+
+
+def _event(at_s: float, says: str, **document: Any) -> Step:
+    return Step(at_s=at_s, says=says, path="events", document=document)
+
+
+def _fault(at_s: float, says: str, rule: dict[str, Any]) -> Step:
+    return Step(at_s=at_s, says=says, path="faults", document={"add": [rule]})
+
+
+SCRIPT: Final = (
+    _event(1.0, "a deposit of 250 USD arrives", kind="deposit", asset="USD", amount="250.00"),
+    _event(
+        2.0,
+        "another bot on this account buys 0.01 BTC at the market",
+        kind="external_trade",
+        symbol="BTC-USD",
+        side="buy",
+        quantity="0.01",
+    ),
+    _fault(3.5, "the stream is cut", {"kind": "streams", "action": {"do": "close", "code": 1006}}),
+    _event(3.7, "meanwhile 40 USD are withdrawn", kind="withdrawal", asset="USD", amount="40.00"),
+    _fault(6.5, "the stream goes silent: open, and not a word", {"kind": "streams", "action": {"do": "mute"}}),
+    _event(
+        7.5,
+        "behind its back 0.005 BTC are sold",
+        kind="external_trade",
+        symbol="BTC-USD",
+        side="sell",
+        quantity="0.005",
+    ),
+    _event(14.0, "a deposit of 2 SOL arrives", kind="deposit", asset="SOL", amount="2.00"),
+)
+"""The whole script, in order."""
+
+LENGTH_S: Final = 16.0
+
+
+async def play(tell: Callable[[str, Mapping[str, Any]], Awaitable[Any]], on_step: Callable[[Step], None]) -> None:
+    """Play the script again and again until cancelled; *tell* speaks to the venue, *on_step* to people. Suspends."""
+    loop = asyncio.get_running_loop()
+    while True:
+        start = loop.time()
+        for step in SCRIPT:
+            await asyncio.sleep(max(0.0, start + step.at_s - loop.time()))
+            on_step(step)
+            await tell(step.path, step.document)
+        await asyncio.sleep(max(0.0, start + LENGTH_S - loop.time()))
