@@ -97,6 +97,10 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
     keep_days: Annotated[
         int, Meta(ge=1, le=36_500, description="Whole days of journal older than this are dropped.")
     ] = 90
+    on_damage: Annotated[
+        Literal["refuse", "quarantine"],
+        Meta(description="A damaged store is refused, or moved aside for a new one that starts halted."),
+    ] = "refuse"
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -26,6 +25,7 @@ from holdfast.runtime.desk import Desk
 from holdfast.runtime.emitter import Emitter
 from holdfast.runtime.guard import Guard
 from holdfast.runtime.listeners import Listeners
+from holdfast.runtime.ownership import account_fingerprint
 from holdfast.runtime.parts import Held, Parts, real_parts
 from holdfast.runtime.record import holdings_of
 from holdfast.runtime.supervisor import ACCOUNT_FACT, Contact, PinnedAccount, Supervisor
@@ -163,8 +163,9 @@ def _chosen(config: Config, names: Sequence[str] | None) -> list[BrokerConfig]:
 class _OpenBroker:
     """One broker's supervisor and everything to be given back when it closes."""
 
-    def __init__(self, broker: BrokerConfig, *, own: Callable[[str], Held]) -> None:
+    def __init__(self, broker: BrokerConfig, *, own: Callable[[BrokerConfig, str], Held]) -> None:
         self.name = broker.name
+        self._broker = broker
         self.held: dict[str, Held] = {}
         self.http: HttpWire | None = None
         self.store: Store | None = None
@@ -174,7 +175,12 @@ class _OpenBroker:
     def own(self, fingerprint: str) -> None:
         """Take an owner lock, unless it is ours already."""
         if fingerprint not in self.held:
-            self.held[fingerprint] = self._own(fingerprint)
+            self.held[fingerprint] = self._own(self._broker, fingerprint)
+
+    def check(self) -> None:
+        """Prove that the account is still ours; raises ``ClosedError``."""
+        for held in self.held.values():
+            held.check()
 
     async def close(self) -> None:
         try:
@@ -266,7 +272,10 @@ async def _open_broker(
             pinned=pinned,
             failure_threshold=broker.reading.failure_threshold,
             randomness=parts.randomness,
-            own=lambda account_id: opened.own(_fingerprint_of(broker, account_id)),
+            own=lambda account_id: opened.own(
+                account_fingerprint(venue=f"{broker.venue}/{broker.environment}", account=account_id)
+            ),
+            check_ownership=opened.check,
             lane=lane,
         )
         holdings = holdings_of(await store.latest())
@@ -286,12 +295,6 @@ async def _pinned_account(store: Store) -> PinnedAccount | None:
         return msgspec.json.decode(text, type=PinnedAccount)
     except msgspec.DecodeError as error:
         raise StoreCorruptError(f"{store.status().path}: the fact {ACCOUNT_FACT} cannot be read: {error}") from None
-
-
-def _fingerprint_of(broker: BrokerConfig, account_id: str) -> str:
-    """Names an account's owner lock as a credential's fingerprint names a credential's."""
-    text = f"account\0{broker.venue}\0{broker.environment}\0{account_id}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _rules_of(broker: BrokerConfig, rules: StreamRules) -> StreamRules:

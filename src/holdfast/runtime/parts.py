@@ -29,6 +29,10 @@ _VENUES: Final = {"kraken": ("holdfast.venues.kraken", "KRAKEN")}
 class Held(Protocol):
     """A lock that is held until it is released."""
 
+    def check(self) -> None:
+        """Prove that it is still ours; raises ``ClosedError`` where it is not."""
+        ...
+
     def release(self) -> None:
         """Let it go; safe to repeat."""
         ...
@@ -55,7 +59,7 @@ class Parts:
     streams: Callable[[BrokerConfig], StreamWire]
     lane: Callable[[BrokerConfig, Credential, Emit], OpenLane]
     store: Callable[[BrokerConfig, Emit], Awaitable[Store]]
-    own: Callable[[str], Held]
+    own: Callable[[BrokerConfig, str], Held]
     connections: Callable[[str, StreamRules], ConnectionBudget]
 
 
@@ -119,6 +123,7 @@ def real_parts(config: Config) -> Parts:
         )
 
     async def store(broker: BrokerConfig, emit: Emit) -> Store:
+        from holdfast.runtime.journal_mark import JournalMark
         from holdfast.store.sqlite import SqliteStore
 
         place = {"environment": broker.environment, "name": broker.name}
@@ -128,12 +133,14 @@ def real_parts(config: Config) -> Parts:
             keep_days=config.journal.keep_days,
             emit=emit,
             broker=broker.name,
+            journal_mark=JournalMark.open(folder.journal_mark_path(**place)),
+            on_damage=config.journal.on_damage,
         )
 
-    def own(fingerprint: str) -> Held:
+    def own(broker: BrokerConfig, fingerprint: str) -> Held:
         from holdfast.runtime.ownership import OwnerLock
 
-        return OwnerLock.take(folder.owner_lock_path(fingerprint))
+        return OwnerLock.take(folder.owner_lock_path(fingerprint), broker=broker.name, wall_us=clock.wall_us)
 
     def connections(ws_url: str, rules: StreamRules) -> ConnectionBudget:
         host = urlsplit(ws_url).netloc

@@ -78,6 +78,7 @@ class Supervisor:
         stream: The venue's stream, or None where none is wanted or offered.
         pinned: What the store says of the account, or None for a new store.
         own: Called with the venue's account id once it is known; takes the account's owner lock.
+        check_ownership: Raises ``ClosedError`` once the account may be another process's.
         lane: What the credential's lane tells of itself.
     """
 
@@ -96,6 +97,7 @@ class Supervisor:
         failure_threshold: int,
         randomness: Randomness,
         own: Callable[[str], None],
+        check_ownership: Callable[[], None],
         lane: LaneView,
     ) -> None:
         self.name = account.name
@@ -114,7 +116,7 @@ class Supervisor:
         self._own = own
         self._lane = lane
         self._reader = Reader(account, client, failure_threshold=failure_threshold)
-        self._watch = Watch(account)
+        self._watch = Watch(account, check_ownership=check_ownership)
         self._stream = stream
         account.stream = stream
         account.on_halt = self._end_tasks

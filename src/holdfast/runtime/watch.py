@@ -8,11 +8,13 @@ costs no timer: a heartbeat that moves the moment further away is found by a tim
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from holdfast.core.changes import Outcome
 from holdfast.core.events import event
 from holdfast.core.streaming import ClockWatch
+from holdfast.errors import ClosedError
 from holdfast.runtime.account import Account
 
 __all__ = ["Watch"]
@@ -26,10 +28,11 @@ _LOOK_EVERY_S: Final = 4.0
 class Watch:
     """Looks after one account's time. Needs a running loop; never suspends."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, *, check_ownership: Callable[[], None]) -> None:
         self._account = account
         self._clock = account.clock
         self._clocks = ClockWatch()
+        self._check_ownership = check_ownership
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at_s = 0.0
         self._looked_s = float("-inf")
@@ -94,6 +97,11 @@ class Watch:
         if due_s is not None and due_s <= now_s:
             account.take(self._tick, read="tick", now_s=now_s)
         self._check_store()
+        try:
+            self._check_ownership()
+        except ClosedError:
+            # Somebody removed our lock's file: another process may own the account by now, and we may not.
+            account.halt("ownership_lost")
         account.tell_states()
         self._bring_forward(now_s)
 

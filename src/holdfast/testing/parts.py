@@ -11,7 +11,7 @@ from holdfast.core.credentials import Credential
 from holdfast.core.limits import ConnectionBudget
 from holdfast.core.seams import Clock, Emit, HttpWire, StreamWire
 from holdfast.core.venue import StreamRules, Venue
-from holdfast.errors import OwnedElsewhereError
+from holdfast.errors import ClosedError, OwnedElsewhereError
 from holdfast.runtime.parts import Parts
 from holdfast.store.sqlite import SqliteStore
 from holdfast.testing.lanes import MemoryLane
@@ -21,23 +21,31 @@ __all__ = ["MemoryOwners", "memory_config", "memory_parts"]
 
 
 class MemoryOwners:
-    """Owner locks of one pretended host: who shares this object shares the accounts."""
+    """Owner locks of one pretended host: who shares this object competes for accounts."""
 
     def __init__(self) -> None:
         self._held: set[str] = set()
 
-    def own(self, fingerprint: str) -> _MemoryHeld:
-        """Take the lock of *fingerprint*."""
+    def own(self, broker: BrokerConfig, fingerprint: str) -> _MemoryHeld:
+        """Take the lock of *fingerprint* for *broker*."""
         if fingerprint in self._held:
             raise OwnedElsewhereError("another desk of this test owns the account", pid=os.getpid(), host=None)
         self._held.add(fingerprint)
         return _MemoryHeld(self._held, fingerprint)
+
+    def forget(self) -> None:
+        """Somebody removed the lock files."""
+        self._held.clear()
 
 
 class _MemoryHeld:
     def __init__(self, held: set[str], fingerprint: str) -> None:
         self._held = held
         self._fingerprint = fingerprint
+
+    def check(self) -> None:
+        if self._fingerprint not in self._held:
+            raise ClosedError("the test took this lock away")
 
     def release(self) -> None:
         self._held.discard(self._fingerprint)
