@@ -13,6 +13,7 @@ from decimal import Decimal
 from holdfast.core.amounts import ZERO, add, exact
 from holdfast.core.assets import AssetCode
 from holdfast.simulators.core.ledger import AccountLedger
+from holdfast.simulators.core.order_log import OrderLog
 
 __all__ = ["Account"]
 
@@ -41,6 +42,7 @@ class Account:
         self.name = name
         self.account_id = account_id
         self.ledger = AccountLedger(next_id=next_entry_id, keep_s=keep_s)
+        self.orders = OrderLog(keep_s=keep_s)
         self.credit: dict[AssetCode, Decimal] = {}
         self.sweeps: dict[AssetCode, str] = {}  # Asset to the row that its base row is emptied into.
         self._rows_of = rows_of
@@ -59,6 +61,10 @@ class Account:
         """What a further order may claim, as the venue itself judges it."""
         with exact():
             return self.tradable(asset) + self.credit.get(asset, ZERO) - self._claimed.get(asset, ZERO)
+
+    def hold(self, asset: AssetCode, change: Decimal, *, now_s: float) -> None:
+        """Raise or lower what open orders hold, shown on the asset's base row."""
+        self.ledger.hold(self._rows_of(asset)[0], change, now_s=now_s)
 
     def claim(self, asset: AssetCode, change: Decimal) -> None:
         """Raise or lower what open orders claim of an asset."""

@@ -14,7 +14,7 @@ import hashlib
 import hmac
 from collections import deque
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from holdfast.simulators.core.dice import bytes_for
 
@@ -86,6 +86,7 @@ class ApiKey:
         self.nonce = 0
         self.is_revoked = False
         self.valid_until_us = 0
+        self.ip_allow_list: list[str] = []
         self.created_us = created_us
         self.modified_us = created_us
         self.last_used_us: int | None = None
@@ -122,6 +123,16 @@ class ApiKey:
             if len(self._recent) > 4096:
                 oldest = self.nonce - self.nonce_window
                 self._recent = {used for used in self._recent if used > oldest}
+
+    def credential(self) -> dict[str, Any]:
+        """The key with its secret, as the ready line has it."""
+        return {
+            "account": self.account,
+            "key": self.public,
+            "secret": self.secret,
+            "passphrase": None,
+            "nonce_window": self.nonce_window,
+        }
 
     def strike(self, *, now_s: float, after: int, window_s: float, lockout_s: float) -> bool:
         """Count a bad nonce or signature; True where this one locks the key out."""

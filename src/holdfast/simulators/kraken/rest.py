@@ -1,43 +1,37 @@
 """
 The REST side: one envelope, one way in, and a table of methods.
 
-A private call passes the checks in the configured order and only then reaches its method. Sources (checked
-2026-11-20): https://docs.kraken.com/exchange/guides/rest/introduction,
-https://docs.kraken.com/exchange/guides/rest/authentication.
+Source: https://docs.kraken.com/exchange/guides/rest/introduction (checked 2026-11-20): an error of the API is HTTP 200.
 """
 
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import msgspec
-
 from holdfast.simulators.core.seam import SimReply, SimRequest
-from holdfast.simulators.kraken import rest_account, rest_public
-from holdfast.simulators.kraken.call import Call
+from holdfast.simulators.kraken import rest_account, rest_orders, rest_public
+from holdfast.simulators.kraken.call import Call, Services
 from holdfast.simulators.kraken.errors import (
-    INVALID_KEY,
-    INVALID_NONCE,
-    LOCKOUT,
-    PERMISSION_DENIED,
+    RATE_LIMIT,
+    UNAVAILABLE,
     UNKNOWN_METHOD,
     KrakenRefusedError,
     invalid_arguments,
 )
-from holdfast.simulators.kraken.exchange import KrakenExchange
-from holdfast.simulators.kraken.keys import ApiKey
+from holdfast.simulators.kraken.gate import Gate
 from holdfast.simulators.kraken.render import encode
-from holdfast.simulators.kraken.tokens import TokenStore
+from holdfast.simulators.kraken.rest_balances import NOTHING
+from holdfast.simulators.kraken.wire_json import decode_json
 
-__all__ = ["RestSurface", "parse_body"]
+__all__ = ["PRIVATE_METHODS", "RestSurface", "parse_body"]
 
 _PUBLIC: Final = "/0/public/"
 _PRIVATE: Final = "/0/private/"
-_JSON: Final = msgspec.json.Decoder(float_hook=lambda text: text)  # Numbers stay text until a method wants them.
+_JSON: Final = "application/json; charset=utf-8"
 
-Method = Callable[[Call], Any]
+PRIVATE_METHODS: Final = {**rest_account.METHODS, **rest_orders.METHODS}
+"""Every signed method: the permissions of which one suffices, and what answers."""
 
 
 def parse_body(request: SimRequest) -> dict[str, Any]:
@@ -48,10 +42,7 @@ def parse_body(request: SimRequest) -> dict[str, Any]:
         KrakenRefusedError: The body is neither.
     """
     if "json" in request.headers.get("content-type", ""):
-        try:
-            fields = _JSON.decode(request.body)
-        except (msgspec.DecodeError, RecursionError):
-            raise KrakenRefusedError("EGeneral:Invalid arguments:Invalid JSON") from None
+        fields = decode_json(request.body)
         if not isinstance(fields, dict):
             raise invalid_arguments()
         return fields
@@ -64,12 +55,13 @@ def parse_body(request: SimRequest) -> dict[str, Any]:
 class RestSurface:
     """Answers requests; commits before it returns."""
 
-    def __init__(self, exchange: KrakenExchange, tokens: TokenStore) -> None:
-        self._exchange = exchange
-        self._tokens = tokens
+    def __init__(self, services: Services, gate: Gate) -> None:
+        self._services = services
+        self._exchange = services.exchange
+        self._gate = gate
 
     def handle(self, request: SimRequest) -> SimReply:
-        """Answer one request with Kraken's envelope; an error of the API is HTTP 200."""
+        """Answer one request in Kraken's envelope."""
         path = request.path
         try:
             if path.startswith(_PRIVATE):
@@ -80,74 +72,48 @@ class RestSurface:
                 raise KrakenRefusedError(UNKNOWN_METHOD)
         except KrakenRefusedError as refusal:
             return self._refused(refusal.text)
-        return _reply(encode({"error": [], "result": result}))
+        envelope: dict[str, Any] = {"error": []}
+        if result is not NOTHING:
+            envelope["result"] = result
+        return SimReply(status=200, headers={"Content-Type": _JSON}, body=encode(envelope))
 
     def _public(self, request: SimRequest, name: str) -> Any:
         method = rest_public.METHODS.get(name)
         if method is None:
             raise KrakenRefusedError(UNKNOWN_METHOD)
-        fields: Mapping[str, Any] = dict(urllib.parse.parse_qsl(request.query, keep_blank_values=True))
+        self._gate.admit_public()
+        fields: dict[str, Any] = dict(urllib.parse.parse_qsl(request.query, keep_blank_values=True))
         if request.method == "POST" and request.body:
-            fields = {**fields, **parse_body(request)}
-        return method(Call(exchange=self._exchange, tokens=self._tokens, name=name, fields=fields, key=None))
+            fields |= parse_body(request)
+        call = Call(self._services, name=name, fields=fields, key=None)
+        self._fault(name, "before")
+        result = method(call)
+        self._fault(name, "after")
+        return result
 
     def _private(self, request: SimRequest, name: str) -> Any:
-        entry = rest_account.METHODS.get(name)
-        if entry is None:
+        entry = PRIVATE_METHODS.get(name)
+        if entry is None or request.method != "POST":
             raise KrakenRefusedError(UNKNOWN_METHOD)
         permissions, method = entry
         fields = parse_body(request)
-        key = self._checked(request, permissions, fields)
-        return method(Call(exchange=self._exchange, tokens=self._tokens, name=name, fields=fields, key=key))
+        key = self._gate.admit(request, name=name, permissions=permissions, fields=fields)
+        if self._exchange.mode == "maintenance" and self._exchange.settings.do_reads_fail_in_maintenance:
+            raise KrakenRefusedError(UNAVAILABLE)
+        self._fault(name, "before")
+        result = method(Call(self._services, name=name, fields=fields, key=key))
+        self._fault(name, "after")
+        return result
 
-    def _checked(self, request: SimRequest, permissions: tuple[str, ...], fields: Mapping[str, Any]) -> ApiKey:
-        settings = self._exchange.settings
-        key = self._exchange.keys.get(request.headers.get("api-key", ""))
-        now_s = self._exchange.now_s()
-        if key is None or key.is_revoked:
-            raise KrakenRefusedError(INVALID_KEY)
-        if now_s < key.locked_until_s:
-            if settings.does_attempt_restart_lockout:
-                key.locked_until_s = now_s + settings.lockout_s
-            raise KrakenRefusedError(LOCKOUT)
-        nonce_text = str(fields.get("nonce", ""))
-        nonce = int(nonce_text) if nonce_text.isascii() and nonce_text.isdigit() and len(nonce_text) < 21 else None
-        was_accepted = False
-        for check in settings.check_order:
-            try:
-                if check == "signature":
-                    signature = request.headers.get("api-sign", "")
-                    if not key.is_signed(path=request.path, nonce=nonce_text, body=request.body, signature=signature):
-                        raise KrakenRefusedError(settings.bad_signature_error)
-                elif check == "nonce":
-                    if not key.accepts(nonce, is_identical_accepted=settings.is_identical_nonce_in_window_accepted):
-                        raise KrakenRefusedError(INVALID_NONCE)
-                    was_accepted = True
-                elif check == "permission" and permissions and key.permissions.isdisjoint(permissions):
-                    raise KrakenRefusedError(PERMISSION_DENIED)
-            except KrakenRefusedError as refusal:
-                if was_accepted and nonce is not None and settings.does_refused_call_consume_nonce:
-                    key.consume(nonce)
-                if refusal.text != PERMISSION_DENIED:
-                    key.strike(
-                        now_s=now_s,
-                        after=settings.lockout_after,
-                        window_s=settings.lockout_window_s,
-                        lockout_s=settings.lockout_s,
-                    )
-                raise
-        assert nonce is not None
-        key.consume(nonce)
-        key.last_used_us = self._exchange.now_us()
-        return key
+    def _fault(self, name: str, when: str) -> None:
+        fault = self._exchange.impairments.spend("refuse", name=name, when=when)
+        if fault is not None:
+            raise KrakenRefusedError(str(fault.fields.get("error", UNAVAILABLE)))
 
     def _refused(self, text: str) -> SimReply:
-        form = self._exchange.settings.result_on_error
+        settings = self._exchange.settings
         envelope: dict[str, Any] = {"error": [text]}
-        if form != "absent":
-            envelope["result"] = {} if form == "empty" else None
-        return _reply(encode(envelope))
-
-
-def _reply(body: bytes) -> SimReply:
-    return SimReply(status=200, headers={"Content-Type": "application/json; charset=utf-8"}, body=body)
+        if settings.result_on_error != "absent":
+            envelope["result"] = {} if settings.result_on_error == "empty" else None
+        status = settings.rate_limit_status if text == RATE_LIMIT else 200
+        return SimReply(status=status, headers={"Content-Type": _JSON}, body=encode(envelope))

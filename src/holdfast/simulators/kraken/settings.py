@@ -68,6 +68,8 @@ class KrakenSimSettings(msgspec.Struct, frozen=True, kw_only=True):
     duplicate_cl_ord_id_error: str = "EOrder:Invalid order"
     limit_only_error: str = "EService:Market in limit_only mode"
     are_short_funds_a_cancel: bool = False  # pending_new, then canceled with a reason, in place of a refusal.
+    is_crossing_post_only_an_error: bool = False  # Else accepted and cancelled at once.
+    do_stream_errors_explain: bool = False  # "EOrder:Insufficient funds (insufficient user funds)".
     cancel_pending_s: float = 0.0  # Above 0: CancelOrder answers pending, and cancels that much later.
     deadline_min_s: float = 0.5
     deadline_max_s: float = 60.0
@@ -95,6 +97,7 @@ class KrakenSimSettings(msgspec.Struct, frozen=True, kw_only=True):
     # Venue
     clock_skew_s: float = 0.0
     has_maintenance_arrays: bool = True
+    do_reads_fail_in_maintenance: bool = True  # Signed ones, with EService:Unavailable.
 
     # Market and background
     market_step_s: float = 0.0  # Above 0: prices walk this often. The profile busy sets both where they are 0.
@@ -132,6 +135,7 @@ OPEN_POINTS: Final[dict[str, tuple[object, ...]]] = {
     "rate_limit_status": (200, 429),
     "does_hold_include_fee": (True, False),
     "do_untriggered_stops_hold": (True, False),
+    "are_f_rows_spendable": (True, False),
     "empty_balance": ("object", "absent", "null", "zeros"),
     "credit_fields": ("with_credit_line", "always", "never"),
     "result_on_error": ("absent", "empty", "null"),
@@ -142,6 +146,8 @@ OPEN_POINTS: Final[dict[str, tuple[object, ...]]] = {
     "duplicate_cl_ord_id_error": ("EOrder:Invalid order", "EGeneral:Invalid arguments:cl_ord_id"),
     "limit_only_error": ("EService:Market in limit_only mode", "EService:Market in limit-only mode"),
     "are_short_funds_a_cancel": (False, True),
+    "is_crossing_post_only_an_error": (False, True),
+    "do_stream_errors_explain": (False, True),
     "cancel_pending_s": (0.0, 0.2),
     "deadline_min_s": (0.5, 2.0),
     "dead_man_off_time": ("zero", "now", "empty"),
@@ -158,5 +164,6 @@ OPEN_POINTS: Final[dict[str, tuple[object, ...]]] = {
     "can_status_be_subscribed": (False, True),
     "missing_permission_on_stream": ("error", "mute"),
     "has_maintenance_arrays": (True, False),
+    "do_reads_fail_in_maintenance": (True, False),
 }
 """Per setting that stands for something Kraken leaves unsaid: the values worth drawing, the default first."""

@@ -5,21 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-
 from holdfast.core.seams import Clock
 from holdfast.simulators.core.seam import Peer, Session, SimReply, SimRequest, Timers
+from holdfast.simulators.kraken.background import Background
+from holdfast.simulators.kraken.balances import BalancesChannel
+from holdfast.simulators.kraken.call import Services
 from holdfast.simulators.kraken.errors import KrakenRefusedError
+from holdfast.simulators.kraken.events import Events
 from holdfast.simulators.kraken.exchange import KrakenExchange
+from holdfast.simulators.kraken.executions import ExecutionsChannel
+from holdfast.simulators.kraken.faults import checked_fault
+from holdfast.simulators.kraken.gate import Gate
+from holdfast.simulators.kraken.market_channels import MarketChannels
 from holdfast.simulators.kraken.rest import RestSurface, parse_body
 from holdfast.simulators.kraken.settings import KrakenSimSettings
 from holdfast.simulators.kraken.stream import HEARTBEAT, StreamSurface
+from holdfast.simulators.kraken.stream_orders import StreamOrders
 from holdfast.simulators.kraken.subscriptions import Subscriptions
 from holdfast.simulators.kraken.tokens import TokenStore
+from holdfast.simulators.kraken.trading import OrderEntry
+from holdfast.simulators.kraken.wire_json import decode_json
 
 __all__ = ["KrakenSimulator"]
 
-_JSON: Final = msgspec.json.Decoder(float_hook=lambda text: text)
 _HEARTBEAT_FACTS: Final = {"channel": "heartbeat"}
 
 
@@ -51,9 +59,21 @@ class KrakenSimulator:
     ) -> None:
         self._exchange = KrakenExchange(seed=seed, profile=profile, clock=clock, timers=timers, settings=settings)
         self._tokens = TokenStore(self._exchange)
-        self._rest = RestSurface(self._exchange, self._tokens)
+        self._orders = OrderEntry(self._exchange)
+        self._gate = Gate(self._exchange)
+        self._rest = RestSurface(Services(self._exchange, self._tokens, self._orders), self._gate)
         self._stream = StreamSurface(self._exchange, self._tokens)
-        Subscriptions(self._exchange, self._stream, self._tokens)
+        self._subscriptions = Subscriptions(
+            self._exchange,
+            self._stream,
+            self._tokens,
+            balances=BalancesChannel(self._exchange, self._stream),
+            executions=ExecutionsChannel(self._exchange, self._stream, counted=self._orders.counted),
+            markets=MarketChannels(self._exchange, self._stream),
+        )
+        StreamOrders(self._exchange, self._stream, self._tokens, self._orders)
+        self._events = Events(self._exchange, self._orders, self._tokens, close_streams=self._stream.close_of_key)
+        Background(self._exchange)
 
     def handle(self, request: SimRequest) -> SimReply:
         """Answer one REST request; what it commits is committed when this returns."""
@@ -79,10 +99,7 @@ class KrakenSimulator:
         """``name`` of a request or answer, ``channel`` and ``type`` of data, ``key`` behind a token."""
         if frame == HEARTBEAT:
             return dict(_HEARTBEAT_FACTS)
-        try:
-            message = _JSON.decode(frame)
-        except (msgspec.DecodeError, RecursionError):
-            return {}
+        message = decode_json(frame)
         if not isinstance(message, dict):
             return {}
         facts: dict[str, str] = {}
@@ -108,31 +125,87 @@ class KrakenSimulator:
         return self._stream.connect(path, peer, headers)
 
     def truth(self) -> dict[str, Any]:
-        """What every account really holds, in canonical codes and exact text."""
+        """
+        What every account really holds, in canonical codes and exact text.
+
+        ``rows`` beside ``assets`` has the same in Kraken's own rows, and ``free`` what a further order may really
+        claim, which differs from ``available`` where holds leave out fees.
+        """
         return {
             "accounts": {
-                name: {"assets": self._exchange.truth_of(account)} for name, account in self._exchange.accounts.items()
+                name: {
+                    "assets": self._exchange.truth_of(account),
+                    "rows": self._exchange.rows_of(account),
+                    "free": self._exchange.free_of(account),
+                }
+                for name, account in self._exchange.accounts.items()
             }
         }
 
     def credentials(self) -> list[dict[str, Any]]:
         """Every living key with its secret, for the ready line."""
-        return [
-            {
-                "account": key.account,
-                "key": key.public,
-                "secret": key.secret,
-                "passphrase": None,
-                "nonce_window": key.nonce_window,
-            }
-            for key in self._exchange.keys.values()
-            if not key.is_revoked
-        ]
+        return [key.credential() for key in self._exchange.keys.values() if not key.is_revoked]
 
     def happen(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Let something happen at the venue."""
-        raise ValueError(f"unknown event {event.get('kind')!r}")
+        """
+        Let something of ``holdfast.simulators.kraken.events.CATALOGUE`` happen.
+
+        Raises:
+            ValueError: The event is unknown or malformed; the text says what is expected.
+        """
+        return self._events.happen(event)
 
     def impair(self, fault: Mapping[str, Any]) -> bool:
-        """Take a fault; False where its kind is not one of ours."""
-        return not fault
+        """
+        Take a fault of ``holdfast.simulators.kraken.faults.CATALOGUE``; an empty mapping clears all of them.
+
+        Returns:
+            False where the kind is not one of ours.
+
+        Raises:
+            ValueError: The kind is ours and a field is wrong; the text says what is expected.
+        """
+        if not fault:
+            self._exchange.impairments.clear()
+            return True
+        checked = checked_fault(fault)
+        if checked is None:
+            return False
+        kind, fields = checked
+        name = str(fault["kind"])
+        if kind.nature == "immediate":
+            self._act(name, fields)
+            return True
+        for_s = fields.pop("for_s", None)
+        count = fields.pop("count", None)
+        if kind.nature == "counted" and count is None and for_s is None:
+            count = 1
+        self._exchange.impairments.add(name, fields, for_s=for_s, count=count)
+        return True
+
+    def _act(self, name: str, fields: dict[str, Any]) -> None:
+        keys = [key for key in self._exchange.keys.values() if fields.get("key") in (None, key.public)]
+        if "key" in fields and not keys:
+            raise ValueError(f"fault {name}: key is not the public key of one of the simulator's credentials")
+        if name == "stolen_nonce":
+            scale = {"ms": 1000, "us": 1, "10ns": 1, "ns": 1}[fields.get("scale", "us")]
+            factor = {"10ns": 100, "ns": 1000}.get(fields.get("scale", "us"), 1)
+            for key in keys:
+                key.consume(fields.get("nonce", self._exchange.now_us() // scale * factor))
+        elif name == "lockout":
+            for key in keys:
+                key.locked_until_s = self._exchange.now_s() + fields.get("for_s", self._exchange.settings.lockout_s)
+        elif name == "token_death":
+            self._tokens.kill(public_key=fields.get("key"))
+            if fields.get("closes"):
+                self._stream.close_of_key(fields.get("key"))
+        elif name == "close_streams":
+            self._stream.close_all(fields.get("code", 1001), fields.get("reason", ""))
+        elif name == "extra_snapshot":
+            self._subscriptions.resend(fields.get("channel", "*"))
+        elif name == "clock_skew":
+            self._exchange.skew_us = round(fields["by_s"] * 1_000_000)
+        elif name == "rate_limit":
+            self._gate.fill_counters(fields.get("above", 0))
+            if fields.get("engine"):
+                self._orders.fill_counters(fields.get("above", 0))

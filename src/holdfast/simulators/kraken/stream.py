@@ -8,10 +8,9 @@ https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/status, .../hea
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
-
-import msgspec
 
 from holdfast.simulators.core.seam import Peer, SimReply
 from holdfast.simulators.kraken.errors import KrakenRefusedError
@@ -19,14 +18,56 @@ from holdfast.simulators.kraken.exchange import KrakenExchange
 from holdfast.simulators.kraken.feeds import Feed
 from holdfast.simulators.kraken.render import encode, rfc3339
 from holdfast.simulators.kraken.tokens import TokenStore
+from holdfast.simulators.kraken.wire_json import decode_json
 
-__all__ = ["HEARTBEAT", "StreamSession", "StreamSurface"]
+__all__ = ["HEARTBEAT", "StreamRequest", "StreamSession", "StreamSurface"]
 
 HEARTBEAT: Final = b'{"channel":"heartbeat"}'
 _PATHS: Final = ("/v2", "/v2/")
-_JSON: Final = msgspec.json.Decoder(float_hook=lambda text: text)
+_BANNED: Final = SimReply(
+    status=429, headers={"Content-Type": "text/html"}, body=b"<html><body>429 Too Many Requests</body></html>"
+)
+_NOT_FOUND: Final = SimReply(status=404, headers={"Content-Type": "text/plain"}, body=b"not found")
+# A timer may fire a hair early; that must not cost a whole further round.
+_HAIR_S: Final = 1e-6
 
-Handler = Callable[["StreamSession", dict[str, Any], dict[str, Any]], None]
+
+class StreamRequest:
+    """One message of the client, with the moment it arrived."""
+
+    __slots__ = ("answer_instead", "method", "params", "req_id", "session", "time_in")
+
+    def __init__(self, session: StreamSession, message: Mapping[str, Any], time_in: str) -> None:
+        params = message.get("params")
+        self.session = session
+        self.method = message.get("method")
+        self.params: dict[str, Any] = params if isinstance(params, dict) else {}
+        self.req_id = message.get("req_id")
+        self.time_in = time_in
+        self.answer_instead: str | None = None  # An error to answer with although it was done.
+
+    def answer(self, **body: Any) -> None:
+        """Answer with *body*, the method, the request's id and both times."""
+        message = {"method": self.method, **body}
+        if self.req_id is not None:
+            message["req_id"] = self.req_id
+        message["time_in"] = self.time_in
+        message["time_out"] = rfc3339(self.session.exchange.now_us())
+        self.session.send(message)
+
+    def succeed(self, result: Any, **more: Any) -> None:
+        """Answer that it was done."""
+        if self.answer_instead is not None:
+            self.refuse(self.answer_instead)
+            return
+        self.answer(success=True, result=result, **more)
+
+    def refuse(self, error: str, **more: Any) -> None:
+        """Answer that it was not."""
+        self.answer(success=False, error=error, **more)
+
+
+Handler = Callable[[StreamRequest], None]
 
 
 class StreamSurface:
@@ -40,31 +81,58 @@ class StreamSurface:
         self._attempts: deque[float] = deque()
         self._banned_until_s = float("-inf")
         self._connections = 0
+        exchange.mode_listeners.append(self._mode_changed)
 
     def connect(self, path: str, peer: Peer, headers: Mapping[str, str]) -> StreamSession | SimReply:
         """A session, or the refusal of the handshake."""
         del headers
-        if path not in _PATHS:
-            return SimReply(status=404, headers={"Content-Type": "text/plain"}, body=b"not found")
         if self._is_over_budget():
-            return SimReply(
-                status=429,
-                headers={"Content-Type": "text/html"},
-                body=b"<html>429 Too Many Requests</html>",
-            )
+            return _BANNED
+        if path not in _PATHS:
+            return _NOT_FOUND
         self._connections += 1
         session = StreamSession(self, peer, connection_id=self._connections)
         self.sessions.append(session)
+        # Not at once: the front may have to finish the handshake first.
         self.exchange.timers.call_later(0.0, session.greet)
         return session
 
-    def broadcast_status(self) -> None:
-        """Tell every connection the engine's mode."""
+    def feeds(self, channel: str, account: str) -> list[Feed]:
+        """Every private subscription of a channel that tells of an account."""
+        return [
+            feed
+            for session in self.sessions
+            for feed in session.feeds.values()
+            if feed.channel == channel and feed.covers(account)
+        ]
+
+    def public_feeds(self, channel: str, symbol: str) -> list[Feed]:
+        """Every subscription of a public channel to a symbol."""
+        return [
+            feed
+            for session in self.sessions
+            for feed in session.feeds.values()
+            if feed.channel == channel and feed.options.get("symbol") == symbol
+        ]
+
+    def close_all(self, code: int, reason: str) -> None:
+        """Close every connection from the venue's side."""
+        for session in list(self.sessions):
+            session.close(code, reason)
+
+    def close_of_key(self, key: str | None) -> int:
+        """Close the connections that a token of this key (None: of any) was used on; returns how many."""
+        used = [session for session in self.sessions if session.keys and (key is None or key in session.keys)]
+        for session in used:
+            session.close(1008, "session revoked")
+        return len(used)
+
+    def _mode_changed(self) -> None:
         for session in list(self.sessions):
             session.send_status()
 
     def _is_over_budget(self) -> bool:
-        # Cloudflare's rule: about 150 attempts in any 10 minutes, then a ban of 10 minutes.
+        # About 150 attempts in any 10 minutes and address, then a ban of 10 minutes; refused attempts count.
         settings = self.exchange.settings
         now_s = self.exchange.now_s()
         if now_s < self._banned_until_s:
@@ -87,14 +155,17 @@ class StreamSession:
         self.surface = surface
         self.exchange = surface.exchange
         self.feeds: dict[tuple[str, ...], Feed] = {}
+        self.sequences: dict[str, int] = {}  # Where the next subscription of a channel goes on, if it does.
+        self.keys: set[str] = set()  # Whose tokens were used here.
         self._peer = peer
         self._connection_id = connection_id
         self._is_open = True
         self._is_greeted = False
         self._last_sent_s = self._last_received_s = self.exchange.now_s()
-        self._beats = False
-        self._idle_timer = self.exchange.timers.call_later(self.exchange.settings.idle_close_s, self._check_idle)
+        self._beat_s: float | None = None
         self._beat_timer: Any = None
+        self._held_back: list[bytes] | None = None
+        self._idle_timer = self.exchange.timers.call_later(self.exchange.settings.idle_close_s, self._check_idle)
 
     def greet(self) -> None:
         """Send the one status frame that opens every connection."""
@@ -113,48 +184,51 @@ class StreamSession:
         self.send({"channel": "status", "type": "update", "data": [row]})
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Send one message, encoded."""
-        self.send_frame(encode(message))
+        """Send one answer, past anything held back."""
+        self._put(encode(message))
 
     def send_frame(self, frame: bytes) -> None:
-        """Send one encoded message; nothing once the connection is closed."""
-        if self._is_open:
-            self._last_sent_s = self.exchange.now_s()
-            self._peer.send(frame)
+        """Send one encoded message of a channel."""
+        if self._held_back is not None:
+            self._held_back.append(frame)
+        else:
+            self._put(frame)
 
-    def answer(self, request: Mapping[str, Any], time_in: str, body: Mapping[str, Any]) -> None:
-        """Answer one request: *body* with the method, the request's id and both times."""
-        message = {"method": request.get("method"), **body}
-        if "req_id" in request:
-            message["req_id"] = request["req_id"]
-        message["time_in"] = time_in
-        message["time_out"] = rfc3339(self.exchange.now_us())
-        self.send(message)
+    @contextmanager
+    def acknowledging_first(self) -> Iterator[None]:
+        """Within the block, answers overtake what the channels have to say."""
+        self._held_back = []
+        try:
+            yield
+        finally:
+            frames, self._held_back = self._held_back, None
+            for frame in frames:
+                self._put(frame)
 
     def receive(self, frame: bytes) -> None:
         """Act on one message of the client."""
+        if not self._is_open:
+            return
         self._last_received_s = self.exchange.now_s()
         self.greet()
         time_in = rfc3339(self.exchange.now_us())
-        try:
-            request = _JSON.decode(frame)
-        except (msgspec.DecodeError, RecursionError):
-            request = None
-        if not isinstance(request, dict):
-            self.send({"error": "Invalid JSON object", "success": False, "time_in": time_in, "time_out": time_in})
+        message = decode_json(frame)
+        if not isinstance(message, dict):
+            self.send({"success": False, "error": "Malformed request", "time_in": time_in, "time_out": time_in})
             return
-        method = request.get("method")
-        params = request.get("params")
-        if method == "ping":
-            self.answer({**request, "method": "pong"}, time_in, {})
+        request = StreamRequest(self, message, time_in)
+        if request.method == "ping":
+            request.method = "pong"
+            request.answer()
             return
-        handler = self.surface.handlers.get(method) if isinstance(method, str) else None
+        handler = self.surface.handlers.get(request.method) if isinstance(request.method, str) else None
+        if handler is None:
+            request.refuse("Unsupported method")
+            return
         try:
-            if handler is None:
-                raise KrakenRefusedError("Unsupported method")
-            handler(self, request, params if isinstance(params, dict) else {})
+            handler(request)
         except KrakenRefusedError as refusal:
-            self.answer(request, time_in, {"success": False, "error": refusal.text})
+            request.refuse(refusal.text)
 
     def closed(self) -> None:
         """The connection is gone: end its subscriptions and timers."""
@@ -177,28 +251,35 @@ class StreamSession:
 
     def start_heartbeats(self) -> None:
         """From the first subscription of any channel on, a heartbeat follows every quiet second."""
-        if not self._beats:
-            self._beats = True
+        if self._beat_s is None:
             settings = self.exchange.settings
             self._beat_s = settings.coalesce_heartbeats_s or settings.heartbeat_s
             self._beat_timer = self.exchange.timers.call_later(self._beat_s, self._beat)
 
+    def _put(self, frame: bytes) -> None:
+        if self._is_open and not self.exchange.impairments.active("mute_stream"):
+            self._last_sent_s = self.exchange.now_s()
+            self._peer.send(frame)
+
     def _beat(self) -> None:
+        assert self._beat_s is not None
         exchange = self.exchange
-        quiet_s = exchange.now_s() - self._last_sent_s
-        rest_s = self._beat_s - quiet_s
-        if rest_s <= 0.000_001:
-            if not exchange.impairments.is_stream_mute:
-                self.send_frame(HEARTBEAT)
-            rest_s = self._beat_s
-        self._beat_timer = exchange.timers.call_later(rest_s, self._beat)
+        now_s = exchange.now_s()
+        wait_s = self._last_sent_s + self._beat_s - now_s
+        if wait_s <= _HAIR_S:
+            wait_s = self._beat_s
+            if not exchange.impairments.active("mute_stream"):
+                self._last_sent_s = now_s
+                self._peer.send(HEARTBEAT)
+        if self._is_open:
+            self._beat_timer = exchange.timers.call_later(wait_s, self._beat)
 
     def _check_idle(self) -> None:
         idle_s = self.exchange.settings.idle_close_s
-        rest_s = idle_s
+        wait_s = idle_s
         if not self.feeds:
-            rest_s = self._last_received_s + idle_s - self.exchange.now_s()
-            if rest_s <= 0.000_001:
+            wait_s = self._last_received_s + idle_s - self.exchange.now_s()
+            if wait_s <= _HAIR_S:
                 self.close(1000, "idle")
                 return
-        self._idle_timer = self.exchange.timers.call_later(rest_s, self._check_idle)
+        self._idle_timer = self.exchange.timers.call_later(wait_s, self._check_idle)
