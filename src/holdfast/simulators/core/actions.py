@@ -238,7 +238,7 @@ class HugeHeaders(Action, frozen=True, kw_only=True, tag="huge_headers"):
 
 
 class Drip(Action, frozen=True, kw_only=True, tag="drip"):
-    """Send the body slowly, a piece a second or slower."""
+    """Send the body slowly, in small pieces."""
 
     bytes_per_s: Annotated[float, Meta(gt=0, le=1e9)] = 1.0
 

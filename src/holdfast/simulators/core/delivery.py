@@ -117,10 +117,9 @@ async def _wrong_length(
     request: web.BaseRequest, reply: SimReply, headers: dict[str, str], by: int
 ) -> web.StreamResponse:
     response = await _started(request, reply, headers, length=max(0, len(reply.body) + by))
-    declared = max(0, len(reply.body) + by)
-    await response.write(reply.body[:declared])
     if request.transport is not None:
-        request.transport.write(reply.body[declared:])
+        # Past the library, which would hold back what is beyond the length; in one piece, so that it arrives in one.
+        request.transport.write(reply.body)
         request.transport.close()
     return gone()
 
@@ -129,10 +128,11 @@ async def _drip(
     request: web.BaseRequest, reply: SimReply, headers: dict[str, str], bytes_per_s: float
 ) -> web.StreamResponse:
     response = await _started(request, reply, headers, length=len(reply.body))
-    size = max(1, int(bytes_per_s))
+    size = max(1, int(bytes_per_s / 20))
     for at in range(0, len(reply.body), size):
-        await asyncio.sleep(size / bytes_per_s)
-        await response.write(reply.body[at : at + size])
+        piece = reply.body[at : at + size]
+        await asyncio.sleep(len(piece) / bytes_per_s)
+        await response.write(piece)
     return response
 
 
