@@ -12,7 +12,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import hmac
-from typing import Final
+from typing import Final, NoReturn
 
 from holdfast.errors import ConfigError
 
@@ -57,6 +57,9 @@ class Signer:
 
     def __repr__(self) -> str:
         return "<Signer kraken>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Signer cannot be pickled or copied: its key must not travel")
 
     def sign(self, path: bytes, *, nonce: bytes, body: bytes) -> str:
         """

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any, Final, TypeVar
 
 from holdfast.core.balances import Delta
@@ -278,7 +278,7 @@ class _Session:
             self._is_open = True
             self._sink.stream_opened()
 
-    def _send(self, method: str, params: dict[str, object] | None = None) -> int:
+    def _send(self, method: str, params: Mapping[str, object] | None = None) -> int:
         self._req_id += 1
         request: dict[str, object] = {"method": method, "req_id": self._req_id}
         if params is not None:
