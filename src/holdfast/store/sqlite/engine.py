@@ -162,8 +162,9 @@ class Engine:
             max_pages=self._max_pages,
         )
         self._connection = connection
-        # Whoever cannot write shall hear of it now and not with the first order.
+        # Whoever cannot write shall hear of it now and not with the first order. Beginning alone would not tell.
         connection.execute("BEGIN IMMEDIATE")
+        connection.execute(f"PRAGMA user_version = {version}")
         connection.execute("ROLLBACK")
         if version < newest:
             kept = self._path.with_name(f"{self._path.name}.before-v{newest}")
