@@ -25,17 +25,17 @@ def backup(
     common: Common = Common(),  # noqa: B008
 ) -> int:
     """Write a consistent, checked copy of a broker's store: journal and facts. It holds no secret."""
-    return wait(_backup(path, broker, common))
+    return wait(_backup(str(path.absolute()), broker, common))
 
 
-async def _backup(path: Path, broker: str | None, common: Common) -> int:
+async def _backup(path: str, broker: str | None, common: Common) -> int:
     config = load(common.config)
     name = only_name(config, broker)
     async with opened(config, [name], contact="none") as desk:
-        await desk[name].backup(str(path.absolute()))
+        await desk[name].backup(path)
         last_seq = desk[name].status().store.last_seq
     if common.is_json:
-        print_json({"schema_version": 1, "broker": name, "path": str(path.absolute()), "last_seq": last_seq})
+        print_json({"schema_version": 1, "broker": name, "path": path, "last_seq": last_seq})
     else:
         sys.stdout.write(f"{path}: {name} up to journal row {last_seq}\n")
     return Exit.OK

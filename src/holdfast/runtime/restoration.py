@@ -76,7 +76,6 @@ async def restore_store(config: Config, name: str, backup: str | os.PathLike[str
         )
         try:
             status: StoreStatus = store.status()
-            halted = store.halted
         finally:
             await store.close()
     return RestoreReport(
@@ -84,5 +83,5 @@ async def restore_store(config: Config, name: str, backup: str | os.PathLike[str
         path=str(path),
         moved_aside=None if aside is None else str(Path(aside)),
         last_seq=status.last_seq,
-        halted=halted,
+        halted=status.halted,
     )
