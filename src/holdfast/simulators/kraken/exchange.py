@@ -352,22 +352,26 @@ class KrakenExchange:
     # Truth
 
     def truth_of(self, account: Account) -> dict[AssetCode, dict[str, str]]:
-        """Total, held and available of every asset the account ever touched, by canonical code."""
+        """
+        Total, held and available of everything the account ever touched, by canonical code.
+
+        An auto-earn row counts as its asset. A locked row (``DOT.S``, ``SOL03.S``) is something of its own, of which
+        nothing is ever available.
+        """
         rows = account.ledger.rows
-        figures: dict[AssetCode, list[Decimal]] = {}
+        figures: dict[AssetCode, tuple[Decimal, Decimal]] = {}
+        truth = {}
         with exact():
             for row in dict.fromkeys((*rows.balances, *rows.holds)):
-                code = self.listing.assets[row].code
-                total, held = figures.setdefault(code, [ZERO, ZERO])
-                figures[code] = [total + rows.balances.get(row, ZERO), held + rows.holds.get(row, ZERO)]
-            return {
-                code: {
-                    "total": _shown(total),
-                    "held": _shown(held),
-                    "available": _shown(account.tradable(code) + account.credit.get(code, ZERO) - held),
-                }
-                for code, (total, held) in figures.items()
-            }
+                code = self.listing.assets[row].truth_code
+                total, held = figures.get(code, (ZERO, ZERO))
+                figures[code] = total + rows.balances.get(row, ZERO), held + rows.holds.get(row, ZERO)
+            for code, (total, held) in figures.items():
+                available = ZERO
+                if code in self.listing.main:
+                    available = account.tradable(code) + account.credit.get(code, ZERO) - held
+                truth[code] = {"total": _shown(total), "held": _shown(held), "available": _shown(available)}
+        return truth
 
     def rows_of(self, account: Account) -> dict[str, dict[str, str]]:
         """Balance and hold of every row, in Kraken's spelling."""

@@ -53,6 +53,14 @@ class ListedAsset(msgspec.Struct, frozen=True, kw_only=True):
     collateral: str | None = None
 
     @property
+    def truth_code(self) -> str:
+        """The canonical name of the row: its asset's, or one of its own where the row is locked."""
+        if self.suffix in ("", EARN_SUFFIX):
+            return self.code
+        days = self.altname.partition(".")[0].lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        return f"{self.code}{days}.{self.suffix}"
+
+    @property
     def wallet(self) -> tuple[str, str]:
         """Type and id of the stream's wallet that holds this row."""
         return _WALLETS[self.suffix]

@@ -75,7 +75,7 @@ class RestSurface:
         envelope: dict[str, Any] = {"error": []}
         if result is not NOTHING:
             envelope["result"] = result
-        return SimReply(status=200, headers={"Content-Type": _JSON}, body=encode(envelope))
+        return SimReply(status=200, headers={"content-type": _JSON}, body=encode(envelope))
 
     def _public(self, request: SimRequest, name: str) -> Any:
         method = rest_public.METHODS.get(name)
@@ -116,4 +116,4 @@ class RestSurface:
         if settings.result_on_error != "absent":
             envelope["result"] = {} if settings.result_on_error == "empty" else None
         status = settings.rate_limit_status if text == RATE_LIMIT else 200
-        return SimReply(status=status, headers={"Content-Type": _JSON}, body=encode(envelope))
+        return SimReply(status=status, headers={"content-type": _JSON}, body=encode(envelope))

@@ -25,9 +25,9 @@ __all__ = ["HEARTBEAT", "StreamRequest", "StreamSession", "StreamSurface"]
 HEARTBEAT: Final = b'{"channel":"heartbeat"}'
 _PATHS: Final = ("/v2", "/v2/")
 _BANNED: Final = SimReply(
-    status=429, headers={"Content-Type": "text/html"}, body=b"<html><body>429 Too Many Requests</body></html>"
+    status=429, headers={"content-type": "text/html"}, body=b"<html><body>429 Too Many Requests</body></html>"
 )
-_NOT_FOUND: Final = SimReply(status=404, headers={"Content-Type": "text/plain"}, body=b"not found")
+_NOT_FOUND: Final = SimReply(status=404, headers={"content-type": "text/plain"}, body=b"not found")
 # A timer may fire a hair early; that must not cost a whole further round.
 _HAIR_S: Final = 1e-6
 
