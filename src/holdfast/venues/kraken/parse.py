@@ -688,6 +688,8 @@ def hold_of(
     asset = base if side is Side.SELL else quote
     if on_margin:
         return asset, ZERO
+    if asset is None:
+        return None, None  # An amount of nobody knows what is no estimate.
     if side is Side.SELL:
         return asset, None if remaining is None else max(remaining, ZERO)
     if remaining_cost is not None:

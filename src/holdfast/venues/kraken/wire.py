@@ -211,6 +211,7 @@ class TradeVolume(msgspec.Struct, kw_only=True):
     Source: https://docs.kraken.com/api/docs/rest-api/get-trade-volume
     """
 
+    currency: str
     fees: dict[str, Fee] | None = None
     fees_maker: dict[str, Fee] | None = None
 
