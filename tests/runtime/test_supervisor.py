@@ -511,8 +511,9 @@ def test_a_bug_in_a_rule_stops_that_account_alone() -> None:
         reported: list[Any] = []
         loop.set_exception_handler(lambda _, context: reported.append(context["exception"]))
         async with world("acme-master", "acme-sub") as w:
-            await w.desk.ready()
             broken, sound = w.desk["acme-master"], w.desk["acme-sub"]
+            await broken.wait_until("live")
+            await sound.wait_until("live")
 
             def bug(*_: object, **__: object) -> None:
                 raise ZeroDivisionError("as arranged")

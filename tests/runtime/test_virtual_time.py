@@ -196,6 +196,20 @@ def test_a_due_timer_runs_although_tasks_spin() -> None:
     assert run_virtual(main()) < 5
 
 
+def test_a_delay_lost_in_rounding_still_moves_time() -> None:
+    async def main() -> int:
+        clock = FakeClock(asyncio.get_running_loop())
+        await asyncio.sleep(86_400 / 7)
+        until_s = clock.now_s() + 4e-12
+        asked = 0
+        while clock.now_s() < until_s:
+            asked += 1
+            await asyncio.sleep(until_s - clock.now_s())
+        return asked
+
+    assert run_virtual(main()) <= 2
+
+
 def test_sockets_are_refused() -> None:
     async def main() -> None:
         with pytest.raises(RealWaitError):

@@ -10,6 +10,9 @@ __all__ = ["Alarm"]
 
 _LONGEST_S = 3600.0
 
+# A moment that is ahead by a rounding error only is waited for all the same, or whoever asks again would spin.
+_SHORTEST_S = 0.001
+
 
 class Alarm:
     """
@@ -34,7 +37,7 @@ class Alarm:
         loop = asyncio.get_running_loop()
         self._place = loop.create_future()
         # A bound, so that a moment at infinity is only a long wait.
-        timer = loop.call_later(min(delay_s, _LONGEST_S), _end, self._place)
+        timer = loop.call_later(min(max(delay_s, _SHORTEST_S), _LONGEST_S), _end, self._place)
         try:
             await self._place
         finally:

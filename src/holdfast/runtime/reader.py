@@ -33,6 +33,7 @@ class Reader:
         last_error: The latest failure's text, until a read succeeds.
         last_success_s: When the latest believed answer was requested, our clock.
         latency_s: How long the latest answer took.
+        has_read: Set once a first read has ended, well or not.
         parked_cause: Why the credential is left alone, or None.
         parked_until_s: Until when, our clock.
     """
@@ -44,6 +45,7 @@ class Reader:
         self._turn = asyncio.Lock()
         self._failure_threshold = failure_threshold
         self._failing: str | None = None
+        self.has_read = asyncio.Event()
         self.error_count = 0
         self.last_error: str | None = None
         self.last_success_s: float | None = None
@@ -62,6 +64,7 @@ class Reader:
                 continue
             async with self._turn:
                 await self._read(plan.read)
+            self.has_read.set()
 
     async def refresh(self, *, timeout_s: float) -> RefreshReport:
         """Read balances and open orders now, and again where an answer is suspect. Suspends; never raises."""

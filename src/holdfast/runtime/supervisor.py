@@ -235,6 +235,8 @@ class Supervisor:
         account, life = self.account, self.account.life
         assert life is not None
         alarm = Alarm(self._clock)
+        # REST first: the stream's first snapshot is then judged against something, and anchored at once.
+        await self._reader.has_read.wait()
         while True:
             at_s = life.connect_at_s()
             now_s = self._clock.now_s()

@@ -84,8 +84,8 @@ class Watch:
             self._timer.cancel()
         self._timer_at_s = due_s
         # What is due although it was just looked at is looked at again soon, not for ever at this instant.
-        delay_s = due_s - now_s if due_s > now_s else _AGAIN_S if self._looked_s == now_s else 0.0
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._look)
+        least_s = _AGAIN_S if self._looked_s == now_s else 0.0
+        self._timer = asyncio.get_running_loop().call_later(max(due_s - now_s, least_s), self._look)
 
     def _look(self) -> None:
         self._timer = None

@@ -29,6 +29,10 @@ Ts = TypeVarTuple("Ts")
 _MAX_STEPS_PER_INSTANT = 1_000_000
 _COMPACT_AFTER_CANCELLED = 256
 
+# No real clock stands still between arming a timer and its firing. A delay lost in rounding would let code that waits
+# for "a little longer" ask again for ever.
+_RESOLUTION_S = 1e-6
+
 
 class StuckError(RuntimeError):
     """Virtual time cannot go on: nothing is scheduled, one instant never ends, or the horizon is reached."""
@@ -105,6 +109,8 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
     def call_later(
         self, delay: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
+        if 0.0 < delay < _RESOLUTION_S:
+            delay = _RESOLUTION_S
         return self.call_at(self._now_s + delay, callback, *args, context=context)
 
     def _timer_handle_cancelled(self, handle: _Timer) -> None:
