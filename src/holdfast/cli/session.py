@@ -69,15 +69,22 @@ async def opened(config: Config, names: list[str], *, contact: Contact, log: boo
         yield desk
 
 
-async def settle(desk: Desk, *, timeout_s: float) -> None:
-    """Wait until every broker is ready, failed, or *timeout_s* has passed; never raises for a venue that is not."""
+async def settle(desk: Desk, *, timeout_s: float, live: bool = False) -> None:
+    """
+    Wait until every broker is ready, with *live* its stream too, or *timeout_s* seconds have passed.
+
+    Never raises for a venue that is not: what came of it is in the figures.
+    """
     import asyncio
 
     from holdfast.errors import NotReadyError
 
     async def one(broker: Broker) -> None:
-        with contextlib.suppress(NotReadyError):
-            await broker.ready(timeout_s=timeout_s)
+        with contextlib.suppress(NotReadyError, TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await broker.ready(timeout_s=timeout_s)
+                if live:
+                    await broker.wait_until("live", timeout_s=timeout_s)
 
     await asyncio.gather(*(one(broker) for broker in desk))
 

@@ -41,7 +41,7 @@ async def _status(broker: str | None, watch: bool, wait_s: float, common: Common
         if watch:
             await _watch(desk, as_json=common.is_json)
         else:
-            await settle(desk, timeout_s=wait_s)
+            await settle(desk, timeout_s=wait_s, live=True)
             statuses = list(desk.status().values())
             if common.is_json:
                 print_json(status_document(statuses))

@@ -11,11 +11,12 @@ import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from holdfast.core.amounts import format_amount
+from holdfast.core.amounts import format_amount, parse_amount
 from holdfast.core.balances import Balance, BalanceState
 
 if TYPE_CHECKING:
@@ -36,7 +37,13 @@ _HEALTH_STYLE = {"healthy": "green", "degraded": "yellow", "down": "red"}
 
 def amount_cell(amount: Decimal | None, style: str = "") -> Text:
     """An amount, or a dash where it is unknown."""
-    return Text("–" if amount is None else format_amount(amount), style=style, justify="right")
+    return Text("–" if amount is None else short_amount(amount), style=style, justify="right")
+
+
+def short_amount(amount: Decimal) -> str:
+    """The amount without the zeros that say nothing; JSON has every digit the venue stated."""
+    text = format_amount(amount)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def age_text(age_s: float | None) -> str:
@@ -58,37 +65,44 @@ def plain(text: str) -> Text:
 
 
 def state_cell(balance: Balance) -> Text:
-    """State, and why it is not better."""
-    text = balance.state.value if balance.reason is None else f"{balance.state.value} ({balance.reason})"
-    return Text(text, style=_STATE_STYLE[balance.state])
+    """State, age and source, and why it is not better."""
+    parts = [balance.state.value]
+    if balance.age_s is not None:
+        parts.append(age_text(balance.age_s))
+    if balance.source is not None:
+        parts.append(balance.source.value)
+    text = " · ".join(parts)
+    return Text(text if balance.reason is None else f"{text} ({balance.reason})", style=_STATE_STYLE[balance.state])
 
 
 def balances_table(broker: Broker, *, limit: int | None = None) -> RenderableType:
     """One broker's balances with its condition in the title."""
     status = broker.status()
     figures = broker.balances()
-    table = Table(title=title_of(status), title_justify="left", title_style="", expand=False)
-    for name in ("asset", "total", "held", "available", "reserved", "spendable"):
-        table.add_column(name, justify="left" if name == "asset" else "right", no_wrap=True)
-    for name in ("state", "age", "source"):
-        table.add_column(name, no_wrap=True)
+    has_claims = any(balance.reserved for balance in figures.values())
+    table = Table(
+        title=title_of(status), title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    table.add_column("asset", no_wrap=True)
+    for name in ("total", "held", "available", *(("reserved",) if has_claims else ()), "spendable"):
+        table.add_column(name, justify="right", overflow="fold")
+    table.add_column("how sure", no_wrap=True)
     shown = list(figures.items())[:limit]
     for asset, balance in shown:
         style = "" if balance.is_fit_to_approve else "dim"
+        claims = (amount_cell(balance.reserved, style),) if has_claims else ()
         table.add_row(
             plain(asset),
             amount_cell(balance.total, style),
             amount_cell(balance.held, style),
             amount_cell(balance.available, style),
-            amount_cell(balance.reserved, style),
+            *claims,
             amount_cell(balance.spendable, style),
             state_cell(balance),
-            Text(age_text(balance.age_s), style=style),
-            Text(balance.source.value if balance.source else "–", style=style),
         )
     if not figures:
         note = "no balance yet" if status.assets == 0 and status.last_success_age_s is None else "nothing held: proven"
-        table.add_row(Text(note, style="dim"), *[""] * 8)
+        table.add_row(Text(note, style="dim"))
     if len(shown) < len(figures):
         return Group(table, Text(f"  and {len(figures) - len(shown)} more", style="dim"))
     return table
@@ -173,30 +187,28 @@ def print_status(statuses: list[BrokerStatus]) -> None:
 
 
 def when_text(wall_us: int) -> str:
-    """UTC, to the millisecond."""
+    """Month, day and time in UTC, to the millisecond."""
     moment = datetime.datetime.fromtimestamp(wall_us / 1e6, tz=datetime.UTC)
-    return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
+    return moment.strftime("%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
+
+
+def trimmed(text: str | None) -> str:
+    """A kept amount's text as ``short_amount`` shows it."""
+    return "" if text is None else short_amount(parse_amount(text))
 
 
 def history_table(rows: list[JournalRow]) -> Table:
     """Journal rows, one a line."""
-    table = Table()
-    for name in ("seq", "UTC", "kind", "asset", "total", "held", "available", "source", "cause"):
-        table.add_column(
-            name, no_wrap=name != "cause", justify="right" if name in ("seq", "total", "held", "available") else "left"
-        )
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("seq", justify="right", no_wrap=True)
+    table.add_column("UTC", no_wrap=True)
+    table.add_column("what", overflow="fold")
+    for name in ("total", "held", "available"):
+        table.add_column(name, justify="right", overflow="fold")
     for row in rows:
-        table.add_row(
-            str(row.seq),
-            when_text(row.wall_us),
-            row.kind,
-            plain(row.asset or ""),
-            row.total or "",
-            row.held or "",
-            row.available or "",
-            row.source or "",
-            plain(row.cause),
-        )
+        what = Text(" ".join(part for part in (row.kind, row.asset, row.source) if part))
+        amounts = (trimmed(text) for text in (row.total, row.held, row.available))
+        table.add_row(str(row.seq), when_text(row.wall_us), what, *amounts)
     return table
 
 
