@@ -11,7 +11,7 @@ from cyclopts.exceptions import CycloptsError
 
 from holdfast.cli.app import build_app
 from holdfast.cli.exits import Exit, worst
-from holdfast.errors import HoldfastError
+from holdfast.errors import CredentialParkedError, HoldfastError, InvalidNonceError, StoreCorruptError
 
 __all__ = ["run"]
 
@@ -50,7 +50,7 @@ def report(error: Exception) -> int:
     leaves = list(leaves_of(error))
     for leaf in leaves:
         if isinstance(leaf, HoldfastError):
-            say_error(str(leaf))
+            say_error(str(leaf), hint=hint_for(leaf))
         else:
             say_error(
                 f"unexpected: {type(leaf).__name__}: {leaf}",
@@ -59,6 +59,15 @@ def report(error: Exception) -> int:
     if os.environ.get("HOLDFAST_DEBUG"):
         traceback.print_exception(error)
     return worst(leaf.exit_code if isinstance(leaf, HoldfastError) else Exit.UNEXPECTED for leaf in leaves)
+
+
+def hint_for(error: HoldfastError) -> str | None:
+    """The command that mends it, where there is one and the error, made below the commands, cannot know it."""
+    if isinstance(error, StoreCorruptError):
+        return "`holdfast restore BACKUP` puts a backup in place; `holdfast restore --start-new` starts without one"
+    if isinstance(error, CredentialParkedError | InvalidNonceError):
+        return "`holdfast nonce doctor` tells why and what to do"
+    return None
 
 
 def leaves_of(error: BaseException) -> Iterator[BaseException]:

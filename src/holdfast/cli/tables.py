@@ -11,6 +11,7 @@ import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import msgspec
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -114,9 +115,9 @@ def title_of(status: BrokerStatus) -> Text:
         (status.broker, "bold"),
         f"  {status.venue} · {status.environment}  ",
         (status.health.value, _HEALTH_STYLE[status.health.value]),
-        f"  stream {status.stream.state}",
+        "  REST only" if status.stream.reason == "not_wanted" else f"  stream {status.stream.state}",
     )
-    if status.stream.reason:
+    if status.stream.reason not in (None, "not_wanted"):
         title.append(f" ({status.stream.reason})", style="dim")
     if status.reasons:
         title.append(f"  {', '.join(status.reasons)}", style="yellow")
@@ -192,6 +193,15 @@ def when_text(wall_us: int) -> str:
     return moment.strftime("%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
 
 
+def cause_text(cause: str) -> str:
+    """A journal row's cause for people: its values without their names, each once."""
+    try:
+        fields = msgspec.json.decode(cause, type=dict[str, object])
+    except msgspec.DecodeError:
+        return cause
+    return " ".join(dict.fromkeys(str(value) for value in fields.values() if value is not None))
+
+
 def trimmed(text: str | None) -> str:
     """A kept amount's text as ``short_amount`` shows it."""
     return "" if text is None else short_amount(parse_amount(text))
@@ -205,10 +215,11 @@ def history_table(rows: list[JournalRow]) -> Table:
     table.add_column("what", overflow="fold")
     for name in ("total", "held", "available"):
         table.add_column(name, justify="right", overflow="fold")
+    table.add_column("cause", overflow="fold")
     for row in rows:
         what = Text(" ".join(part for part in (row.kind, row.asset, row.source) if part))
         amounts = (trimmed(text) for text in (row.total, row.held, row.available))
-        table.add_row(str(row.seq), when_text(row.wall_us), what, *amounts)
+        table.add_row(str(row.seq), when_text(row.wall_us), what, *amounts, plain(cause_text(row.cause)))
     return table
 
 

@@ -1,0 +1,94 @@
+"""What a user sees who makes a mistake: a code, what is wrong, and what to do."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+from tests.cli.conftest import Command, Served
+
+
+def test_no_configuration_exits_3_and_names_the_command_that_writes_one(holdfast: Command) -> None:
+    done = holdfast("balances", XDG_CONFIG_HOME=str(holdfast.folder / "nowhere"))
+    assert done.returncode == 3
+    assert "holdfast config init" in done.stderr
+
+
+def test_unknown_command_exits_2_and_offers_help(holdfast: Command) -> None:
+    done = holdfast("balnces")
+    assert done.returncode == 2
+    assert "balances" in done.stderr
+    assert "holdfast --help" in done.stderr
+
+
+def test_unknown_option_value_exits_2(holdfast: Command) -> None:
+    done = holdfast("balances", "--output", "xml")
+    assert done.returncode == 2
+    assert "xml" in done.stderr
+
+
+def test_unknown_broker_exits_2_and_lists_those_there_are(holdfast: Command, shared_venue: Served) -> None:
+    holdfast.configure(shared_venue)
+    done = holdfast("balances", "--broker", "kraken-mastr")
+    assert done.returncode == 2
+    assert "kraken-master" in done.stderr
+
+
+def test_several_brokers_and_none_named_exits_2_and_lists_them(holdfast: Command, shared_venue: Served) -> None:
+    holdfast.configure(shared_venue, "kraken-master", "kraken-sub1")
+    done = holdfast("history")
+    assert done.returncode == 2
+    assert "kraken-master" in done.stderr
+    assert "kraken-sub1" in done.stderr
+
+
+def test_unknown_asset_exits_2_and_names_the_nearest(holdfast: Command, shared_venue: Served) -> None:
+    holdfast.configure(shared_venue)
+    done = holdfast("explain", "kraken-master", "USDD")
+    assert done.returncode == 2
+    assert "USD" in done.stderr
+
+
+def test_secret_is_in_no_output_however_wrong_it_is(holdfast: Command, shared_venue: Served) -> None:
+    holdfast.configure(shared_venue)
+    (holdfast.folder / "secret").write_text("canary not base64 at all")
+    for arguments in (("balances",), ("status",), ("config", "check"), ("config", "show"), ("nonce", "doctor")):
+        done = holdfast(*arguments, HOLDFAST_DEBUG="1")
+        assert "canary" not in done.stdout + done.stderr, arguments
+    assert holdfast("balances").returncode == 3
+
+
+def test_readable_secret_file_is_refused_by_name_with_the_fix(holdfast: Command, shared_venue: Served) -> None:
+    holdfast.configure(shared_venue)
+    (holdfast.folder / "secret").chmod(0o644)
+    done = holdfast("balances")
+    assert done.returncode == 3
+    assert "chmod 600" in done.stderr
+
+
+def test_second_owner_exits_9_and_is_told_who_owns_it(holdfast: Command, shared_venue: Served) -> None:
+    holdfast.configure(shared_venue)
+    owner = holdfast.start("up", "--output", "json")
+    try:
+        assert owner.stdout is not None
+        assert json.loads(owner.stdout.readline())["event"] == "ready"
+        done = holdfast("balances")
+        assert done.returncode == 9
+        assert str(owner.pid) in done.stderr
+    finally:
+        owner.send_signal(signal.SIGTERM)
+        start = time.monotonic()
+        owner.communicate(timeout=10)
+    assert owner.returncode == 0
+    assert time.monotonic() - start < 5
+
+
+def test_owner_killed_outright_leaves_nothing_in_the_way(holdfast: Command, shared_venue: Served) -> None:
+    holdfast.configure(shared_venue)
+    owner = holdfast.start("up", "--output", "json")
+    assert owner.stdout is not None
+    owner.stdout.readline()
+    owner.kill()
+    owner.communicate(timeout=10)
+    assert holdfast("balances").returncode == 0
