@@ -527,7 +527,8 @@ class KrakenClient:
         answer = await self._send(asked, request, deadline, account=self._account)
         if isinstance(answer, _Failure):
             now_s = self._clock.now_s()
-            if isinstance(answer.error, RateLimitedError):
+            # A lockout's silence is the lane's to keep: it ends for everybody at once, or when a person ends it.
+            if isinstance(answer.error, RateLimitedError) and answer.after is not After.LOCKOUT:
                 quiet_s = answer.error.retry_after_s
                 self._private_counter.refused(
                     now_s=now_s, quiet_s=limits.QUIET_AFTER_REFUSAL_S if quiet_s is None else quiet_s
@@ -578,7 +579,7 @@ class KrakenClient:
                 error=PayloadError(f"{request}: the answer came out of a cache (Age header)"), after=After.NOT_AGAIN
             )
         for warning in errors.warnings(texts):
-            self._emit(event("answer.warned", broker=self._account, read=request, warning=warning[:160]))
+            self._emit(event("answer.warned", broker=self._account, read=request, warning=errors.shown(warning)))
         return reply
 
     def _of_wire(self, error: WireError, request: str, account: str | None) -> _Failure:

@@ -34,7 +34,18 @@ from holdfast.errors import (
 )
 from holdfast.venues.kraken import limits
 
-__all__ = ["TABLE", "After", "Row", "error_of", "error_of_status", "failures", "find", "retry_after_s", "warnings"]
+__all__ = [
+    "TABLE",
+    "After",
+    "Row",
+    "error_of",
+    "error_of_status",
+    "failures",
+    "find",
+    "retry_after_s",
+    "shown",
+    "warnings",
+]
 
 
 class After(enum.IntEnum):
@@ -212,14 +223,14 @@ def error_of(
     """
     judged = [(find(text), text) for text in texts]
     row, text = min(judged, key=lambda pair: After.NOT_AGAIN if pair[0] is None else pair[0].after)
-    message = f"kraken answered {request} with {', '.join(_shown(each) for each in texts)}"
+    message = f"kraken answered {request} with {', '.join(shown(each) for each in texts)}"
     if row is None:
         unlisted = VenueError(
             f"{message}: not in our table",
             venue="kraken",
             request=request,
             account=account,
-            code=_shown(text),
+            code=shown(text),
             retry_after_s=asked_to_wait_s,
         )
         return unlisted, After.NOT_AGAIN
@@ -307,7 +318,7 @@ def _throttled_for_s(text: str, *, wall_s: float) -> float:
     return limits.QUIET_AFTER_REFUSAL_S
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """A venue's text made safe for one line of a log."""
-    shown = text if text.isascii() and text.isprintable() else ascii(text)
-    return shown if len(shown) <= 160 else shown[:157] + "..."
+    safe = text if text.isascii() and text.isprintable() else ascii(text)
+    return safe if len(safe) <= 160 else safe[:157] + "..."

@@ -363,8 +363,7 @@ class _Session:
             self._wake.set()
             return
         subscription.is_refused = True
-        shown = told if told.isascii() and told.isprintable() else ascii(told)
-        self._sink.channel_refused(subscription.channel, shown[:160])
+        self._sink.channel_refused(subscription.channel, errors.shown(told))
         if all(each.is_refused for each in self._subscriptions.values()):
             error, _ = errors.error_of(
                 [told], request="subscribe", account=self._account, wall_s=self._clock.wall_us() / 1e6
