@@ -10,6 +10,7 @@ renews. What a file alone cannot show (it is whole, but old) is what the mark be
 from __future__ import annotations
 
 import itertools
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ from holdfast.store.sqlite.faults import LEFT_UNTOUCHED
 from holdfast.store.sqlite.schema import APPLICATION_ID
 from holdfast.store.sqlite.values import COLUMNS, fact_crc, row_of
 
-__all__ = ["check_contents", "check_header", "check_version", "read_segments"]
+__all__ = ["check_contents", "check_header", "check_version", "has_log", "read_segments"]
 
 _MAGIC: Final = b"SQLite format 3\0"
 
@@ -39,6 +40,7 @@ def check_header(path: Path, *, newest_version: int) -> None:
     """
     with path.open("rb") as file:
         header = file.read(100)
+        size = file.seek(0, os.SEEK_END)
     if len(header) < 100 or not header.startswith(_MAGIC):
         raise StoreCorruptError(f"{path} is no SQLite database ({len(header)} bytes read); {LEFT_UNTOUCHED}")
     check_version(
@@ -47,6 +49,18 @@ def check_header(path: Path, *, newest_version: int) -> None:
         version=int.from_bytes(header[60:64]),
         newest_version=newest_version,
     )
+    page = int.from_bytes(header[16:18])
+    # A checkpoint that was cut short ends within a page too, but then the log still has all of it.
+    if page > 1 and size % page and not has_log(path):
+        raise StoreCorruptError(f"{path} was cut: its {size} bytes end within a page; {LEFT_UNTOUCHED}")
+
+
+def has_log(path: Path) -> bool:
+    """Whether a write-ahead log with something in it lies beside the file."""
+    try:
+        return Path(f"{path}-wal").lstat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def check_version(path: Path | str, *, application_id: int, version: int, newest_version: int) -> None:

@@ -19,11 +19,11 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 
 from holdfast.core.seams import JournalRow
-from holdfast.errors import StoreCorruptError, StoreError, StoreFullError
+from holdfast.errors import StoreCorruptError, StoreError, StoreFullError, StoreVersionError
 from holdfast.store.files import is_missing, move_aside
 from holdfast.store.marks import MarkSlots
 from holdfast.store.rows import HALTED
-from holdfast.store.sqlite.checks import check_contents, check_header, check_version
+from holdfast.store.sqlite.checks import check_contents, check_header, check_version, has_log
 from holdfast.store.sqlite.connection import IN_MEMORY, connect
 from holdfast.store.sqlite.copies import copy_into
 from holdfast.store.sqlite.faults import LEFT_UNTOUCHED, Fault, fault_of
@@ -133,7 +133,7 @@ class Engine:
         if not is_missing(self._path):
             check_header(self._path, newest_version=settings.migrations[-1].number)
             return None
-        if mark or not is_missing(self._log_path):
+        if mark or has_log(self._path):
             come_to = f"its journal had come to {mark}" if mark else "its write-ahead log is still there"
             raise StoreCorruptError(
                 f"there is no store at {self._path}, but {come_to}: put it back, restore a backup, or start anew by an "
@@ -167,13 +167,27 @@ class Engine:
         connection.execute(f"PRAGMA user_version = {version}")
         connection.execute("ROLLBACK")
         if version < newest:
-            kept = self._path.with_name(f"{self._path.name}.before-v{newest}")
-            copy_into(connection, kept, overwrite=True, is_current=False)
-            migrate(connection, settings.migrations, version=version)
+            self._migrate(connection, version=version)
             check_contents(connection, self._path, is_deep=False)
         self._journal = Journal(connection)
         self._place = self._place_now()
         self.generation += 1
+
+    def _migrate(self, connection: sqlite3.Connection, *, version: int) -> None:
+        migrations = self._settings.migrations
+        newest = migrations[-1].number
+        kept = self._path.with_name(f"{self._path.name}.before-v{newest}")
+        copy_into(connection, kept, overwrite=True, is_current=False)
+        try:
+            migrate(connection, migrations, version=version)
+        except sqlite3.Error as error:
+            if fault_of(error, self._path).reason != "corrupt":
+                raise
+            # It was whole a moment ago: what failed is the migration, and nothing of it was kept.
+            raise StoreVersionError(
+                f"{self._path} could not be migrated from version {version} to {newest}: {error}; it is as it was, and "
+                f"a copy lies at {kept}"
+            ) from error
 
     def _examine(self) -> int:
         """Judge the file with its write-ahead log while both stay as they are; the version it has."""

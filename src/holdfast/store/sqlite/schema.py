@@ -71,6 +71,8 @@ def give_birth(path: Path, migrations: Sequence[Migration], *, wall_us: int) -> 
     Raises:
         FileExistsError: Something lies there.
     """
+    for left_behind in path.parent.glob(f".{path.name}.*.new"):
+        left_behind.unlink(missing_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.new")
     create_private(temporary)
     try:

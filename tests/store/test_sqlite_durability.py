@@ -1,0 +1,212 @@
+"""Killed at any moment: what was acknowledged is there, in order, without a hole (K5, K7, D6)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from holdfast.errors import StoreVersionError
+from holdfast.runtime.journal_mark import JournalMark
+from holdfast.store.sqlite import SqliteStore
+from holdfast.store.sqlite.schema import Migration, shipped_migrations
+from tests.store.conftest import OpenStore
+from tests.store.rows import NOON_US, money, seqs, totals
+
+pytestmark = pytest.mark.processes
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+async def write_until_killed(path: Path, *, run: int, kill_after_s: float) -> list[str]:
+    """Start a writing process, kill it; what it had said."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.store.writing_process", str(path), str(run), stdout=-1, stderr=-1, cwd=PROJECT
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"open\n"
+    await asyncio.sleep(kill_after_s)
+    process.kill()
+    said, complaints = await process.communicate()
+    assert complaints == b""
+    return said.decode().splitlines()
+
+
+async def prove(path: Path, said: list[str]) -> None:
+    """Reopen and compare with what was said."""
+    store = await SqliteStore.open(path, wall_us=lambda: NOON_US, journal_mark=JournalMark.open(f"{path}.mark"))
+    rows = await store.history(limit=1_000_000)
+    kept = seqs(rows)
+    assert kept == list(range(kept[0] or 0, (kept[-1] or 0) + 1))
+    assert store.status().last_seq == kept[-1]
+    assert store.halted is None
+    by_seq = {row.seq: row for row in rows}
+    latest = {row.asset: row.total for row in await store.latest()}
+    facts = [line.removeprefix("fact ") for line in said if line.startswith("fact")]
+    newest: dict[str, tuple[int, str]] = {}
+    for line in said:
+        if line.startswith("row"):
+            _, number, asset, said_total = line.split()
+            row = by_seq[int(number)]
+            assert (row.asset, row.total) == (asset, said_total)
+            newest[asset] = max(newest.get(asset, (0, "")), (int(number), said_total))
+    for asset, (seq, total) in newest.items():
+        # At most the one append that was under way is beyond what was acknowledged.
+        beyond = {row.total for row in rows if row.asset == asset and (row.seq or 0) > seq}
+        assert latest[asset] in beyond | {total}
+        assert len(beyond) <= 1
+    if facts:
+        fact = json.loads(await store.fact("round") or "null")
+        assert fact[1] - json.loads(facts[-1])[1] in {0, 1}
+    await store.close()
+
+
+async def crash_loop(path: Path, *, runs: int, seed: int) -> int:
+    rng = random.Random(seed)
+    acknowledged = 0
+    for run in range(runs):
+        said = await write_until_killed(path, run=run, kill_after_s=rng.uniform(0.0, 0.15))
+        acknowledged += len(said)
+        await prove(path, said)
+    return acknowledged
+
+
+async def test_a_process_killed_again_and_again_loses_nothing_it_acknowledged(path: Path) -> None:
+    assert await crash_loop(path, runs=5, seed=1) > 50
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+async def test_a_process_killed_a_hundred_times_loses_nothing_it_acknowledged(path: Path) -> None:
+    assert await crash_loop(path, runs=100, seed=2) > 10_000
+
+
+# Migrations
+
+NEXT = Migration(
+    number=2,
+    sql="""
+    ALTER TABLE journal ADD COLUMN note TEXT;
+    -- a comment; with a semicolon
+    CREATE TABLE extra (name TEXT PRIMARY KEY, value TEXT);
+    INSERT INTO extra SELECT asset, total FROM latest;
+    UPDATE journal SET note = 'migrated';
+    """,
+)
+
+
+def version_of(path: Path) -> int:
+    connection = sqlite3.connect(path)
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.close()
+    return int(version)
+
+
+async def test_an_older_store_is_migrated_and_a_copy_of_it_is_kept(open_store: OpenStore, path: Path) -> None:
+    store = await open_store()
+    await store.append([money("USD", "1"), money("BTC", "2")])
+    await store.keep_fact("account", '"AA1"')
+    await store.close()
+
+    migrated = await open_store(migrations=[*shipped_migrations(), NEXT])
+
+    assert totals(await migrated.history()) == [("USD", "1"), ("BTC", "2")]
+    assert await migrated.fact("account") == '"AA1"'
+    assert await migrated.append([money("USD", "3")]) == 3
+    await migrated.close()
+    kept = path.with_name("holdfast.db.before-v2")
+    assert (version_of(path), version_of(kept)) == (2, 1)
+    assert totals(await (await open_store(kept)).latest()) == [("BTC", "2"), ("USD", "1")]
+
+
+async def test_a_migration_that_fails_leaves_the_old_store(open_store: OpenStore, path: Path) -> None:
+    store = await open_store()
+    await store.append([money("USD", "1")])
+    await store.close()
+    broken = Migration(number=2, sql="CREATE TABLE extra (a);\nINSERT INTO nowhere VALUES (1);\n")
+
+    with pytest.raises(StoreVersionError, match=r"version 1 to 2.*nowhere.*before-v2"):
+        await open_store(migrations=[*shipped_migrations(), broken], on_damage="quarantine")
+
+    assert version_of(path) == 1
+    assert totals(await (await open_store()).latest()) == [("USD", "1")]
+
+
+_MIGRATE_AND_DIE = """
+import asyncio, os, signal, sqlite3, sys
+from holdfast.store.sqlite import SqliteStore, schema
+from tests.store.test_sqlite_durability import NEXT
+
+path, deadly = sys.argv[1], int(sys.argv[2])
+seen = 0
+
+class Deadly(sqlite3.Connection):
+    is_migrating = False
+    def execute(self, sql, *args):
+        global seen
+        if sql == "BEGIN EXCLUSIVE":
+            self.is_migrating = True
+        if self.is_migrating:
+            seen += 1
+            if seen == deadly:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().execute(sql, *args)
+
+async def main():
+    steps = [*schema.shipped_migrations(), NEXT]
+    await SqliteStore.open(path, wall_us=lambda: 0, writer="inline", migrations=steps, connection_class=Deadly)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("deadly", [1, 3, 5, 7, 8])
+async def test_a_process_killed_while_migrating_leaves_the_old_store(
+    open_store: OpenStore, path: Path, deadly: int
+) -> None:
+    """Statements: begin, the four of the migration, the two that mark the version, commit."""
+    store = await open_store()
+    await store.append([money("USD", "1")])
+    await store.close()
+
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _MIGRATE_AND_DIE, str(path), str(deadly), stderr=-1, cwd=PROJECT
+    )
+    _, complaints = await process.communicate()
+    assert process.returncode == -9, complaints.decode()
+
+    old = await open_store()
+    assert totals(await old.latest()) == [("USD", "1")]
+    await old.close()
+    assert version_of(path) == 1
+    new = await open_store(migrations=[*shipped_migrations(), NEXT])
+    assert await new.append([money("USD", "2")]) == 2
+
+
+async def test_a_process_killed_while_making_a_store_leaves_none(open_store: OpenStore, path: Path) -> None:
+    """The file gets its name only when it is finished."""
+    script = (
+        "import os, signal\n"
+        "from pathlib import Path\n"
+        "from holdfast.store.sqlite import schema\n"
+        "schema.sync_file = lambda path: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"schema.give_birth(Path({str(path)!r}), schema.shipped_migrations(), wall_us=0)\n"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", script)
+    assert await process.wait() == -9
+    assert not path.exists()
+    assert len(list(path.parent.iterdir())) == 1
+
+    store = await open_store()
+    assert await store.append([money("USD", "1")]) == 1
+    await store.close()
+    assert [each.name for each in path.parent.iterdir()] == ["holdfast.db"]
+
+
+def test_shipped_migrations_are_numbered_without_a_hole() -> None:
+    assert [migration.number for migration in shipped_migrations()] == [1]
