@@ -140,8 +140,9 @@ class Broker:
         Wait until the stream is in the state named, or until *condition* of the status is true. Suspends.
 
         Args:
-            condition: ``connecting``, ``snapshot``, ``live``, ``degraded`` or ``down``; or a function of the status,
-                asked again whenever something changes and at least once a second.
+            condition: ``connecting``, ``snapshot``, ``degraded`` or ``down``; ``live``, which waits for the figures
+                too: the stream is live, and what it pushes is anchored by REST; or a function of the status, asked
+                again whenever something changes and at least once a second.
             timeout_s: Bound in seconds; ``None`` waits for ever.
 
         Returns:
@@ -259,7 +260,15 @@ def _as_condition(condition: str | Callable[[BrokerStatus], bool]) -> Callable[[
         return condition
     if condition not in _STREAM_STATES:
         raise ValueError(f"no stream state {condition!r}: one of {', '.join(_STREAM_STATES)}, or a function")
+    if condition == "live":
+        return _is_live
     return lambda status: status.stream.state == condition
+
+
+def _is_live(status: BrokerStatus) -> bool:
+    # Some figures are never pushed (staked rows): one that is live proves the anchor, none may be stale.
+    is_shown = status.states["live"] > 0 or (status.assets == 0 and status.health is Health.HEALTHY)
+    return status.stream.state == "live" and is_shown and status.states["stale"] == 0
 
 
 _STREAM_STATES = ("connecting", "snapshot", "live", "degraded", "down")

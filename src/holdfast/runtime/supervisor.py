@@ -40,6 +40,7 @@ ACCOUNT_FACT: Final = "account"
 
 _LOAD_WAIT_INITIAL_S: Final = 1.0
 _LOAD_WAIT_MAX_S: Final = 60.0
+_STATES: Final = ("live", "fresh", "stale")
 _LOOK_EVERY_S: Final = 5.0
 _PRUNE_EVERY_S: Final = 6 * 3600.0
 
@@ -346,7 +347,8 @@ class Supervisor:
                 parked_cause=parked_cause,
                 parked_for_s=None if reader.parked_until_s is None else max(0.0, reader.parked_until_s - now_s),
             ),
-            assets=sum(balance.total is not None for balance in balances.values()),
+            assets=len(balances),
+            states={name: sum(each.state.value == name for each in balances.values()) for name in _STATES},
             discrepancies=len(account.ledger.discrepancies),
             suspects=tuple(
                 asset for asset, balance in balances.items() if (balance.reason or "").startswith("suspect")

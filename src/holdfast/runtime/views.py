@@ -88,6 +88,7 @@ class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
     store: StoreStatus
     nonce: NonceStatus
     assets: int  # Assets with a confirmed figure.
+    states: dict[str, int]  # How many of them are live, fresh and stale.
     discrepancies: int  # Open now.
     suspects: tuple[AssetCode, ...]  # Assets that wait for a second, different read.
 

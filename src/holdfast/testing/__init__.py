@@ -1,5 +1,6 @@
 """
-What tests of holdfast stand on, and tests of bots may too: virtual time, a fake clock, a lane and a venue in memory.
+What tests of holdfast stand on, and tests of bots may too: virtual time, fake
+clocks, lanes and venues in memory, and a simulator in a process of its own.
 
 Each name is imported when it is first used.
 """
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     from holdfast.testing.clocks import FakeClock as FakeClock
     from holdfast.testing.clocks import WorldClock as WorldClock
     from holdfast.testing.lanes import MemoryLane as MemoryLane
+    from holdfast.testing.local_venues import LocalVenue as LocalVenue
+    from holdfast.testing.local_venues import local_venue as local_venue
+    from holdfast.testing.parts import MemoryOwners as MemoryOwners
+    from holdfast.testing.parts import memory_config as memory_config
+    from holdfast.testing.parts import memory_parts as memory_parts
     from holdfast.testing.venues import FakeClient as FakeClient
     from holdfast.testing.venues import FakeStream as FakeStream
     from holdfast.testing.venues import FakeVenue as FakeVenue
@@ -25,11 +31,16 @@ __all__ = [
     "FakeClock",
     "FakeStream",
     "FakeVenue",
+    "LocalVenue",
     "MemoryLane",
+    "MemoryOwners",
     "RealWaitError",
     "StuckError",
     "VirtualTimeLoop",
     "WorldClock",
+    "local_venue",
+    "memory_config",
+    "memory_parts",
     "run_virtual",
 ]
 
@@ -38,11 +49,16 @@ _HOMES = {
     "FakeClock": "clocks",
     "FakeStream": "venues",
     "FakeVenue": "venues",
+    "LocalVenue": "local_venues",
     "MemoryLane": "lanes",
+    "MemoryOwners": "parts",
     "RealWaitError": "virtual_time",
     "StuckError": "virtual_time",
     "VirtualTimeLoop": "virtual_time",
     "WorldClock": "clocks",
+    "local_venue": "local_venues",
+    "memory_config": "parts",
+    "memory_parts": "parts",
     "run_virtual": "virtual_time",
 }
 
