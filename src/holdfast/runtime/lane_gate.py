@@ -28,7 +28,7 @@ from holdfast.core.turns import standing
 from holdfast.errors import StoreError
 from holdfast.runtime.berths import Berths
 from holdfast.runtime.marks import MarkFile, Sync, as_store_error
-from holdfast.runtime.waiting_line import HolderEntry, WaitingLine
+from holdfast.runtime.waiting_line import BERTHS_MAX, HolderEntry, WaitingLine
 
 __all__ = ["Entrance", "Gate", "Ticket", "Write", "disk_threads", "gate_of"]
 
@@ -40,7 +40,7 @@ class Entrance(enum.Enum):
     """What came of one try."""
 
     ENTERED = "entered"
-    WAIT_AS_HEAD = "wait_as_head"  # Try again soon: the next turn of this process is ours.
+    WAIT_AS_HEAD = "wait_as_head"  # Try again: the next turn of this process is ours, nobody will nudge.
     WAIT_IN_LINE = "wait_in_line"  # Others of this process are before us; somebody will nudge.
     REOPEN = "reopen"  # The lane's file is not open, or no longer the one that its path names.
 
@@ -49,6 +49,7 @@ class Ticket:
     """One caller's place, from joining the line to leaving the lane. A berth is 0 where only one is in flight."""
 
     __slots__ = (
+        "ahead",
         "berth",
         "berth_count",
         "entered_s",
@@ -73,6 +74,7 @@ class Ticket:
         self.respects_parking = respects_parking
         self.renewed_s = since_s
         self.entered_s = 0.0
+        self.ahead = 0  # Waiters of other processes that go before us, as of the last try.
         self.tie = 0
         self.berth: int | None = None
         self.loop = asyncio.get_running_loop()
@@ -262,10 +264,10 @@ class Gate:
         entries = [entry for entry in self.last_holders() if entry.until_s is None]
         return min(entries, key=lambda entry: entry.since_s) if entries else None
 
-    def last_holders(self) -> list[HolderEntry]:
-        """Who holds or last held each berth."""
+    def last_holders(self, count: int = BERTHS_MAX) -> list[HolderEntry]:
+        """Who holds or last held each of the first *count* berths."""
         with self._mutex:
-            return [] if self._line is None else self._line.holders()
+            return [] if self._line is None else self._line.holders(count)
 
     def waiting_pids(self, *, now_s: float) -> set[int]:
         """Processes that are waiting for this lane now."""
@@ -279,7 +281,8 @@ class Gate:
         assert self._mark is not None
         if self._holders and (ticket.berth_count == 1 or 1 in {held.berth_count for held in self._holders.values()}):
             return Entrance.WAIT_IN_LINE  # One of our own holds it alone, or has to be waited for to be alone.
-        if self._line.is_someone_ahead(ticket.priority, ticket.since_s, now_s=now_s):
+        ticket.ahead = self._line.ahead_of(ticket.priority, ticket.since_s, now_s=now_s)
+        if ticket.ahead:
             return Entrance.WAIT_AS_HEAD
         if ticket.berth_count > 1:
             if not self._mark.is_current():

@@ -26,8 +26,10 @@ __all__ = ["Passage", "is_alive"]
 
 _RETRY_FIRST_S: Final = 0.0002
 _RETRY_MAX_S: Final = 0.005
-_RETRY_GROWTH: Final = 1.6
+_RETRY_GROWTH: Final = 1.2
 _IN_LINE_S: Final = 0.05
+_PER_TURN_AHEAD_S: Final = 0.003
+_AHEAD_MAX: Final = 4
 
 
 class Passage:
@@ -89,7 +91,8 @@ class Passage:
         await self.open()
         deadline_s = loop.time() + wait_s
         retry_s = _RETRY_FIRST_S
-        seen: float | None = None
+        seen: list[HolderEntry] | None = None
+        is_news = False
         try:
             while True:
                 entrance = gate.try_enter(ticket, now_s=self.clock.now_s())
@@ -101,18 +104,22 @@ class Passage:
                 if entrance is Entrance.REOPEN:
                     await self._reopen()
                     continue
-                if ticket.respects_parking:
+                holders = gate.last_holders(ticket.berth_count)
+                if holders != seen:
+                    seen, retry_s = holders, _RETRY_FIRST_S  # The line moves: be quick again.
+                    is_news = True
+                if ticket.respects_parking and (is_news or entrance is Entrance.WAIT_IN_LINE):
                     self._refuse_if_closed()
+                    is_news = False
                 if entrance is Entrance.WAIT_IN_LINE:
-                    await gate.pause(ticket, min(left_s, self._jittered(_IN_LINE_S)))
-                    retry_s = _RETRY_FIRST_S
-                    continue
-                holder = gate.holder()
-                since_s = None if holder is None else holder.since_s
-                if since_s != seen:  # The line moves: be quick again.
-                    seen, retry_s = since_s, _RETRY_FIRST_S
-                await gate.pause(ticket, min(left_s, self._jittered(retry_s)))
-                retry_s = min(retry_s * _RETRY_GROWTH, _RETRY_MAX_S)
+                    pause_s = _IN_LINE_S
+                elif ticket.ahead:
+                    # Not before each of them has had a turn, which takes a while.
+                    pause_s = _PER_TURN_AHEAD_S * min(ticket.ahead, _AHEAD_MAX)
+                else:
+                    pause_s = retry_s
+                    retry_s = min(retry_s * _RETRY_GROWTH, _RETRY_MAX_S)
+                await gate.pause(ticket, min(left_s, self._jittered(pause_s)))
         except BaseException:
             gate.withdraw(ticket, now_s=self.clock.now_s())
             raise
