@@ -86,12 +86,8 @@ class Book:
         """Figures from before now no longer count, and a read is wanted."""
         if assets is None:
             self.standing.valid_after_s = now_s
-            self.standing.invalid_reason = reason
-        else:
-            for asset in assets:
-                line = self.line(asset)
-                line.valid_after_s = now_s
-                line.invalid_reason = reason
+        for line in list(self.every_line() if assets is None else map(self.line, assets)):
+            line.invalidate(reason, now_s)
         draft.invalidated = reason
         self.want(draft, WantKind.READ_BALANCES, reason, not_before_s=now_s)
 
@@ -118,12 +114,8 @@ class Book:
     def rest_answered(self, snapshot: Snapshot) -> None:
         """A complete read came: what it was wanted for is done, or will be wanted anew."""
         for key, want in list(self.wants.items()):
-            if (
-                want.kind is WantKind.READ_BALANCES
-                and want.not_before_s <= snapshot.as_of_s
-                and want.other_than != snapshot.read
-                and (snapshot.states_holds or want.other_than is not None)
-            ):
+            is_plain_read = want.kind is WantKind.READ_BALANCES and want.other_than is None
+            if is_plain_read and snapshot.states_holds and want.not_before_s <= snapshot.as_of_s:
                 del self.wants[key]
 
     def drop_wants(self, kind: WantKind, channel: Channel | None = None) -> None:

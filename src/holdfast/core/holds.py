@@ -8,6 +8,7 @@ held and available forward, never in place of them.
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from holdfast.core.balances import OpenOrder, OrdersSnapshot
 from holdfast.core.lag import Trail
 from holdfast.errors import UnknownNameError
 
-__all__ = ["AssetHolds", "HoldBase", "HoldMove", "OpenOrders", "is_like"]
+__all__ = ["AssetHolds", "HoldBase", "HoldMove", "OpenOrders", "is_like", "most_of"]
 
 
 class HoldMove(NamedTuple):
@@ -33,32 +34,59 @@ class HoldBase(NamedTuple):
     The sum of our holds that a venue's held figure already includes.
 
     Orders whose hold last rose at ``since_s`` or later are not in it. ``is_current`` where it is the sum of now,
-    ``fits`` where the venue's figure is indeed that sum or a little more.
+    ``fits`` where the venue's figure is indeed that sum or a little more, ``is_certain`` where there was no choice.
     """
 
     holds: Decimal
     since_s: float
     is_current: bool
     fits: bool
+    is_certain: bool
 
 
 def is_like(held: Decimal, holds: Decimal, allowance: Decimal) -> bool:
     """Whether the venue's *held* is what our orders hold by estimate, or more by at most that fraction."""
-    if held == holds:
-        return True
+    return held == holds or holds < held <= most_of(holds, allowance)
+
+
+def most_of(holds: Decimal, allowance: Decimal) -> Decimal:
+    """The most that the venue may hold for what our orders hold by estimate."""
     with exact():
-        return holds < held <= holds * (1 + allowance)
+        return holds * (1 + allowance)
 
 
 class AssetHolds:
     """Our open orders on one asset: the sum of the known holds, the earlier sums, and each order's part."""
 
-    __slots__ = ("known", "orders", "trail")
+    __slots__ = ("_last_s", "asset", "known", "orders", "trail")
 
-    def __init__(self, trail: Trail) -> None:
+    def __init__(self, asset: AssetCode, trail: Trail) -> None:
+        self.asset = asset
         self.known = ZERO
         self.orders: dict[str, tuple[Decimal | None, float]] = {}  # Hold, and when it last rose.
         self.trail = trail
+        self._last_s = float("-inf")
+
+    def moment(self, now_s: float) -> float:
+        """*now_s*, or just after the last change where the clock has not moved since: no two changes are one."""
+        return max(now_s, math.nextafter(self._last_s, math.inf))
+
+    def set(self, order_id: str, hold: Decimal | None, *, is_open: bool, now_s: float) -> HoldMove | None:
+        """Take what an order holds, ``None`` for an amount nobody tells; what that changes."""
+        at_s = self._last_s = self.moment(now_s)
+        before, rose_s = self.orders.get(order_id, (ZERO, at_s))
+        if is_open:
+            has_risen = hold != before and (hold is None or before is None or hold > before)
+            self.orders[order_id] = (hold, at_s if has_risen else rose_s)
+        else:
+            self.orders.pop(order_id, None)
+            hold = ZERO
+        change = subtract(hold or ZERO, before or ZERO)
+        if change:
+            self.trail.supersede(self.known, at_s)
+            self.known = add(self.known, change)
+        was_unknown, is_unknown = before is None, hold is None
+        return HoldMove(self.asset, change, was_unknown) if change or was_unknown != is_unknown else None
 
     def base(self, held: Decimal, *, since_s: float, now_s: float, allowance: Decimal) -> HoldBase:
         """
@@ -68,14 +96,16 @@ class AssetHolds:
         that was ordered since is then taken off the venue's available, which errs on the safe side until a read
         without such a choice.
         """
-        bases = [HoldBase(self.known, now_s, True, is_like(held, self.known, allowance))]
+        bases = [HoldBase(self.known, self.moment(now_s), True, is_like(held, self.known, allowance), True)]
         for at_s, holds in self.trail.since(since_s):
             if holds != self.known:
-                bases.append(HoldBase(holds, at_s, False, is_like(held, holds, allowance)))
+                bases.append(HoldBase(holds, at_s, False, is_like(held, holds, allowance), True))
         if len(bases) == 1 or held == self.known:
             return bases[0]
-        alike = [base for base in bases if base.holds == held] or [base for base in bases if base.fits] or bases
-        return min(alike, key=lambda base: (base.holds, base.since_s))
+        alike = [base for base in bases if base.holds == held] or [base for base in bases if base.fits]
+        sums = {base.holds for base in alike}
+        least = min(alike or bases, key=lambda base: (base.holds, base.since_s))
+        return least._replace(is_certain=len(sums) == 1)
 
     def risen_since(self, since_s: float) -> Decimal:
         """Sum of the known holds that rose at *since_s* or later."""
@@ -176,17 +206,7 @@ class OpenOrders:
     ) -> list[HoldMove]:
         holds = self._assets.get(asset)
         if holds is None:
-            holds = self._assets[asset] = AssetHolds(Trail(keep_s=self._lag_s, length=self._trail_length))
-        before, rose_s = holds.orders.get(order_id, (ZERO, now_s))
-        if is_open:
-            has_risen = hold is None or before is None or hold > before
-            holds.orders[order_id] = (hold, now_s if has_risen and hold != before else rose_s)
-        else:
-            holds.orders.pop(order_id, None)
-            hold = ZERO
-        change = subtract(hold or ZERO, before or ZERO)
-        if change:
-            holds.trail.supersede(holds.known, now_s)
-            holds.known = add(holds.known, change)
-        was_unknown, is_unknown = before is None, hold is None
-        return [HoldMove(asset, change, was_unknown)] if change or was_unknown != is_unknown else []
+            trail = Trail(keep_s=self._lag_s, length=self._trail_length)
+            holds = self._assets[asset] = AssetHolds(asset, trail)
+        move = holds.set(order_id, hold, is_open=is_open, now_s=now_s)
+        return [] if move is None else [move]

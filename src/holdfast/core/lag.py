@@ -55,7 +55,11 @@ class Trail:
 
     def had(self, figure: Decimal, *, since_s: float) -> bool:
         """Whether *figure* was true at any time from *since_s* on."""
-        return any(earlier == figure for _, earlier in self.since(since_s))
+        return self.last_had(figure, since_s=since_s) is not None
+
+    def last_had(self, figure: Decimal, *, since_s: float) -> float | None:
+        """When *figure* was last superseded, at *since_s* or later; None where it was not."""
+        return next((at_s for at_s, earlier in self.since(since_s) if earlier == figure), None)
 
     def copy(self) -> Trail:
         """An independent trail with the same entries."""

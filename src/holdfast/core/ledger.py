@@ -84,8 +84,6 @@ class Ledger:
             self._streamed = snapshot
         elif snapshot.as_of_s < max(book.standing.valid_after_s, book.rest_s):
             return self._refused(snapshot.read, "outdated")
-        else:
-            book.rest_answered(snapshot)
         self._judge(snapshot, now_s=now_s, draft=draft)
         return draft.outcome()
 
@@ -169,8 +167,7 @@ class Ledger:
         standing = self._book.standing
         if standing.is_stated or standing.orders_stated:
             self._book.freeze_proof()
-            standing.valid_after_s = now_s
-            standing.invalid_reason = "silent"
+            self._book.invalidate("silent", now_s=now_s, draft=Draft())
             self._has_lapsed = True
 
     def lose_stream(self, reason: str, *, now_s: float) -> Outcome:
@@ -243,7 +240,7 @@ class Ledger:
         if self._has_lapsed:
             self._has_lapsed = False
             draft.invalidated = "silent"
-            self._book.want(draft, WantKind.READ_BALANCES, "silent", not_before_s=now_s)
+            draft.wants += [want for want in self.wants if want.reason == "silent"]
         pushes.expire(self._book, now_s=now_s, draft=draft)
         return draft.outcome()
 
@@ -304,6 +301,7 @@ class Ledger:
         doubt = self._doubt(snapshot)
         earlier, standing.suspicion = standing.suspicion, None
         if earlier is not None:
+            self._book.wants.pop((WantKind.READ_BALANCES, earlier.reason), None)  # Wanted again below if it stays.
             first = earlier.snapshot
             is_same = self._says_the_same(earlier, snapshot)
             if is_same and doubt is not None:
@@ -394,6 +392,7 @@ class Ledger:
         if first.source is Source.STREAM or not standing.is_accepted or self._doubt(first) is not None:
             return
         standing.suspicion = None
+        self._book.wants.pop((WantKind.READ_BALANCES, doubt.reason), None)
         draft.confirmed = doubt.reason
         if first.as_of_s >= standing.valid_after_s:
             self._believe(first, now_s=now_s, draft=draft)

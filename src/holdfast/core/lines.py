@@ -15,7 +15,7 @@ from holdfast.core.amounts import ZERO, add, subtract
 from holdfast.core.assets import AssetCode
 from holdfast.core.balances import Delta, Holding, Source
 from holdfast.core.changes import Change, Discrepancy
-from holdfast.core.holds import HoldBase, HoldMove
+from holdfast.core.holds import HoldBase, HoldMove, most_of
 from holdfast.core.lag import Trail
 
 __all__ = ["NEVER_S", "Dispute", "Line", "contradiction"]
@@ -45,6 +45,7 @@ class Line:
     """One asset. Amounts are ``None`` while unknown; times are our clock, seconds, ``NEVER_S`` where it never was."""
 
     __slots__ = (
+        "anchor_counts",
         "anchor_s",
         "asset",
         "available",
@@ -53,12 +54,14 @@ class Line:
         "discrepancy",
         "dispute",
         "explained_s",
-        "has_base",
+        "ghost",
         "held",
         "holds_asked",
         "invalid_reason",
         "is_derived",
         "is_restored",
+        "is_tracked",
+        "late_debits",
         "moved_s",
         "pending",
         "pending_change",
@@ -69,6 +72,7 @@ class Line:
         "rest_won",
         "source",
         "total",
+        "total_counts",
         "total_s",
         "trail",
         "unproven",
@@ -89,8 +93,10 @@ class Line:
         self.is_restored = False
         # What available was carried up by and no venue figure includes yet: shown, not spent.
         self.unproven = ZERO
-        self.has_base = False  # Whether it is known which of our orders the anchor includes.
-        self.base_since_s = NEVER_S
+        # Whether both channels have told of every change since the anchor was asked for.
+        self.is_tracked = False
+        self.ghost = ZERO  # What our record of orders holds beyond the anchor: ended unheard, or never held.
+        self.base_since_s = NEVER_S  # Orders whose hold rose since then the anchor does not include.
         # The stream's own.
         self.raw: Decimal | None = None
         self.trail = trail
@@ -103,10 +109,13 @@ class Line:
         # Disagreements.
         self.dispute: Dispute | None = None
         self.rest_won = False
+        self.late_debits = ZERO  # What the stream took off since REST, having won, was asked; never positive.
         self.discrepancy: Discrepancy | None = None
         self.contradiction: Discrepancy | None = None
         self.holds_asked: tuple[Decimal, Decimal] | None = None
-        # Validity.
+        # Validity: what was stated before valid_after_s counts no more, whatever the clock's resolution says.
+        self.total_counts = True
+        self.anchor_counts = True
         self.valid_after_s = NEVER_S
         self.invalid_reason: str | None = None
         self.explained_s = NEVER_S
@@ -118,6 +127,17 @@ class Line:
             if name not in ("asset", "trail"):
                 setattr(line, name, getattr(self, name))
         return line
+
+    def invalidate(self, reason: str, now_s: float) -> None:
+        """Nothing that was stated so far counts; only what is asked for, or pushed whole, from now on."""
+        self.total_counts = self.anchor_counts = False
+        self.valid_after_s = now_s
+        self.invalid_reason = reason
+
+    def agree(self, as_of_s: float) -> None:
+        """A statement says what is shown already."""
+        self.total_s = max(self.total_s, as_of_s)
+        self.total_counts = self.total_counts or as_of_s >= self.valid_after_s
 
     def push(self, change: Decimal, now_s: float) -> Decimal:
         """A delta reached the stream's own total; the new one."""
@@ -134,8 +154,14 @@ class Line:
         self.raw = total
 
     def move(self, change: Decimal, *, as_of_s: float, is_proven: bool) -> None:
-        """Show a delta. A rise counts as available at once, as spendable only where *is_proven*."""
-        if self.total is None:
+        """
+        Show a delta. A rise counts as available at once, as spendable only where *is_proven*.
+
+        Where REST has won over the stream nothing is shown: REST's figure may include it. What it takes is not spent.
+        """
+        if self.rest_won and change < ZERO:
+            self.late_debits = add(self.late_debits, change)
+        if self.total is None or self.rest_won:
             return
         self.total = add(self.total, change)
         if self.available is not None:
@@ -145,11 +171,14 @@ class Line:
         if self.dispute is not None and change < ZERO:
             self.dispute.debits = add(self.dispute.debits, change)
         self.total_s = as_of_s
-        if not self.rest_won:
-            self.source = Source.STREAM
+        self.source = Source.STREAM
 
     def carry(self, change: Decimal) -> None:
-        """Our orders hold *change* more than the anchor says."""
+        """Our orders hold *change* more than before; what the anchor never held is not given back."""
+        if change < ZERO and self.ghost:
+            absorbed = min(self.ghost, change.copy_abs())
+            self.ghost = subtract(self.ghost, absorbed)
+            change = add(change, absorbed)
         if change and self.held is not None and self.available is not None:
             self.held = add(self.held, change)
             self.available = subtract(self.available, change)
@@ -164,10 +193,22 @@ class Line:
                 self.unproven = add(self.unproven, change)
         self.total = total
         self.total_s = as_of_s
+        self.total_counts = self.total_counts or as_of_s >= self.valid_after_s
         self.source = source
         self.is_restored = False
 
-    def anchor(self, stated: Holding, *, as_of_s: float, base: HoldBase | None, holds: Decimal, now_s: float) -> None:
+    def anchor(
+        self,
+        stated: Holding,
+        *,
+        as_of_s: float,
+        base: HoldBase | None,
+        holds: Decimal,
+        is_tracked: bool,
+        is_ambiguous: bool,
+        allowance: Decimal,
+        now_s: float,
+    ) -> None:
         """
         Take the held and available that a statement has.
 
@@ -175,17 +216,28 @@ class Line:
             stated: The statement; without held or available it changes nothing here.
             base: What of our orders it includes, or None where that cannot be told: then nothing is carried forward.
             holds: What our orders hold now.
+            is_tracked: Whether the channels have told of every change since *as_of_s*.
+            is_ambiguous: Whether the total was the same before, within the lag: then what was added since is not
+                proven to be in it.
+            allowance: What the venue may hold beyond our estimate, as a fraction of it.
+            now_s: Our clock.
         """
         if stated.held is None or stated.available is None:
             return
         self.held = stated.held
         self.available = stated.available
         self.is_derived = False
-        self.unproven = ZERO
+        if not is_ambiguous:
+            self.unproven = ZERO
+        self.late_debits = ZERO
         self.anchor_s = as_of_s
-        self.has_base = base is not None
+        self.anchor_counts = self.anchor_counts or as_of_s >= self.valid_after_s
+        self.is_tracked = is_tracked
         self.base_since_s = now_s if base is None else base.since_s
+        self.ghost = ZERO
         if base is not None:
+            if not base.fits:
+                self.ghost = max(ZERO, subtract(most_of(base.holds, allowance), stated.held))
             self.carry(subtract(holds, base.holds))
 
     def hold_back(self, move: HoldMove) -> None:

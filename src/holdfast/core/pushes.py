@@ -18,7 +18,7 @@ from holdfast.core.assets import AssetCode
 from holdfast.core.balances import Delta, Holding, OrderChange, OrdersSnapshot, Partial, Snapshot, Source
 from holdfast.core.book import Book
 from holdfast.core.changes import Discrepancy, Draft, WantKind
-from holdfast.core.holds import HoldMove, is_like
+from holdfast.core.holds import HoldMove
 from holdfast.core.legs import Event
 from holdfast.core.lines import Dispute, Line
 from holdfast.core.rest import take_anchor
@@ -49,6 +49,7 @@ def restate_stream(book: Book, snapshot: Snapshot, *, now_s: float, draft: Draft
     book.freeze_proof()
     standing = book.standing
     standing.is_stated, standing.is_accepted = True, False
+    standing.stated_since_s = snapshot.as_of_s
     standing.pushes_holds = snapshot.states_holds
     standing.proof_s = max(standing.proof_s, now_s)
     book.drop_wants(WantKind.RESUBSCRIBE, Channel.BALANCES)
@@ -63,9 +64,18 @@ def restate_stream(book: Book, snapshot: Snapshot, *, now_s: float, draft: Draft
 
 
 def accept_stream(book: Book, snapshot: Snapshot, *, now_s: float, draft: Draft) -> None:
-    """Show the stream's totals: *snapshot*, and every delta since."""
+    """
+    Show the stream's totals: *snapshot*, and every delta since.
+
+    A snapshot of totals hides what moved between available and not before it: the figures are live again only once
+    REST was asked later.
+    """
     book.standing.is_accepted = True
+    if not book.standing.pushes_holds and book.rest_s <= snapshot.as_of_s:
+        book.want(draft, WantKind.READ_BALANCES, "restated", not_before_s=snapshot.as_of_s)
     for line in book.every_line():
+        if line.anchor_s <= snapshot.as_of_s:
+            line.is_tracked = False
         if line.raw is None:
             continue
         before, was_restored, raw = line.figures(), line.is_restored, line.raw
@@ -185,9 +195,11 @@ def _show_delta(book: Book, line: Line, delta: Delta, *, now_s: float, draft: Dr
     """Show one delta by itself."""
     if line.total is None:
         return
+    is_shown = not line.rest_won
     line.move(delta.change, as_of_s=delta.as_of_s, is_proven=delta.has_other_leg)
     _agree(book, line, now_s=now_s, draft=draft)
-    draft.changes.append(line.change_by(delta))
+    if is_shown:
+        draft.changes.append(line.change_by(delta))
 
 
 def _agree(book: Book, line: Line, *, now_s: float, draft: Draft) -> None:
@@ -196,8 +208,9 @@ def _agree(book: Book, line: Line, *, now_s: float, draft: Draft) -> None:
     if dispute is not None and line.raw == dispute.stated.total and not line.pending:
         book.resolved(line, "agreed", draft)
         take_anchor(book, line, dispute.stated, as_of_s=dispute.as_of_s, is_rest=True, now_s=now_s, draft=draft)
-    elif line.rest_won and line.raw == line.total:
+    elif line.rest_won and line.raw == line.total and not line.pending:
         book.resolved(line, "agreed", draft)
+        line.is_tracked = False  # Whether REST's available includes what came meanwhile, the next read will tell.
 
 
 # Events
@@ -331,20 +344,19 @@ def state_orders(book: Book, snapshot: OrdersSnapshot, *, now_s: float, draft: D
     book.drop_wants(WantKind.READ_ORDERS)
     if is_streamed:
         standing.orders_stated = True
+        standing.stated_since_s = snapshot.as_of_s
         book.drop_wants(WantKind.RESUBSCRIBE, Channel.ORDERS)
     elif not standing.orders_stated:
         standing.orders_count_until_s = snapshot.as_of_s + settings.rest_lag_s
     if standing.pushes_holds:
         return
-    needs_anchor = False
+    if is_streamed or changed:
+        book.want(draft, WantKind.READ_BALANCES, "orders_restated", not_before_s=now_s)
     for line in book.every_line():
-        if line.held is None or not (is_streamed or line.asset in changed):
+        if not (is_streamed or line.asset in changed):
             continue
+        line.is_tracked = False
         known = add(book.holds(line.asset), line.pending_release)
-        line.has_base = is_streamed and is_like(line.held, known, settings.hold_allowance)
-        needs_anchor = needs_anchor or not line.has_base
-        if known > line.held:
+        if line.held is not None and known > line.held:
             line.carry(subtract(known, line.held))
             draft.changes.append(line.change("derived", cause=snapshot.read, as_of_s=snapshot.as_of_s))
-    if needs_anchor:
-        book.want(draft, WantKind.READ_BALANCES, "orders_restated", not_before_s=now_s)

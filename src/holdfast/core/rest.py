@@ -17,7 +17,7 @@ from holdfast.core.book import Book, ended
 from holdfast.core.changes import Discrepancy, Draft, WantKind
 from holdfast.core.holds import HoldBase
 from holdfast.core.lag import Likeness, compare
-from holdfast.core.lines import Dispute, Line, contradiction
+from holdfast.core.lines import NEVER_S, Dispute, Line, contradiction
 from holdfast.core.venue import Channel
 
 __all__ = ["take_anchor", "take_rest", "take_rest_of_some"]
@@ -26,6 +26,7 @@ __all__ = ["take_anchor", "take_rest", "take_rest_of_some"]
 def take_rest(book: Book, snapshot: Snapshot, *, now_s: float, draft: Draft) -> None:
     """Apply a complete REST statement that is believed: what it does not name is zero."""
     book.rest_s = max(book.rest_s, snapshot.as_of_s)
+    book.rest_answered(snapshot)
     for asset in snapshot.holdings:
         book.line(asset)
     for line in book.every_line():
@@ -36,6 +37,8 @@ def take_rest(book: Book, snapshot: Snapshot, *, now_s: float, draft: Draft) -> 
             nothing = ZERO if snapshot.states_holds else None
             stated = Holding(asset=line.asset, total=ZERO, held=nothing, available=nothing)
         _take_line(book, line, stated, snapshot, now_s=now_s, draft=draft)
+    if any(line.available is None or not line.anchor_counts for line in book.every_line()):
+        book.want(draft, WantKind.READ_BALANCES, "unanchored", not_before_s=now_s)
 
 
 def take_rest_of_some(book: Book, partial: Partial, *, now_s: float, draft: Draft) -> None:
@@ -48,7 +51,7 @@ def _take_line(
     book: Book, line: Line, stated: Holding, statement: Snapshot | Partial, *, now_s: float, draft: Draft
 ) -> None:
     as_of_s = statement.as_of_s
-    if as_of_s < max(line.valid_after_s, line.rest_s, book.standing.valid_after_s):
+    if as_of_s < max(line.valid_after_s, line.rest_s):
         return  # Asked before something later was stated, or before everything earlier stopped counting.
     before, was_restored = line.figures(), line.is_restored
     since_s = as_of_s - book.settings.rest_lag_s
@@ -65,7 +68,7 @@ def _take_line(
         if likeness is Likeness.AGREES:
             book.resolved(line, "agreed", draft)
             line.source = Source.STREAM
-            line.total_s = max(line.total_s, as_of_s)
+            line.agree(as_of_s)
     else:
         is_known = total in (line.raw, line.total) or line.rest_won
         if line.raw is not None and not is_known and line.trail.had(total, since_s=since_s):
@@ -99,7 +102,7 @@ def _disputed(book: Book, line: Line, stated: Holding, as_of_s: float, draft: Dr
         line.dispute = dispute = Dispute(stated, as_of_s)
     else:
         dispute.renew(stated, as_of_s)
-    if line is not book.others:
+    if line is not book.others and line.asset not in draft.disputed:
         draft.disputed.append(line.asset)
     settings = book.settings
     # The frame may be on its way: a stream that was merely slower than REST needs no new snapshot.
@@ -138,7 +141,7 @@ def _record(book: Book, line: Line, kind: str, stated: Holding, draft: Draft) ->
 
 
 def _lagging(book: Book, line: Line, as_of_s: float, draft: Draft) -> None:
-    if line is not book.others:
+    if line is not book.others and line.asset not in draft.lagging:
         draft.lagging.append(line.asset)
     book.want(draft, WantKind.READ_BALANCES, "lagging", not_before_s=as_of_s + book.settings.after_event_s)
 
@@ -152,20 +155,38 @@ def take_anchor(
     _note_contradiction(book, line, stated, as_of_s, draft)
     standing, settings = book.standing, book.settings
     if standing.pushes_holds and is_rest and standing.is_accepted:
-        line.anchor_s = as_of_s  # The stream's own word on holds is younger than any answer's.
+        # The stream's own word on holds is younger than any answer's.
+        line.anchor_s = as_of_s
+        line.anchor_counts = line.anchor_counts or as_of_s >= line.valid_after_s
         return
     holds = book.orders.of(line.asset)
     base: HoldBase | None = None
     if standing.orders_stated and not standing.pushes_holds:
         if holds is None:
-            base = HoldBase(ZERO, now_s, True, not stated.held)
+            base = HoldBase(ZERO, now_s, True, not stated.held, True)
         else:
-            since_s = as_of_s - settings.rest_lag_s
-            base = holds.base(stated.held, since_s=since_s, now_s=now_s, allowance=settings.hold_allowance)
+            lag_s = settings.rest_lag_s
+            base = holds.base(stated.held, since_s=as_of_s - lag_s, now_s=now_s, allowance=settings.hold_allowance)
     if line.pending_release or line.pending_unknown:
         _clear_overdue(book, line, as_of_s, is_included=base is not None and base.is_current and base.fits, now_s=now_s)
+    since_s = as_of_s - settings.rest_lag_s
+    was_s = line.trail.last_had(stated.total, since_s=since_s) if is_rest and line.raw is not None else None
+    if base is not None and not base.is_certain:
+        was_s = max(base.since_s, NEVER_S if was_s is None else was_s)
+    if was_s is not None and is_rest:
+        clear_s = was_s + settings.rest_lag_s + settings.confirm_after_s  # Nothing of before can be meant then.
+        book.want(draft, WantKind.READ_BALANCES, "ambiguous", not_before_s=clear_s)
     known = book.holds(line.asset)
-    line.anchor(stated, as_of_s=as_of_s, base=base, holds=add(known, line.pending_release), now_s=now_s)
+    line.anchor(
+        stated,
+        as_of_s=as_of_s,
+        base=base,
+        holds=add(known, line.pending_release),
+        is_tracked=base is not None and as_of_s >= standing.stated_since_s,
+        is_ambiguous=was_s is not None,
+        allowance=settings.hold_allowance,
+        now_s=now_s,
+    )
     if base is not None and base.is_current:
         _ask_for_orders(book, line, stated.held, fits=base.fits, draft=draft)
 

@@ -24,13 +24,13 @@ class Standing:
     """What holds for the whole account: which channels stand on a snapshot, when they were last heard, what counts."""
 
     __slots__ = (
-        "invalid_reason",
         "is_accepted",
         "is_stated",
         "orders_count_until_s",
         "orders_stated",
         "proof_s",
         "pushes_holds",
+        "stated_since_s",
         "suspicion",
         "valid_after_s",
     )
@@ -40,16 +40,16 @@ class Standing:
         self.is_accepted = False  # That snapshot was believed.
         self.pushes_holds = False  # It states held and available itself.
         self.orders_stated = False  # The orders channel has stated a snapshot, and its sequence is whole since.
+        self.stated_since_s = NEVER_S  # When the newest snapshot of either channel came: it hides what was before.
         # Orders known only from before then count against spendable while the anchor may not include them.
         self.orders_count_until_s = NEVER_S
         self.proof_s = NEVER_S
         self.valid_after_s = NEVER_S
-        self.invalid_reason: str | None = None
         self.suspicion: Suspicion | None = None
 
     def tracks_holds(self, line: Line) -> bool:
         """Whether every change of what our orders hold is known since the line's anchor."""
-        return self.pushes_holds or (self.orders_stated and line.has_base)
+        return self.pushes_holds or (self.orders_stated and line.is_tracked)
 
     def is_streamed(self, line: Line) -> bool:
         """Whether the stream's word on this line stands, uncontradicted."""
@@ -111,11 +111,8 @@ def _judge(
     suspicion = standing.suspicion
     if suspicion is not None and suspicion.doubts(asset):
         return stale, as_of_s, suspicion.reason
-    confirmed_s = min(line.total_s, line.anchor_s)
-    if confirmed_s < line.valid_after_s:
+    if not (line.total_counts and line.anchor_counts):
         return stale, as_of_s, line.invalid_reason
-    if confirmed_s < standing.valid_after_s:
-        return stale, as_of_s, standing.invalid_reason
     if line.available is None:
         return stale, as_of_s, "unanchored"
     if now_s - line.anchor_s > settings.anchor_max_age_s:
@@ -179,5 +176,6 @@ def _spendable(
             risen = ZERO if holds is None else holds.risen_since(dispute.as_of_s)
             theirs = min(theirs, subtract(stated.available, risen))
         least = min(least, add(theirs, dispute.debits))
+    least = add(least, line.late_debits)
     least = subtract(least, add(reserved, settings.floors.get(asset, ZERO)))
     return least if least > ZERO else ZERO
