@@ -426,8 +426,9 @@ async def test_a_closed_store_refuses_everything(maker: StoreMaker) -> None:
     await store.close()
 
     assert (store.status().is_ok, store.status().reason) == (False, "closed")
+    receipt = store.append([money("USD", "2")])
     with pytest.raises(ClosedError):
-        await store.append([money("USD", "2")])
+        await receipt
     with pytest.raises(ClosedError):
         await store.latest()
     with pytest.raises(ClosedError):

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.core.events import Event
 from holdfast.errors import StoreCorruptError, StoreError, StoreVersionError
 from holdfast.store.sqlite import SqliteStore, quarantine
 from holdfast.store.sqlite.schema import APPLICATION_ID
-from tests.store.conftest import Mark, OpenStore
+from tests.store.conftest import Mark, OpenStore, names
 from tests.store.rows import DAY_US, NOON_US, money, seqs, totals
 
 SIDES = ("", "-wal", "-shm")
@@ -326,6 +327,35 @@ async def test_a_log_cut_anywhere_gives_the_rows_of_some_commit_and_nothing_in_b
         await missing.close()
 
 
+async def test_a_checkpoint_cut_short_anywhere_loses_nothing(open_store: OpenStore, path: Path, tmp_path: Path) -> None:
+    """Some pages of the file are new, some old, the last perhaps half; the log has them all."""
+    store = await open_store(writer="inline")
+    for number in range(1, 200):
+        await store.append([money(f"A{number % 9}", str(number))] * 3)
+    truth = await store.history(limit=1_000)
+    log, before = Path(f"{path}-wal").read_bytes(), path.read_bytes()
+    await store.close()
+    after = path.read_bytes()
+    pages = [after[start : start + 4096] for start in range(0, len(after), 4096)]
+    assert len(pages) > 10
+    rng = random.Random(3)
+
+    for index in range(15):
+        reached = rng.randrange(len(pages) + 1)
+        mixed = bytearray(before.ljust(reached * 4096, b"\0"))
+        for page in range(reached):
+            if rng.random() < 0.7 or page * 4096 >= len(before):
+                mixed[page * 4096 : (page + 1) * 4096] = pages[page]
+        target = tmp_path / f"cut{index}.db"
+        target.write_bytes(bytes(mixed) + b"\xa5" * rng.choice([0, 0, 512]))
+        Path(f"{target}-wal").write_bytes(log)
+
+        left = await open_store(target, writer="inline", journal_mark=Mark(len(truth)))
+        assert await left.history(limit=1_000) == truth
+        assert left.halted is None
+        await left.close()
+
+
 async def test_a_flipped_bit_in_the_log_never_invents_a_row(open_store: OpenStore, path: Path, tmp_path: Path) -> None:
     store = await open_store(writer="inline")
     for number in range(1, 21):
@@ -362,7 +392,7 @@ async def test_a_flipped_bit_in_the_log_never_invents_a_row(open_store: OpenStor
 
 
 async def test_a_damaged_store_is_moved_aside_only_when_told_to_and_the_new_one_is_halted(
-    open_store: OpenStore, path: Path, mark: Mark
+    open_store: OpenStore, path: Path, mark: Mark, events: list[Event]
 ) -> None:
     store = await open_store(journal_mark=mark)
     await store.append([money("USD", "1")] * 7)
@@ -380,6 +410,7 @@ async def test_a_damaged_store_is_moved_aside_only_when_told_to_and_the_new_one_
     why = json.loads(store.halted or "{}")
     assert (why["reason"], why["kept_as"], why["mark"]) == ("started_anew", aside.name, 7)
     assert store.status().halted == "started_anew"
+    assert names(events) == ["store.restored"]
     # No number that was ever given is given again.
     assert await store.append([money("USD", "2")]) == 8
 

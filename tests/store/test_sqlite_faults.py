@@ -24,6 +24,7 @@ from holdfast.errors import (
     StoreReadOnlyError,
 )
 from holdfast.store.sqlite import SqliteStore
+from holdfast.store.sqlite.writer import Report
 from tests.store.conftest import Mark, OpenStore, names
 from tests.store.disks import Disk
 from tests.store.rows import confirmation, money, notice, seqs, totals
@@ -599,6 +600,24 @@ async def test_closing_writes_what_is_queued_and_leaves_one_file(
     assert mark.is_closed
     assert mark.value == 20
     assert len(await (await open_store()).history()) == 20
+
+
+async def test_a_bug_in_the_writer_ends_in_errors_and_not_in_silence(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await open_store()
+
+    def break_down(engine: object, works: list[object]) -> Report:
+        monkeypatch.undo()
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("holdfast.store.sqlite.writer.perform", break_down)
+
+    for total in ("1", "2"):
+        async with asyncio.timeout(10):
+            with pytest.raises(StoreError, match="a bug"):
+                await store.append([money("USD", total)])
+    assert not store.status().is_ok
 
 
 async def test_a_store_in_memory_needs_the_inline_writer(open_store: OpenStore) -> None:

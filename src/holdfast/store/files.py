@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import stat
 from datetime import UTC, datetime
@@ -50,7 +51,11 @@ def sync_file(path: Path) -> None:
     """Ask the disk to hold the file; only for files that are not open as a database."""
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
+        full = getattr(fcntl, "F_FULLFSYNC", None)
+        if full is not None:  # macOS: fsync alone leaves the bytes in the drive's own cache.
+            fcntl.fcntl(fd, full)
+        else:
+            os.fsync(fd)
     finally:
         os.close(fd)
 

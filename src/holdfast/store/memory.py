@@ -45,6 +45,8 @@ class MemoryStore:
     def append(self, rows: Sequence[JournalRow]) -> Awaitable[int]:
         """Keep rows at once; see ``Store.append``."""
         receipt: Receipt[int] = Receipt()
+        if self._reason == "closed":
+            return receipt.fail(lambda: ClosedError("the store is closed"))
         refused = self._refusal()
         if refused is not None:
             return receipt.fail(lambda: refused)

@@ -61,7 +61,7 @@ class Engine:
         fault: Why writes are not accepted, or None.
         last_seq: The last sequence number known to be durable.
         halted: JSON text of the fact that says why the account is halted, or None.
-        was_restored: Whether opening found an older copy than what was already acted on.
+        became_halted: Whether opening found less than what was already acted on: an older copy, or nothing at all.
         refused: How many commits were refused because a row could not be kept by any store.
         generation: Rises with each connection; whoever reads beside the engine opens anew when it has risen.
     """
@@ -80,7 +80,7 @@ class Engine:
         self.fault: Fault | None = None
         self.last_seq = 0
         self.halted: str | None = None
-        self.was_restored = False
+        self.became_halted = False
         self.refused = 0
         self.generation = 0
 
@@ -214,8 +214,8 @@ class Engine:
         halted = started_anew
         if halted is None and mark is not None and last_seq < mark:
             halted = {"reason": "restored_old_copy"}
-            self.was_restored = True
         if halted is not None:
+            self.became_halted = True
             halted |= {"wall_us": self._settings.wall_us(), "last_seq": last_seq, "mark": mark}
             self._journal.halt_beyond(mark or 0, halted=json.dumps(halted))
         if self._settings.mark is not None and (mark or 0) < self._journal.last_seq:

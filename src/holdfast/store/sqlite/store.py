@@ -150,7 +150,7 @@ class SqliteStore:
         except BaseException:
             await store.close()
             raise
-        if engine.was_restored:
+        if engine.became_halted:
             store._emit(event("store.restored", broker=broker))
         return store
 
@@ -166,8 +166,11 @@ class SqliteStore:
             StoreReadOnlyError: On awaiting: the file cannot be written; nothing was kept.
             StoreCorruptError: On awaiting: the file is damaged, deleted or replaced.
             StoreError: On awaiting: anything else; after an I/O error the rows may turn out to have been kept.
-            ClosedError: At once: closed, another event loop, or a forked child.
+            ClosedError: On awaiting: closed. At once: another event loop, or a forked child.
         """
+        if self._is_closed and not self._is_forked:
+            # Whoever is still told of something while all is being closed shall not fail for it.
+            return Receipt[int]().fail(self._closed)
         return self._put(Work(rows=rows))
 
     async def latest(self) -> list[JournalRow]:
@@ -344,11 +347,14 @@ class SqliteStore:
         elif fault is None and before is not None:
             self._emit(event("store.recovered", broker=self._broker))
 
+    def _closed(self) -> ClosedError:
+        return ClosedError(f"the store {self._settings.path} is closed")
+
     def _check_usable(self) -> None:
         if self._is_forked:
             raise ClosedError(f"the store {self._settings.path} was opened by a parent process; open it anew")
         if self._is_closed:
-            raise ClosedError(f"the store {self._settings.path} is closed")
+            raise self._closed()
         try:
             loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple, Protocol
 
+from holdfast.errors import StoreError
 from holdfast.store.receipts import Receipt
 from holdfast.store.sqlite.backlog import Backlog, Work
 from holdfast.store.sqlite.engine import Engine
@@ -115,6 +116,8 @@ class ThreadWriter:
         self._on_report = on_report
         self._backlog = Backlog(max_rows=max_rows)
         self._loop = asyncio.get_running_loop()
+        self._is_tidy = True
+        self._taken: list[Work] = []
         # A daemon: what was acknowledged is durable, so a process that forgot to close may end.
         self._thread = threading.Thread(target=self._serve, name="holdfast-store-writer", daemon=True)
         self._thread.start()
@@ -130,22 +133,31 @@ class ThreadWriter:
         self._thread.join()
 
     def _serve(self) -> None:
+        while not self._engine.is_closed:
+            try:
+                self._turn()
+            except Exception as error:
+                # A bug of ours. Were the thread to die of it, every row would wait for ever.
+                fault = Fault("corrupt", StoreError, f"the writer failed: {error!r}", is_lost=True)
+                self._engine.condemn(fault)
+                outcomes = [(work.receipt, None, fault.error) for work in self._taken]
+                self._report(perform(self._engine, [])._replace(outcomes=outcomes))
+
+    def _turn(self) -> None:
         engine = self._engine
-        is_tidy = True
-        while not engine.is_closed:
-            before = engine.fault
-            wait_s = _RETRY_S if before is not None else None if is_tidy else _IDLE_S
-            works = self._backlog.take(max_rows=_ROWS_PER_COMMIT, wait_s=wait_s)
-            if works:
-                is_tidy = False
-                self._report(perform(engine, works))
-            elif before is None:
-                engine.tidy()
-                is_tidy = True
-            else:
-                engine.recover()
-                if engine.fault is None or engine.fault.reason != before.reason:
-                    self._report(perform(engine, []))
+        before = engine.fault
+        wait_s = _RETRY_S if before is not None else None if self._is_tidy else _IDLE_S
+        self._taken = works = self._backlog.take(max_rows=_ROWS_PER_COMMIT, wait_s=wait_s)
+        if works:
+            self._is_tidy = False
+            self._report(perform(engine, works))
+        elif before is None:
+            engine.tidy()
+            self._is_tidy = True
+        else:
+            engine.recover()
+            if engine.fault is None or engine.fault.reason != before.reason:
+                self._report(perform(engine, []))
 
     def _report(self, report: Report) -> None:
         try:
