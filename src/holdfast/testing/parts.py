@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 from collections.abc import Callable
 
 from holdfast.config import BrokerConfig, Config
@@ -61,6 +62,7 @@ def memory_parts(
     owners: MemoryOwners | None = None,
     lanes: dict[str, MemoryLane] | None = None,
     store_path: str | os.PathLike[str] = ":memory:",
+    connection_class: type[sqlite3.Connection] = sqlite3.Connection,
     seed: int = 0,
 ) -> Parts:
     """
@@ -75,6 +77,7 @@ def memory_parts(
         owners: Shared between desks that compete for accounts.
         lanes: Where lanes are kept by fingerprint; pass it again to go on with the same marks.
         store_path: A file keeps the journal beyond a desk; ``":memory:"`` forgets it.
+        connection_class: Opens the store's connections: the place for a disk that fails.
         seed: Draws every jitter.
     """
     kept_lanes = {} if lanes is None else lanes
@@ -89,7 +92,14 @@ def memory_parts(
         return kept_lanes.setdefault(credential.fingerprint, MemoryLane(clock))
 
     async def store(broker: BrokerConfig, emit: Emit) -> SqliteStore:
-        return await SqliteStore.open(store_path, wall_us=clock.wall_us, writer="inline", emit=emit, broker=broker.name)
+        return await SqliteStore.open(
+            store_path,
+            wall_us=clock.wall_us,
+            writer="inline",
+            emit=emit,
+            broker=broker.name,
+            connection_class=connection_class,
+        )
 
     def connections(ws_url: str, rules: StreamRules) -> ConnectionBudget:
         if ws_url not in budgets:

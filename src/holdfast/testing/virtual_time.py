@@ -263,12 +263,15 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: object, func: Callable[..., T], *args: Any
     ) -> asyncio.Future[T]:
-        """Run *func* now, in this thread; it takes no virtual time."""
+        """Run *func* now, in this thread but as if in another: no loop runs around it. It takes no virtual time."""
         future: asyncio.Future[T] = self.create_future()
+        asyncio._set_running_loop(None)
         try:
             future.set_result(func(*args))
         except Exception as error:
             future.set_exception(error)
+        finally:
+            asyncio._set_running_loop(self)
         return future
 
     def close(self) -> None:

@@ -1,0 +1,35 @@
+"""Every example runs as a reader would run it, against a simulator it starts itself, and says what is expected."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+SAYS = {
+    "blocking_bot.py": r"yes: 10000\.0000 USD may be spent\nno: 1000\.0000 USD may be spent, 2500 are wanted\n",
+    "explain_a_figure.py": r"(?s)asked BalanceEx, .*USD at kraken-master is live.*deposit.*did you mean USD",
+    "subscribe.py": r"(?s)delta of BTC.*stream\.lost.*meanwhile BTC is (stale|fresh).*and now it is (live|fresh)",
+    "watch_balances.py": r"(?s)USD: 10000\.0 of which 10000\.0000 may be spent \(live,.*USD: 10250\.0 of which",
+}
+"""Each example, and a pattern of what it prints."""
+
+
+def test_every_example_is_run() -> None:
+    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == sorted(SAYS)
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("name", SAYS)
+def test_example_says_what_it_promises(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLES / name], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(SAYS[name], done.stdout), done.stdout
