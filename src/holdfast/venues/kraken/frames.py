@@ -253,7 +253,7 @@ class Wallets:
                 kind=row.type,
                 ref=row.ref_id,
                 entry=row.ledger_id,
-                venue_time_s=None if row.timestamp is None else row.timestamp.timestamp(),
+                venue_time_s=_time_s(row.timestamp),
                 as_of_s=as_of_s,
             )
             if delta is not None:
@@ -297,6 +297,14 @@ class Wallets:
             entry=entry,
             venue_time_s=venue_time_s,
         )
+
+
+def _time_s(text: str | None) -> float | None:
+    """A time that decides nothing; None where it is none we can read."""
+    try:
+        return msgspec.convert(text, wire.Moment).timestamp()
+    except msgspec.ValidationError:
+        return None
 
 
 def _is_counted(wallet_type: str, wallet_id: str) -> bool:

@@ -12,11 +12,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""An RFC 3339 time, which always states its offset."""
 
 
 class Envelope(msgspec.Struct, Generic[T], kw_only=True):
@@ -285,7 +288,7 @@ class BalancesUpdateRow(msgspec.Struct, kw_only=True):
     category: str = ""
     ledger_id: str | None = None
     ref_id: str | None = None
-    timestamp: datetime | None = None
+    timestamp: str | None = None
     user: str | None = None
 
 
@@ -301,7 +304,7 @@ class FastBalancesUpdateRow(msgspec.Struct, kw_only=True, gc=False):
     type: str
     ledger_id: str
     ref_id: str
-    timestamp: datetime
+    timestamp: Moment
     category: str
     asset_class: str
     subtype: str | None = None
