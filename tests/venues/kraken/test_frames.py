@@ -345,7 +345,7 @@ def changed(orders: Executions, frame: bytes) -> list[OrderChange]:
     return orders.changed(rows(frame), as_of_s=5.0)
 
 
-NEW = {
+NEW: dict[str, Any] = {
     "exec_type": "pending_new",
     "order_status": "pending_new",
     "symbol": "BTC/USD",

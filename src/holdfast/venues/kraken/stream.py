@@ -402,6 +402,8 @@ class _Session:
                 self._channel_frame(channel, decoded, now_s=now_s)
             elif decoded.channel == "status":
                 self._status(decoded, now_s=now_s)
+            elif decoded.channel is None and decoded.success is None and decoded.error is None:
+                raise PayloadError("a frame that names neither a channel nor a method")
         except PayloadError as error:
             self._unbelieved(channel, sequence, error)
 
