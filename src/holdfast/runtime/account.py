@@ -67,6 +67,8 @@ class Account:
         self.on_moment: Callable[[float], None] = _ignore
         self.on_halt: Callable[[], None] = _ignore
         self._listeners = tuple(listeners)
+        for each in listeners:
+            each.on_first.append(self._note_states)
         self._waiters: list[asyncio.Future[None]] = []
         self._shown_states: dict[AssetCode, BalanceState] = {}
         self._stream_state = life.state if life is not None else None
@@ -375,12 +377,16 @@ class Account:
                 assets = tuple(dict.fromkeys(change.asset for change in changes))
                 listeners.tell(BalancesChanged(broker=self.name, kind=changes[0].kind, assets=assets))
 
+    def _note_states(self) -> None:
+        balances = self.ledger.balances(now_s=self.clock.now_s())
+        self._shown_states = {code: each.state for code, each in balances.items()}
+
     def tell_states(self) -> None:
         """Tell of figures whose state moved without the figure moving. Costs nothing while nobody listens."""
         if all(listeners.is_empty for listeners in self._listeners):
             return
-        balances = self.ledger.balances(now_s=self.clock.now_s())
-        before, self._shown_states = self._shown_states, {code: each.state for code, each in balances.items()}
+        before = self._shown_states
+        self._note_states()
         moved = tuple(code for code, state in self._shown_states.items() if before.get(code, state) is not state)
         if moved:
             for listeners in self._listeners:

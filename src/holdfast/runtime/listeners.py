@@ -93,9 +93,16 @@ class Changes:
 
 
 class Listeners:
-    """The callbacks and iterators of one broker."""
+    """
+    The callbacks and iterators of one broker, or of a desk.
+
+    Attributes:
+        is_empty: True while nobody listens: what is only for listeners need not be made.
+        on_first: Called when somebody listens again after nobody did.
+    """
 
     def __init__(self) -> None:
+        self.on_first: list[Callable[[], None]] = []
         # Replaced, never changed: a callback may leave, or bring another, while the list is being called.
         self._callbacks: dict[object, Callable[[BalancesChanged], object]] = {}
         # Weak: a reader that leaves its loop early is forgotten with its iterator.
@@ -105,8 +112,8 @@ class Listeners:
     def subscribe(self, callback: Callable[[BalancesChanged], object]) -> Subscription:
         """Call *callback* with every change from now on. Never suspends."""
         place = object()  # The same function may be subscribed twice, and left once.
+        self._begin()
         self._callbacks = {**self._callbacks, place: callback}
-        self.is_empty = False
 
         def leave() -> None:
             self._callbacks = {key: kept for key, kept in self._callbacks.items() if key is not place}
@@ -117,9 +124,15 @@ class Listeners:
     def iterate(self, *, limit: int) -> Changes:
         """An iterator over every change from now on. Never suspends."""
         changes = Changes(limit=limit)
+        self._begin()
         self._iterators.add(changes)
-        self.is_empty = False
         return changes
+
+    def _begin(self) -> None:
+        if self.is_empty:
+            for prepare in self.on_first:
+                prepare()
+            self.is_empty = False
 
     def tell(self, change: BalancesChanged) -> None:
         """Hand *change* to everyone. Never suspends, never raises."""
@@ -133,6 +146,8 @@ class Listeners:
                 )
         for changes in tuple(self._iterators):
             changes.put(change)
+        if not self._callbacks and not self._iterators:
+            self.is_empty = True
 
     def close(self) -> None:
         """End every iterator and forget every callback."""

@@ -194,4 +194,5 @@ class Reader:
         if account.life is not None:
             account.life.read_ended(ok=True, now_s=now_s)
         account.note_stream(now_s)
+        account.tell_states()
         account.wake()
