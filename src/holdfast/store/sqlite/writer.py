@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from holdfast.errors import StoreError
@@ -27,10 +27,14 @@ _IDLE_S: Final = 2.0
 _RETRY_S: Final = 1.0
 
 
+Outcome = tuple[Receipt[Any], Any, Callable[[], Exception] | None]
+"""A receipt, and what it is told: a value, or what makes the error for each who waits."""
+
+
 class Report(NamedTuple):
     """What became of some works, and how the store stands after them."""
 
-    outcomes: list[tuple[Receipt[Any], Any, Callable[[], Exception] | None]]
+    outcomes: Sequence[Outcome]
     fault: Fault | None
     last_seq: int
     halted: str | None
@@ -52,7 +56,7 @@ class Writer(Protocol):
 
 def perform(engine: Engine, works: list[Work]) -> Report:
     """Do works in order: rows and facts between two jobs share one transaction."""
-    outcomes: list[tuple[Receipt[Any], Any, Callable[[], Exception] | None]] = []
+    outcomes: list[Outcome] = []
     for group in _groups(works):
         outcomes += _outcomes(engine, group)
     return Report(outcomes, engine.fault, engine.last_seq, engine.halted, engine.generation, engine.refused)
@@ -72,7 +76,7 @@ def _groups(works: list[Work]) -> Iterator[list[Work]]:
         yield group
 
 
-def _outcomes(engine: Engine, group: list[Work]) -> list[tuple[Receipt[Any], Any, Callable[[], Exception] | None]]:
+def _outcomes(engine: Engine, group: list[Work]) -> list[Outcome]:
     job = group[0].job
     try:
         if job is not None:
