@@ -147,7 +147,13 @@ class KrakenExchange:
             account = self.open_account(name)
             for row, amount in start.rows.items():
                 if Decimal(amount):
-                    self.post(account, [Posting(row=row, amount=Decimal(amount), kind="deposit")])
+                    # Before all time: what an account begins with is older than any lag.
+                    account.ledger.post(
+                        [Posting(row=row, amount=Decimal(amount), kind="deposit")],
+                        ref=self.new_id("R"),
+                        at_us=opened_us,
+                        now_s=float("-inf"),
+                    )
                 else:
                     account.ledger.touch(row)
             account.credit.update({asset: Decimal(amount) for asset, amount in start.credit.items()})

@@ -7,6 +7,7 @@ are asked for at the one place where they act; nothing here acts by itself.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -84,8 +85,8 @@ class Impairments:
         return fault
 
     def lagging_s(self, kind: str) -> float | None:
-        """The moment a lagging reader sees now, where one lags: never before the fault began."""
+        """The moment a lagging reader sees now, where one lags: never earlier than right before the fault began."""
         fault = self.applies(kind)
         if fault is None:
             return None
-        return max(fault.since_s, self._clock.now_s() - float(fault.fields["by_s"]))
+        return max(math.nextafter(fault.since_s, -math.inf), self._clock.now_s() - float(fault.fields["by_s"]))

@@ -103,7 +103,7 @@ class Listing:
             self._asset_names[asset.id] = asset
         self._pair_names: dict[str, ListedPair] = {}
         for pair in pairs:
-            for name in (pair.key, pair.altname, pair.wsname):
+            for name in (pair.key, pair.altname, pair.wsname, pair.symbol):
                 self._pair_names[name] = pair
 
     def asset(self, name: str) -> ListedAsset | None:
@@ -111,7 +111,7 @@ class Listing:
         return self._asset_names.get(name)
 
     def pair(self, name: str) -> ListedPair | None:
-        """The pair of this key, altname or slash form, as REST calls take it."""
+        """The pair of this key, altname or either slash form, as REST calls take it."""
         return self._pair_names.get(name)
 
     def rows_of(self, code: AssetCode) -> list[ListedAsset]:

@@ -38,6 +38,7 @@ class KrakenSimSettings(msgspec.Struct, frozen=True, kw_only=True):
     does_attempt_restart_lockout: bool = True
 
     # Rate limits
+    are_calls_counted: bool = True  # False: no counter of REST or the engine ever refuses anything.
     tier: Literal["starter", "intermediate", "pro"] = "pro"
     do_refused_calls_count: bool = False
     query_ledgers_cost: Literal[1, 2] = 1

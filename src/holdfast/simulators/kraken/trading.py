@@ -308,6 +308,8 @@ class OrderEntry:
                 self._counters[account, symbol] = counter
 
     def _count(self, account: Account, pair: ListedPair, cost: float) -> None:
+        if not self._exchange.settings.are_calls_counted:
+            return
         tier = self._exchange.tier
         counter = self._counters.setdefault((account.name, pair.code), Counter())
         if not counter.add(
