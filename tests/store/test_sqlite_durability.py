@@ -8,6 +8,7 @@ import random
 import sqlite3
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -210,3 +211,43 @@ async def test_a_process_killed_while_making_a_store_leaves_none(open_store: Ope
 
 def test_shipped_migrations_are_numbered_without_a_hole() -> None:
     assert [migration.number for migration in shipped_migrations()] == [1]
+
+
+async def test_a_store_of_version_1_is_read_by_every_later_version(open_store: OpenStore, path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.executescript((Path(__file__).parent / "fixtures" / "store_v1.sql").read_text("utf-8"))
+    connection.close()
+
+    store = await open_store()
+
+    assert totals(await store.latest()) == [("BTC", "0.000000000000000001"), ("ETH", "2"), ("USD", "1400.25")]
+    rows = await store.history()
+    assert [(row.seq, row.kind, row.asset, row.total, row.is_money) for row in rows] == [
+        (1, "delta", "USD", "1500.25", True),
+        (2, "delta", "BTC", "0.000000000000000001", True),
+        (3, "notice", None, None, False),
+        (4, "delta", "USD", "1400.25", True),
+        (5, "snapshot", "ETH", "2", False),
+    ]
+    assert rows[3].cause == '{"ref":"TXYZ"}'
+    assert await store.fact("account") == '{"id":"AA1"}'
+    assert await store.append([money("USD", "1")]) == 6
+
+
+async def test_whatever_writes_syncs_fully_and_keeps_a_log(open_store: OpenStore) -> None:
+    """A power loss cannot be played here; that SQLite was told to expect one can be seen."""
+    opened: list[sqlite3.Connection] = []
+
+    class Seen(sqlite3.Connection):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            opened.append(self)
+
+    store = await open_store(connection_class=Seen)
+    await store.append([money("USD", "1")])
+    (writing,) = opened
+
+    assert writing.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert writing.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert writing.execute("PRAGMA fullfsync").fetchone() == (1,)
+    assert writing.execute("PRAGMA checkpoint_fullfsync").fetchone() == (1,)
