@@ -33,7 +33,7 @@ def holding(asset: str, text: str) -> Holding:
     return Holding(asset=asset, total=Decimal(total), held=Decimal(held), available=Decimal(available))
 
 
-def rest(as_of_s: float, *, read: str = "BalanceEx", omits: Sequence[str] = (), **totals: str) -> Snapshot:
+def rest(as_of_s: float, /, *, read: str = "BalanceEx", omits: tuple[str, ...] = (), **totals: str) -> Snapshot:
     """A complete REST answer; ``BalanceEx`` states holds, a bare total meaning that all of it is available."""
     holds = read == "BalanceEx"
     texts = {asset: text if " " in text or not holds else f"{text} 0 {text}" for asset, text in totals.items()}
@@ -149,10 +149,13 @@ class Account:
 
     # Statements
 
-    def read(self, *, read: str = "BalanceEx", asked_s: float | None = None, **totals: str) -> Outcome:
-        """A REST answer, asked for just now unless *asked_s* says when."""
-        as_of_s = self.now_s if asked_s is None else asked_s
-        return self.ledger.state_snapshot(rest(as_of_s, read=read, **totals), now_s=self.now_s)
+    def read(self, *, read: str = "BalanceEx", **totals: str) -> Outcome:
+        """A REST answer to what was asked just now."""
+        return self.read_late(self.now_s, read=read, **totals)
+
+    def read_late(self, asked_s: float, /, *, read: str = "BalanceEx", **totals: str) -> Outcome:
+        """A REST answer to what was asked at *asked_s*."""
+        return self.ledger.state_snapshot(rest(asked_s, read=read, **totals), now_s=self.now_s)
 
     def push(self, **totals: str) -> Outcome:
         """The balances channel's snapshot."""
@@ -201,9 +204,12 @@ class Account:
         return self.ledger.balance(asset, now_s=self.now_s)
 
     def figures(self, asset: str) -> str:
-        """Total, held and available as text, ``?`` where unknown."""
+        """Total, held and available as text without idle zeros, ``?`` where unknown."""
         balance = self[asset]
-        shown = ("?" if each is None else f"{each:f}" for each in (balance.total, balance.held, balance.available))
+        shown = (
+            "?" if each is None else f"{each.normalize():f}"
+            for each in (balance.total, balance.held, balance.available)
+        )
         return " ".join(shown)
 
     def label(self, asset: str) -> str:

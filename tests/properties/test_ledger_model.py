@@ -313,6 +313,11 @@ class Model:
                 if want.kind is WantKind.READ_BALANCES and want.not_before_s <= self.now_s:
                     read = "Balance" if want.other_than == "BalanceEx" else "BalanceEx"
                     self._take(self._answer(read, self.now_s, self.venue.truth))
+                elif want.kind is WantKind.RESUBSCRIBE and want.channel is not None:
+                    self.ledger.await_snapshot(want.channel, now_s=self.now_s)
+                    self._restate(want.channel)
+                elif want.kind is WantKind.READ_ORDERS:
+                    self.read_orders(dice)
             self.wait(1.0)
         truth = self.venue.truth
         for asset in ASSETS:

@@ -55,6 +55,13 @@ class Book:
             line = self.lines[asset] = self.others.twin(asset)
         return line
 
+    def open_lines(self, snapshot: Snapshot) -> None:
+        """A line for every asset that a statement names, and for those it cannot speak of: they are not the others."""
+        for asset in snapshot.holdings:
+            self.line(asset)
+        for asset in snapshot.omits:
+            self.line(asset)
+
     def peek(self, asset: AssetCode) -> Line:
         """The asset's own line, or that of all others."""
         return self.lines.get(asset, self.others)

@@ -110,21 +110,18 @@ class Ledger:
         standing = book.standing
         if not standing.is_stated:
             return self._refused("balances", "before_snapshot")
-        if len(deltas) == 1 and standing.is_accepted and standing.suspicion is None:
-            # The common frame, without the detours: the same steps as in ``pushes``, at a third of the cost.
+        if len(deltas) == 1 and standing.is_accepted and standing.suspicion is None and not book.legs.pending:
+            # The common frame, without the detours that ``pushes`` makes for the others.
             delta = deltas[0]
             line = book.lines.get(delta.asset)
             if (
                 line is not None
-                and line.is_plain()
-                and delta.total is None
                 and not delta.has_other_leg
-                and not book.legs.pending
+                and delta.total is None
+                and line.is_plain()
                 and pushes.ANCHOR_WANT in book.wants
             ):
-                line.push(delta.change, now_s)
-                line.move(delta.change, as_of_s=delta.as_of_s, is_proven=False)
-                return Outcome(changes=(line.change_by(delta),))
+                return Outcome(changes=(line.follow(delta, now_s),))
         draft = Draft()
         pushes.move(book, deltas, now_s=now_s, draft=draft)
         if standing.suspicion is not None:
@@ -333,6 +330,8 @@ class Ledger:
 
         def is_explained(asset: AssetCode, total: Decimal) -> bool:
             line = book.peek(asset)
+            if is_rest and line.rest_s > snapshot.as_of_s:
+                return True  # Asked before what is known of this asset: it will not be applied to it.
             if line.explained_s >= line.total_s - lag_s and line.explained_s != NEVER_S:
                 return True
             if not is_rest:

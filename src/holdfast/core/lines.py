@@ -166,12 +166,39 @@ class Line:
         self.total = add(self.total, change)
         if self.available is not None:
             self.available = add(self.available, change)
-            if not is_proven and change > ZERO:
-                self.unproven = add(self.unproven, change)
+        if not is_proven and change > ZERO:
+            self.unproven = add(self.unproven, change)
         if self.dispute is not None and change < ZERO:
             self.dispute.debits = add(self.dispute.debits, change)
         self.total_s = as_of_s
         self.source = Source.STREAM
+
+    def follow(self, delta: Delta, now_s: float) -> Change:
+        """What ``push``, ``move`` and ``change_by`` do for a plain line of whose events none waits, in one step."""
+        change, raw, available = delta.change, self.raw, self.available
+        assert raw is not None
+        self.trail.supersede(raw, now_s)
+        self.moved_s = now_s
+        total = self.total = self.raw = add(raw, change)
+        if available is not None:
+            available = self.available = add(available, change)
+        if change > ZERO:
+            self.unproven = add(self.unproven, change)
+        self.total_s = delta.as_of_s
+        source = self.source = Source.STREAM
+        return Change(
+            asset=self.asset,
+            kind="delta",
+            total=total,
+            held=self.held,
+            available=available,
+            source=Source.DERIVED if self.is_derived else source,
+            as_of_s=delta.as_of_s,
+            is_money=True,
+            cause=delta.kind,
+            ref=delta.ref,
+            entry=delta.entry,
+        )
 
     def carry(self, change: Decimal) -> None:
         """Our orders hold *change* more than before; what the anchor never held is not given back."""

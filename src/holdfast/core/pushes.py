@@ -53,8 +53,7 @@ def restate_stream(book: Book, snapshot: Snapshot, *, now_s: float, draft: Draft
     standing.pushes_holds = snapshot.states_holds
     standing.proof_s = max(standing.proof_s, now_s)
     book.drop_wants(WantKind.RESUBSCRIBE, Channel.BALANCES)
-    for asset in snapshot.holdings:
-        book.line(asset)
+    book.open_lines(snapshot)
     for line in book.every_line():
         stated = snapshot.holdings.get(line.asset)
         if stated is None and line.asset in snapshot.omits:

@@ -27,8 +27,7 @@ def take_rest(book: Book, snapshot: Snapshot, *, now_s: float, draft: Draft) -> 
     """Apply a complete REST statement that is believed: what it does not name is zero."""
     book.rest_s = max(book.rest_s, snapshot.as_of_s)
     book.rest_answered(snapshot)
-    for asset in snapshot.holdings:
-        book.line(asset)
+    book.open_lines(snapshot)
     for line in book.every_line():
         stated = snapshot.holdings.get(line.asset)
         if stated is None:
@@ -170,7 +169,8 @@ def take_anchor(
     if line.pending_release or line.pending_unknown:
         _clear_overdue(book, line, as_of_s, is_included=base is not None and base.is_current and base.fits, now_s=now_s)
     since_s = as_of_s - settings.rest_lag_s
-    was_s = line.trail.last_had(stated.total, since_s=since_s) if is_rest and line.raw is not None else None
+    was_s = line.trail.last_had(stated.total, since_s=since_s) if is_rest else None
+    is_ambiguous = was_s is not None
     if base is not None and not base.is_certain:
         was_s = max(base.since_s, NEVER_S if was_s is None else was_s)
     if was_s is not None and is_rest:
@@ -183,7 +183,7 @@ def take_anchor(
         base=base,
         holds=add(known, line.pending_release),
         is_tracked=base is not None and as_of_s >= standing.stated_since_s,
-        is_ambiguous=was_s is not None,
+        is_ambiguous=is_ambiguous,
         allowance=settings.hold_allowance,
         now_s=now_s,
     )

@@ -1,0 +1,284 @@
+"""Complete and partial statements: what is zero, what is unknown, what is older, what never moves a figure."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from holdfast.core.balances import BalanceState, Holding, Source
+from holdfast.core.ledger import LedgerSettings, WantKind
+from tests.core.statements import Account, delta, part, pushed, rest
+
+
+def test_nothing_stated_is_unknown_and_not_zero() -> None:
+    balance = Account()["USD"]
+
+    assert balance.state is BalanceState.UNKNOWN
+    assert (balance.total, balance.held, balance.available, balance.spendable, balance.age_s) == (None,) * 5
+    assert balance.reason == "never_stated"
+    assert Account().ledger.balances(now_s=0.0) == {}
+
+
+def test_first_complete_answer_makes_named_assets_fresh_and_all_others_proven_zero() -> None:
+    account = Account()
+
+    account.read(USD="1500.25 400 1100.25")
+
+    assert account.figures("USD") == "1500.25 400 1100.25"
+    assert account.label("USD") == "fresh"
+    assert account["USD"].source is Source.REST
+    assert account.figures("DOGE") == "0 0 0"
+    assert account.label("DOGE") == "fresh"
+    assert account.ledger.has_complete_picture()
+    assert list(account.ledger.balances(now_s=account.now_s)) == ["USD"]
+
+
+def test_partial_answer_says_nothing_about_other_assets() -> None:
+    account = Account()
+
+    account.ledger.state_partial(part(account.now_s, USD="10 0 10"), now_s=account.now_s)
+
+    assert account.figures("USD") == "10 0 10"
+    assert account.label("BTC") == "unknown never_stated"
+    assert not account.ledger.has_complete_picture()
+
+
+def test_partial_answer_touches_only_what_it_names() -> None:
+    account = Account()
+    account.read(USD="10", BTC="2")
+    account.wait(5.0)
+
+    outcome = account.ledger.state_partial(part(account.now_s, USD="12 0 12"), now_s=account.now_s)
+
+    assert [change.asset for change in outcome.changes] == ["USD"]
+    assert account.figures("USD") == "12 0 12"
+    assert account["USD"].age_s == 0.0
+    assert account["BTC"].age_s == 5.0
+
+
+def test_partial_zero_is_a_statement_and_is_applied() -> None:
+    account = Account()
+    account.read(USD="10", BTC="2")
+
+    account.ledger.state_partial(part(account.now_s, BTC="0 0 0"), now_s=account.now_s)
+
+    assert account.figures("BTC") == "0 0 0"
+    assert account.label("BTC") == "fresh"
+
+
+def test_genuine_zero_beside_other_money_is_applied_once_a_different_read_agrees() -> None:
+    account = Account()
+    account.read(USD="10", BTC="2")
+    account.wait(15.0)
+
+    assert account.read(USD="10").suspect == "suspect_vanished"
+    account.wait(1.0)
+    assert account.read(read="Balance", USD="10").confirmed == "suspect_vanished"
+
+    assert account.figures("BTC") == "0 0 0"
+    assert account.label("BTC") == "fresh"
+
+
+def test_answer_that_cannot_speak_of_an_asset_does_not_make_it_zero() -> None:
+    account = Account()
+    account.read(USD="10", DOT="5 0 0")
+
+    account.ledger.state_snapshot(pushed(account.now_s, omits=["DOT"], USD="10"), now_s=account.now_s)
+
+    assert account.figures("DOT") == "5 0 0"
+    assert (
+        account.ledger.state_snapshot(rest(account.now_s, omits=["DOT"], USD="10"), now_s=account.now_s).suspect is None
+    )
+    assert account.figures("DOT") == "5 0 0"
+
+
+def test_asset_the_stream_cannot_speak_of_is_fresh_by_rest_and_never_live() -> None:
+    account = Account()
+    account.push_orders()
+    account.ledger.state_snapshot(pushed(account.now_s, omits=["DOT"], USD="10"), now_s=account.now_s)
+    account.is_heard = True
+    account.read(USD="10", DOT="5 0 0")
+
+    assert account.label("USD") == "live"
+    assert account.label("DOT") == "fresh"
+    account.wait(31.0)
+    assert account.label("DOT") == "stale age"
+    account.move(delta("DOT", "-1", as_of_s=account.now_s))
+    assert account.figures("DOT") == "4 0 -1"
+
+
+def test_answer_asked_before_a_later_accepted_one_never_downgrades() -> None:
+    account = Account()
+    account.read(USD="10")
+    account.wait(3.0)
+    account.read(USD="7")
+    before = account.picture()
+
+    assert account.read_late(account.now_s - 2.0, USD="10").refused == "outdated"
+    assert account.picture() == before
+
+
+def test_older_answer_about_one_asset_never_downgrades_it() -> None:
+    account = Account()
+    account.read(USD="10", BTC="2")
+    account.wait(3.0)
+    account.ledger.state_partial(part(account.now_s, USD="7 0 7"), now_s=account.now_s)
+
+    account.read_late(account.now_s - 2.0, USD="10", BTC="3")
+
+    assert account.figures("USD") == "7 0 7"
+    assert account.figures("BTC") == "3 0 3"
+
+
+def test_refused_answer_changes_no_figure_and_no_age_and_is_counted() -> None:
+    account = Account()
+    account.read(USD="1500.25 400 1100.25", BTC="0.4")
+    account.wait(4.0)
+    before = account.picture()
+
+    for reason in ("truncated", "nan", "html", "truncated"):
+        account.ledger.refuse("BalanceEx", reason, now_s=account.now_s)
+
+    assert account.picture() == before
+    assert account.ledger.refusals["BalanceEx", "truncated"] == 2
+    assert account.ledger.refusals["BalanceEx", "html"] == 1
+
+
+def test_age_runs_from_the_request_and_is_worked_out_when_asked() -> None:
+    account = Account()
+    account.wait(2.0)
+    account.read_late(account.now_s - 1.5, USD="10")
+
+    assert account["USD"].age_s == 1.5
+    account.now_s += 28.5  # Nothing ticked: the loop was blocked.
+    assert account.label("USD") == "fresh"
+    account.now_s += 0.1
+    assert account.label("USD") == "stale age"
+    assert account.figures("USD") == "10 0 10"
+
+
+def test_age_is_never_negative_even_when_the_statement_is_from_the_future() -> None:
+    account = Account()
+    account.read_late(account.now_s + 3.0, USD="10")
+
+    assert account["USD"].age_s == 0.0
+
+
+def test_venue_without_balance_stream_is_fresh_at_best_and_its_stream_is_not_believed() -> None:
+    account = Account(pushes_balances=False)
+
+    assert account.push(USD="10").refused == "not_pushed"
+    account.read(USD="10")
+    assert account.label("USD") == "fresh"
+    assert account.move(delta("USD", "1")).refused == "before_snapshot"
+
+
+def test_restored_figures_are_stale_without_age_until_a_read_confirms_them() -> None:
+    account = Account()
+    kept = {"USD": Holding(asset="USD", total=Decimal("10"), held=Decimal("2"), available=Decimal("8"))}
+
+    outcome = account.ledger.restore(kept, now_s=account.now_s)
+
+    assert account.label("USD") == "stale restored"
+    assert account["USD"].age_s is None
+    assert account["USD"].source is None
+    assert account.figures("USD") == "10 2 8"
+    assert account.label("BTC") == "unknown never_stated"
+    assert [(change.kind, change.is_money) for change in outcome.changes] == [("restored", False)]
+
+    confirmed = account.read(USD="10 2 8")
+    assert account.label("USD") == "fresh"
+    assert [(change.kind, change.is_money) for change in confirmed.changes] == [("snapshot", False)]
+
+
+def test_restored_figures_never_replace_what_was_stated_since() -> None:
+    account = Account()
+    account.read(USD="10")
+
+    account.ledger.restore({"USD": Holding(asset="USD", total=Decimal("99"))}, now_s=account.now_s)
+
+    assert account.figures("USD") == "10 0 10"
+
+
+def test_only_new_figures_are_changes() -> None:
+    account = Account()
+
+    assert [change.asset for change in account.read(USD="10", BTC="2").changes] == ["USD", "BTC"]
+    account.wait(20.0)
+    assert account.read(USD="10", BTC="2").changes == ()
+    account.wait(20.0)
+    (change,) = account.read(USD="10", BTC="2.5").changes
+    assert (change.asset, change.total, change.kind, change.cause) == ("BTC", Decimal("2.5"), "snapshot", "BalanceEx")
+    assert change.is_money
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("10 12 0", "held_exceeds_total"), ("10 0 11", "available_exceeds_total"), ("-1 0 1", "available_exceeds_total")],
+)
+def test_contradictory_statement_is_shown_as_stated_recorded_and_never_spent(text: str, kind: str) -> None:
+    account = Account()
+
+    outcome = account.read(USD=text)
+
+    assert account.figures("USD") == text
+    assert account["USD"].spendable == 0
+    assert [found.kind for found in outcome.found] == [kind]
+    assert [standing.kind for standing in account.ledger.discrepancies] == [kind]
+
+    account.wait(1.0)
+    assert account.read(USD=text).found == ()
+    account.wait(1.0)
+    assert [(ended.kind, ended.how) for ended in account.read(USD="10").resolved] == [(kind, "restated")]
+    assert account["USD"].spendable == 10
+    assert account.ledger.discrepancies == ()
+
+
+def test_credit_explains_an_available_above_the_total() -> None:
+    account = Account()
+    lent = Holding(asset="USD", total=Decimal("10"), held=Decimal("0"), available=Decimal("60"), credit=Decimal("50"))
+    snapshot = rest(account.now_s, BTC="1")
+    snapshot.holdings["USD"] = lent
+
+    assert account.ledger.state_snapshot(snapshot, now_s=account.now_s).found == ()
+    # Money that is lent is shown; what may be promised stays within what is owned.
+    assert account.figures("USD") == "10 0 60"
+    assert account["USD"].spendable == 10
+
+
+def test_negative_total_is_shown_as_stated_and_nothing_of_it_is_spendable() -> None:
+    account = Account()
+
+    account.read(USD="-3 0 -3", BTC="1")
+
+    assert account.figures("USD") == "-3 0 -3"
+    assert account["USD"].spendable == 0
+
+
+def test_floor_and_reservation_come_off_what_may_be_spent_and_off_nothing_else() -> None:
+    account = Account(LedgerSettings(floors={"USD": Decimal("100")}))
+    account.read(USD="1500.25 400 1100.25")
+
+    account.ledger.set_reserved("USD", Decimal("250.5"))
+
+    balance = account["USD"]
+    assert account.figures("USD") == "1500.25 400 1100.25"
+    assert balance.reserved == Decimal("250.5")
+    assert balance.spendable == Decimal("749.75")
+    account.ledger.set_reserved("USD", Decimal("5000"))
+    assert account["USD"].spendable == 0
+
+
+def test_answer_without_holds_confirms_totals_and_asks_for_one_that_has_them() -> None:
+    account = Account()
+
+    account.read(read="Balance", USD="10")
+
+    assert account.figures("USD") == "10 ? ?"
+    assert account.label("USD") == "stale unanchored"
+    assert account["USD"].spendable is None
+    assert "unanchored" in account.wanted(WantKind.READ_BALANCES)
+    account.read(USD="10 4 6")
+    assert account.label("USD") == "fresh"
+    assert account.wanted(WantKind.READ_BALANCES) == []
