@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import ccxt.pro as ccxt
@@ -41,45 +42,54 @@ async def main() -> None:
             balance = await exchange.watch_balance()
             told.compare("at the start", totals(balance))
             report["free"] = balance["free"]["USD"]
+            balance_at_start = balance["total"]["USD"]
 
             low = float(exchange.price_to_precision("BTC/USD", ticker["bid"] / 2))
-            watching = asyncio.create_task(orders_until(exchange, "canceled"))
+            opened = asyncio.create_task(order_once(exchange, "open"))
             await asyncio.sleep(0.2)
             placed = await exchange.create_order_ws("BTC/USD", "limit", "buy", float(PAIR_AMOUNT), low)
-            await exchange.cancel_order_ws(placed["id"], "BTC/USD")
-            report["orders"] = await watching
-            report["is_ours"] = report["orders"][-1]["id"] == placed["id"]
+            seen = [await opened]
+            cancelled = asyncio.create_task(order_once(exchange, "canceled"))
+            await asyncio.sleep(0)
+            await exchange.cancel_order_ws(placed["id"])
+            seen.append(await cancelled)
+            report["orders"] = [order["status"] for order in seen]
+            report["is_ours"] = {order["id"] for order in seen} == {placed["id"]}
 
+            before = balance["total"]["BTC"]
             trades = asyncio.create_task(exchange.watch_my_trades("BTC/USD"))
-            updates = asyncio.create_task(balance_when(exchange, "BTC", above=balance["total"]["BTC"]))
             await asyncio.sleep(0.2)
             await exchange.create_order_ws("BTC/USD", "market", "buy", float(PAIR_AMOUNT))
             report["trade"] = (await trades)[-1]["amount"]
-            await updates
-            await asyncio.sleep(0.2)
-            told.compare("after a fill", totals(exchange.balance))
+            # Both legs of the trade: money has left, coins have come.
+            await balance_once(exchange, lambda total: total["BTC"] > before and total["USD"] < balance_at_start)
+            told.compare("after a fill", totals(exchange.balance["spot"]))
 
-            deposit = asyncio.create_task(balance_when(exchange, "USD", above=exchange.balance["total"]["USD"]))
-            await asyncio.sleep(0.2)
+            before = exchange.balance["spot"]["total"]["USD"]
             told.happen(kind="deposit", asset="USD", amount="123.45")
-            await deposit
-            told.compare("after a deposit", totals(exchange.balance))
+            await balance_once(exchange, lambda total: total["USD"] > before)
+            told.compare("after a deposit", totals(exchange.balance["spot"]))
     finally:
         await exchange.close()
     told.end()
 
 
-async def orders_until(exchange: Any, status: str) -> list[dict[str, Any]]:
-    seen: list[dict[str, Any]] = []
-    while not seen or seen[-1]["status"] != status:
-        for order in await exchange.watch_orders("BTC/USD"):
-            seen.append({"id": order["id"], "status": order["status"]})
-    return seen
+async def order_once(exchange: Any, status: str) -> dict[str, Any]:
+    # Not by symbol: rows that only change an order do not name one, and this client looks there for it.
+    while True:
+        for order in await exchange.watch_orders():
+            if order["status"] == status:
+                return {"id": order["id"], "status": order["status"]}
 
 
-async def balance_when(exchange: Any, asset: str, *, above: float) -> None:
-    while (await exchange.watch_balance())["total"][asset] <= above:
-        pass
+async def balance_once(exchange: Any, is_right: Callable[[dict[str, float]], bool]) -> None:
+    """Watch until the balance is right; the client keeps it current whether or not somebody waits for the message."""
+    watching: asyncio.Task[Any] = asyncio.create_task(exchange.watch_balance())
+    while not is_right(exchange.balance["spot"]["total"]):
+        done, _ = await asyncio.wait({watching}, timeout=0.1)
+        if done:
+            watching = asyncio.create_task(exchange.watch_balance())
+    watching.cancel()
 
 
 if __name__ == "__main__":

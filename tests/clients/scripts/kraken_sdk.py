@@ -8,8 +8,7 @@ from typing import Any
 
 from kraken.spot import Market, Trade, User
 
-from tests.clients.scripts.krakenex_client import NAMES
-from tests.clients.scripts.told import MORE_THAN_THERE_IS, PAIR_AMOUNT, WRONG_KEY, WRONG_SECRET, Told
+from tests.clients.scripts.told import MORE_THAN_THERE_IS, NAMES, PAIR_AMOUNT, WRONG_KEY, WRONG_SECRET, Told
 
 
 class StaleUser(User):  # type: ignore[misc]  # Untyped here: it is installed in its own environment only.
@@ -20,12 +19,12 @@ class StaleUser(User):  # type: ignore[misc]  # Untyped here: it is installed in
 
 
 def figures(user: Any) -> dict[str, dict[str, Any]]:
-    found = {}
-    for asset, row in user.get_balances().items():
-        name = NAMES.get(asset, asset)
-        # The client's own figure for what is free.
-        free = user.get_balance(currency=asset)["available_balance"]
-        found[name] = {"total": row["balance"], "held": row["hold_trade"], "available": free}
+    found = {
+        NAMES.get(asset, asset): {"total": row["balance"], "held": row["hold_trade"]}
+        for asset, row in user.get_balances().items()
+    }
+    # The client's own figure for what is free; each asset is a call of its own, and calls are counted.
+    found["USD"]["available"] = user.get_balance(currency="ZUSD")["available_balance"]
     return found
 
 

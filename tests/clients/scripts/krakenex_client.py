@@ -7,9 +7,7 @@ from typing import Any
 
 import krakenex
 
-from tests.clients.scripts.told import MORE_THAN_THERE_IS, PAIR_AMOUNT, WRONG_KEY, WRONG_SECRET, Told
-
-NAMES = {"ZUSD": "USD", "ZEUR": "EUR", "XXBT": "BTC", "XETH": "ETH", "XXDG": "DOGE"}
+from tests.clients.scripts.told import MORE_THAN_THERE_IS, NAMES, PAIR_AMOUNT, WRONG_KEY, WRONG_SECRET, Told
 
 
 def made(told: Told, *, key: str | None = None, secret: str | None = None) -> Any:

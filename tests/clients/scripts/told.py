@@ -18,6 +18,7 @@ WRONG_SECRET = "d3JvbmctYnV0LXdlbGwtZm9ybWVkLXNlY3JldA=="
 WRONG_KEY = "SIMnobodyknowsthiskey"
 PAIR_AMOUNT = "0.002"
 MORE_THAN_THERE_IS = "1000"
+NAMES = {"ZUSD": "USD", "ZEUR": "EUR", "XXBT": "BTC", "XETH": "ETH", "XXDG": "DOGE"}
 
 
 class Told:

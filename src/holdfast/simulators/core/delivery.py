@@ -116,7 +116,7 @@ async def _cut(
 async def _wrong_length(
     request: web.BaseRequest, reply: SimReply, headers: dict[str, str], by: int
 ) -> web.StreamResponse:
-    response = await _started(request, reply, headers, length=max(0, len(reply.body) + by))
+    await _started(request, reply, headers, length=max(0, len(reply.body) + by))
     if request.transport is not None:
         # Past the library, which would hold back what is beyond the length; in one piece, so that it arrives in one.
         request.transport.write(reply.body)
