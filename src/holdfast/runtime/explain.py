@@ -33,7 +33,7 @@ def explanation_of(status: BrokerStatus, balance: Balance, rows: Sequence[Journa
             f" available {_amount(balance.available)}."
         ),
         f"Reserved by us {_amount(balance.reserved)}; spendable {_amount(balance.spendable)}.",
-        f"The stream is {status.stream.state}" + (f" ({status.stream.reason})." if status.stream.reason else "."),
+        _stream_line(status),
     ]
     if status.error_count:
         lines.append(f"The last {status.error_count} reads failed: {status.last_error}.")
@@ -42,6 +42,12 @@ def explanation_of(status: BrokerStatus, balance: Balance, rows: Sequence[Journa
     if not rows:
         lines.append("The journal holds no row of this asset.")
     return Explanation(broker=status.broker, balance=balance, lines=tuple(lines), rows=tuple(rows))
+
+
+def _stream_line(status: BrokerStatus) -> str:
+    if status.stream.reason == "not_wanted":
+        return "No stream is used here: REST alone keeps these figures."
+    return f"The stream is {status.stream.state}" + (f" ({status.stream.reason})." if status.stream.reason else ".")
 
 
 def _amount(value: Decimal | None) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, Literal, Protocol
 
 import msgspec
@@ -21,8 +21,8 @@ from holdfast.core.events import event
 from holdfast.core.health import Facts, judge, word_of_loss
 from holdfast.core.parking import Parking
 from holdfast.core.seams import Randomness, Store
-from holdfast.core.venue import ServerTime, VenueClient, VenueStream
-from holdfast.errors import HoldfastError, OwnedElsewhereError, StoreError, UnknownNameError
+from holdfast.core.venue import CredentialInfo, ServerTime, VenueClient, VenueStream
+from holdfast.errors import DeniedError, HoldfastError, OwnedElsewhereError, StoreError, UnknownNameError
 from holdfast.runtime.account import Account
 from holdfast.runtime.alarm import Alarm
 from holdfast.runtime.listeners import Listeners
@@ -59,6 +59,14 @@ class LaneView(Protocol):
 
     def hear_venue_time(self, time: ServerTime) -> object:
         """Judge our wall clock by the venue's."""
+        ...
+
+    def use_venue_time(self, ask: Callable[[], Awaitable[ServerTime]]) -> None:
+        """Let the lane ask the venue's time before its first nonce, where it has not heard it."""
+        ...
+
+    async def keep_credential_info(self, info: CredentialInfo) -> object:
+        """Remember what the venue says of the credential while it is healthy."""
         ...
 
 
@@ -162,6 +170,7 @@ class Supervisor:
                 tasks.create_task(self._prune())
                 await self._load()
                 await self._identify()
+                tasks.create_task(self._ask_status())
                 tasks.create_task(self._reader.run())
                 if self._stream is not None:
                     tasks.create_task(self._serve(self._stream))
@@ -186,15 +195,20 @@ class Supervisor:
             # Jitter: every bot of a venue comes back from the same outage at once.
             await Alarm(self._clock).wait_until(self._clock.now_s() + wait_s * self._randomness.uniform(0.5, 1.0))
             wait_s = min(wait_s * 2, _LOAD_WAIT_MAX_S)
-        await self._look_at_venue()
+        await self._measure_clock()
 
-    async def _look_at_venue(self) -> None:
-        """The venue's own word about itself, and its clock; neither is needed to go on."""
+    async def _measure_clock(self) -> None:
+        """The venue's clock against ours: nonces are counted on it. The lane asks by itself where this fails."""
+        self._lane.use_venue_time(self._client.server_time)
         with contextlib.suppress(HoldfastError):
-            self.account.venue_changed(await self._client.status())
             time = await self._client.server_time()
             self._lane.hear_venue_time(time)
             self._clock_offset_s = _offset_of(time)
+
+    async def _ask_status(self) -> None:
+        """The venue's own word about itself; a stream repeats it, and nothing waits for it."""
+        with contextlib.suppress(HoldfastError):
+            self.account.venue_changed(await self._client.status())
 
     async def _identify(self) -> None:
         """
@@ -229,6 +243,9 @@ class Supervisor:
         self._pinned = PinnedAccount(account_id=info.account_id, fingerprint=self._fingerprint)
         with contextlib.suppress(StoreError):  # Told by the watch; the venue is asked again next time.
             await self.store.keep_fact(ACCOUNT_FACT, msgspec.json.encode(self._pinned).decode())
+        with contextlib.suppress(StoreError, DeniedError):
+            # While the key is healthy: once its nonces are refused it could not be asked any more.
+            await self._lane.keep_credential_info(info)
         self.account.emitter(event("account.identified", broker=self.name, account=info.account_id))
 
     async def _serve(self, stream: VenueStream) -> None:

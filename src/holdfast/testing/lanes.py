@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from holdfast.core.parking import Parking
 from holdfast.core.seams import Clock, Priority, Turn
-from holdfast.core.venue import ServerTime
+from holdfast.core.venue import CredentialInfo, ServerTime
 from holdfast.errors import CredentialBusyError, CredentialParkedError
 
 __all__ = ["MemoryLane"]
@@ -24,6 +24,7 @@ class MemoryLane:
         mark: The largest nonce given out, or 0.
         taken: How many nonces were given out.
         parked_cause: Why the credential is parked, or None.
+        credential_info: What the venue said of the credential, once somebody kept it.
     """
 
     def __init__(self, clock: Clock, *, forward_buffer_us: int = 1500, wait_s: float = 10.0) -> None:
@@ -36,6 +37,7 @@ class MemoryLane:
         self.mark = 0
         self.taken = 0
         self.parked_cause: str | None = None
+        self.credential_info: CredentialInfo | None = None
         self._parked_until_s = 0.0
 
     @asynccontextmanager
@@ -72,6 +74,12 @@ class MemoryLane:
 
     def hear_venue_time(self, time: ServerTime) -> None:
         """The fake clock is right by definition."""
+
+    def use_venue_time(self, ask: Callable[[], Awaitable[ServerTime]]) -> None:
+        """Nobody has to be asked."""
+
+    async def keep_credential_info(self, info: CredentialInfo) -> None:
+        self.credential_info = info
 
     def take(self, *, jump_us: int = 0) -> int:
         """The next nonce."""
