@@ -270,6 +270,7 @@ def reader_environment(folder: Path) -> dict[str, str]:
         "NO_COLOR": "1",
         "TERM": "dumb",
         "LC_ALL": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",  # Both outputs in the order in which a terminal shows them.
     }
 
 
