@@ -52,6 +52,7 @@ _BOUNDED: Final = decimal.Context(
     Emax=MAX_EXPONENT,
     traps=[
         decimal.InvalidOperation,
+        decimal.Clamped,  # A zero may have any exponent.
         decimal.Inexact,
         decimal.Rounded,
         decimal.Overflow,
