@@ -236,6 +236,8 @@ async def test_killed_process_leaves_no_berth_taken_and_no_nonce_in_the_way(path
     lane = lane_at(path, in_flight_max=2, nonce_window=1_000_000)
     async with script("in_flight", path) as other:
         theirs = (await other.says())["nonce"]
+        with pytest.raises(CredentialBusyError):  # Alone is alone, also for who knows of no berths.
+            await take(lane_at(path), wait_s=0.1)
         async with lane.turn(priority=Priority.ORDER) as turn:
             assert theirs < await turn.take() < theirs + 1_000_000
             with pytest.raises(CredentialBusyError):

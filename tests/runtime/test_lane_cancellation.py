@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import threading
 from collections.abc import Awaitable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from holdfast.core.parking import LOCKOUT
 from holdfast.core.seams import Priority
 from holdfast.errors import CredentialBusyError, CredentialParkedError, StoreError
 from holdfast.runtime.lane import FileLane
+from holdfast.runtime.lane_gate import disk_threads
 from tests.runtime.lane_rig import Rig
 
 STEPS = range(25)
@@ -110,6 +112,43 @@ async def test_parking_lands_though_its_caller_is_cancelled(rig: Rig) -> None:
 
     with pytest.raises(CredentialParkedError):
         await take(lane)
+
+
+async def test_parking_lands_though_its_caller_is_cancelled_before_the_disk_hears_of_it(rig: Rig) -> None:
+    lane = rig.lane()
+    await take(lane)
+    may_go_on = threading.Event()
+    busy = [disk_threads().submit(may_go_on.wait, 20) for _ in range(8)]
+
+    async def work() -> None:
+        async with lane.turn(priority=Priority.ORDER) as turn:
+            await turn.park(LOCKOUT, for_s=900)
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0.02)
+    task.cancel()
+    await asyncio.wait([task])
+    may_go_on.set()
+    await asyncio.gather(*(asyncio.wrap_future(future) for future in busy))
+
+    with pytest.raises(CredentialParkedError):
+        await take(lane)
+
+
+async def test_nonce_whose_caller_is_cancelled_before_the_disk_hears_of_it_frees_the_lane_at_once(rig: Rig) -> None:
+    lane = rig.lane()
+    before = await take(lane)
+    may_go_on = threading.Event()
+    busy = [disk_threads().submit(may_go_on.wait, 20) for _ in range(8)]
+    task = asyncio.create_task(take(lane))
+    await asyncio.sleep(0.02)
+    task.cancel()
+    await asyncio.wait([task])
+
+    async with lane.turn(priority=Priority.ORDER, wait_s=0.2) as turn:
+        may_go_on.set()
+        assert await turn.take() == before + 1
+    await asyncio.gather(*(asyncio.wrap_future(future) for future in busy))
 
 
 async def test_cancelled_write_that_is_at_the_disk_keeps_the_lane_until_it_ends(rig: Rig) -> None:

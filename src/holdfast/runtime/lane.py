@@ -269,7 +269,7 @@ class FileLane:
         await passage.enter(ticket, passage.wait_s)
         try:
             record = passage.read()
-            await passage.wait_alone(ticket, record)
+            await passage.wait_alone(ticket, record, passage.wait_s)
             changed = change(record)
             if changed != record:
                 await passage.store(ticket, changed, must_land=True)

@@ -124,14 +124,14 @@ class Passage:
             gate.withdraw(ticket, now_s=self.clock.now_s())
             raise
 
-    async def wait_alone(self, ticket: Ticket, record: NonceRecord) -> None:
+    async def wait_alone(self, ticket: Ticket, record: NonceRecord, wait_s: float) -> None:
         """
-        Wait, with the lane's lock, until nothing is in flight at a berth. Suspends.
+        Wait, with the lane's lock, until nothing is in flight at a berth. Suspends, for *wait_s* seconds at most.
 
         Raises:
-            CredentialBusyError: Something still is after the lane's usual bound.
+            CredentialBusyError: Something still is.
         """
-        deadline_s = ticket.loop.time() + self.wait_s
+        deadline_s = ticket.loop.time() + wait_s
         while record.in_flight_max > 1 and self.gate.under_way(ticket, record.in_flight_max):
             await self._wait_or_give_up(deadline_s, _RETRY_MAX_S)
 

@@ -50,7 +50,7 @@ class FileTurn:
             record = passage.read() if ticket.berth_count == 1 else passage.peek()
             self._judge(record)
             if ticket.berth_count == 1:
-                await passage.wait_alone(ticket, record)
+                await passage.wait_alone(ticket, record, self._wait_s)
                 self._record = record
         except BaseException:
             gate.leave(ticket, now_s=passage.clock.now_s())
@@ -189,7 +189,9 @@ class FileTurn:
         try:
             await passage.lock_lane(ticket)
             record = self._with_berths(passage.read())
-            await passage.wait_alone(ticket, record)  # A jump would leave the others outside the window.
+            await passage.wait_alone(
+                ticket, record, passage.wait_s
+            )  # A jump would leave the others outside the window.
             nonce = await self._hand_out_beyond(ticket, record)
             gate.put(ticket, nonce)
             return nonce
