@@ -45,14 +45,15 @@ _COUNTED_EARN: Final = frozenset({"liquid", "flex"})
 # Causes of which Kraken writes one row per asset under one ref_id.
 _TWO_LEGGED: Final = frozenset({"trade", "conversion"})
 
-# A context that raises where a number breaks the bounds of parse_amount.
+# A context that raises where a number breaks the bounds of parse_amount. One thing gets by: as amount or fee, a zero
+# with an absurd exponent, which is zero all the same.
 _BOUNDED: Final = decimal.Context(
     prec=MAX_DIGITS,
     Emin=-MAX_EXPONENT,
     Emax=MAX_EXPONENT,
     traps=[
         decimal.InvalidOperation,
-        decimal.Clamped,  # A zero may have any exponent.
+        decimal.Clamped,
         decimal.Inexact,
         decimal.Rounded,
         decimal.Overflow,
