@@ -41,4 +41,4 @@ def child_environment(**more: str) -> dict[str, str]:
     """The environment variables a client's process gets: the harmless ones of ours, and *more*."""
     kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     # Scripts import what they share as tests.clients.scripts, from the checkout and nowhere else.
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **more}
+    return {**kept, "PYTHONPATH": str(ROOT), **more}
