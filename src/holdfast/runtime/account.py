@@ -17,13 +17,14 @@ from holdfast.core.changes import NOTHING, Change, Outcome, Want, WantKind
 from holdfast.core.events import event
 from holdfast.core.ledger import Ledger
 from holdfast.core.reconcile import Reconciler
-from holdfast.core.seams import Clock, JournalRow, Store
+from holdfast.core.seams import Clock, Store
 from holdfast.core.streaming import StreamLife, StreamState
 from holdfast.core.venue import Channel, VenueMode, VenueStatus, VenueStream
 from holdfast.runtime.alarm import Alarm
 from holdfast.runtime.emitter import Emitter
+from holdfast.runtime.journal_queue import JournalQueue
 from holdfast.runtime.listeners import Listeners
-from holdfast.runtime.record import amount_text, row_of_balance, row_of_change, row_of_discrepancy
+from holdfast.runtime.record import amount_text, row_of_balance
 from holdfast.runtime.views import BalancesChanged, ChannelStatus, StreamStatus
 
 __all__ = ["Account"]
@@ -35,6 +36,7 @@ class Account:
 
     Attributes:
         stream: The venue's stream, or ``None`` where none is wanted.
+        journal: Takes the rows of what was accepted.
         reading: Rung whenever the reading schedule may have changed.
         halted_reason: Why nothing more is taken in, or ``None``.
         on_moment: Called when the nearest moment to look at something may have come nearer.
@@ -58,6 +60,7 @@ class Account:
         self.life = life
         self.reconciler = reconciler
         self.store = store
+        self.journal = JournalQueue(store, clock)
         self.clock = clock
         self.emitter = emitter
         self.stream: VenueStream | None = None
@@ -78,6 +81,7 @@ class Account:
         self._abort_reason: str | None = None
         self._connects = 0
         self._channels = {channel: _ChannelRecord() for channel in Channel}
+        self._balances_channel = self._channels[Channel.BALANCES]
         self._refused: set[tuple[str, str]] = set()
         self._wants: tuple[Want, ...] = ()
 
@@ -126,8 +130,21 @@ class Account:
             self.take(self.ledger.state_partial, snapshot, read=snapshot.read, now_s=now_s)
 
     def balances_moved(self, deltas: Sequence[Delta]) -> None:
-        now_s = self._channels[Channel.BALANCES].last_s = self.clock.now_s()
-        self.take(self.ledger.move, deltas, read="balances", now_s=now_s)
+        # The frame that a busy account sends most: what nearly all of them need, and the rest only where asked for.
+        now_s = self._balances_channel.last_s = deltas[0].as_of_s
+        if self.halted_reason is not None:
+            return
+        try:
+            outcome = self.ledger.move(deltas, now_s=now_s)
+            if _has_only_changes(outcome) and not deltas[-1].has_other_leg:
+                self.journal.add(outcome.changes, (), read="balances")
+                self._tell_changes(outcome.changes)
+                if self._waiters:
+                    self.wake()
+            elif outcome is not NOTHING:
+                self._settle(outcome, read="balances", now_s=now_s)
+        except Exception as error:
+            self.halt("invariant", error)
 
     def orders_stated(self, snapshot: OrdersSnapshot) -> None:
         now_s = self._channels[Channel.ORDERS].last_s = snapshot.as_of_s
@@ -277,17 +294,13 @@ class Account:
         wall_us = self.clock.wall_us()
         balances = self.ledger.balances(now_s=self.clock.now_s()).values()
         rows = [row_of_balance(each, why=why, wall_us=wall_us) for each in balances if each.total is not None]
+        self.journal.flush()
         if rows:
             self.store.append(rows)
 
     def _settle(self, outcome: Outcome, *, read: str, now_s: float) -> None:
-        wall_us = self.clock.wall_us()
-        rows: list[JournalRow] = [row_of_change(each, read=read, wall_us=wall_us) for each in outcome.changes]
-        if outcome.found or outcome.resolved:
-            disagreements = (*outcome.found, *outcome.resolved)
-            rows += [row_of_discrepancy(each, wall_us=wall_us) for each in disagreements]
-        if rows:
-            self.store.append(rows)
+        if outcome.changes or outcome.found or outcome.resolved:
+            self.journal.add(outcome.changes, outcome.found + outcome.resolved, read=read)
         self._tell_judgement(outcome, read)
         self.note_wants()
         if outcome.wants:
@@ -372,10 +385,15 @@ class Account:
                         kind=change.kind,
                     )
                 )
+        told: BalancesChanged | None = None
         for listeners in self._listeners:
             if not listeners.is_empty:
-                assets = tuple(dict.fromkeys(change.asset for change in changes))
-                listeners.tell(BalancesChanged(broker=self.name, kind=changes[0].kind, assets=assets))
+                if told is None:
+                    first = changes[0]
+                    several = len(changes) > 1
+                    assets = tuple(dict.fromkeys(each.asset for each in changes)) if several else (first.asset,)
+                    told = BalancesChanged(broker=self.name, kind=first.kind, assets=assets)
+                listeners.tell(told)
 
     def _note_states(self) -> None:
         balances = self.ledger.balances(now_s=self.clock.now_s())
@@ -411,6 +429,20 @@ class Account:
             timer.cancel()
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
+
+
+def _has_only_changes(outcome: Outcome) -> bool:
+    """Whether nothing has to be judged, wanted or told beside the changes themselves."""
+    return bool(outcome.changes) and not (
+        outcome.wants
+        or outcome.found
+        or outcome.resolved
+        or outcome.refused
+        or outcome.suspect
+        or outcome.confirmed
+        or outcome.dismissed
+        or outcome.invalidated
+    )
 
 
 class _ChannelRecord:

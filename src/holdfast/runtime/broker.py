@@ -19,6 +19,7 @@ from holdfast.runtime.explain import explanation_of
 from holdfast.runtime.views import BalancesChanged, BrokerStatus, Explanation, Health, RefreshReport
 
 if TYPE_CHECKING:
+    from holdfast.core.seams import Store
     from holdfast.runtime.guard import Guard
     from holdfast.runtime.listeners import Changes, Subscription
     from holdfast.runtime.supervisor import Supervisor
@@ -204,6 +205,11 @@ class Broker:
 
     # The record
 
+    def _journal(self) -> Store:
+        """The store, with everything that was accepted until now."""
+        self._supervisor.account.journal.flush()
+        return self._supervisor.store
+
     async def explain(self, asset: AssetCode, *, limit: int = 20) -> Explanation:
         """
         Why this balance is what it is: its figure, and the newest *limit* journal rows behind it. Suspends.
@@ -214,7 +220,7 @@ class Broker:
         """
         self._guard.check()
         balance = self._supervisor.balance(asset)
-        rows = await self._supervisor.store.history(asset=asset, limit=limit, newest_first=True)
+        rows = await self._journal().history(asset=asset, limit=limit, newest_first=True)
         return explanation_of(self.status(), balance, rows)
 
     async def history(
@@ -240,7 +246,7 @@ class Broker:
             StoreError: The journal cannot be read.
         """
         self._guard.check()
-        return await self._supervisor.store.history(
+        return await self._journal().history(
             asset=asset, after_seq=after_seq, since_wall_us=since_wall_us, limit=limit, newest_first=newest_first
         )
 
@@ -252,7 +258,7 @@ class Broker:
             StoreError: It could not be written; no partial file is left.
         """
         self._guard.check()
-        await self._supervisor.store.backup(path)
+        await self._journal().backup(path)
 
 
 def _as_condition(condition: str | Callable[[BrokerStatus], bool]) -> Callable[[BrokerStatus], bool]:

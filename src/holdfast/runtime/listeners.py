@@ -106,7 +106,7 @@ class Listeners:
         # Replaced, never changed: a callback may leave, or bring another, while the list is being called.
         self._callbacks: dict[object, Callable[[BalancesChanged], object]] = {}
         # Weak: a reader that leaves its loop early is forgotten with its iterator.
-        self._iterators: weakref.WeakSet[Changes] = weakref.WeakSet()
+        self._iterators: tuple[weakref.ref[Changes], ...] = ()
         self.is_empty = True
 
     def subscribe(self, callback: Callable[[BalancesChanged], object]) -> Subscription:
@@ -125,7 +125,7 @@ class Listeners:
         """An iterator over every change from now on. Never suspends."""
         changes = Changes(limit=limit)
         self._begin()
-        self._iterators.add(changes)
+        self._iterators = (*self._iterators, weakref.ref(changes, self._forget))
         return changes
 
     def _begin(self) -> None:
@@ -133,6 +133,10 @@ class Listeners:
             for prepare in self.on_first:
                 prepare()
             self.is_empty = False
+
+    def _forget(self, gone: weakref.ref[Changes]) -> None:
+        self._iterators = tuple(each for each in self._iterators if each is not gone)
+        self.is_empty = not self._callbacks and not self._iterators
 
     def tell(self, change: BalancesChanged) -> None:
         """Hand *change* to everyone. Never suspends, never raises."""
@@ -144,15 +148,17 @@ class Listeners:
                 asyncio.get_running_loop().call_exception_handler(
                     {"message": "a subscriber to balance changes failed", "exception": error}
                 )
-        for changes in tuple(self._iterators):
-            changes.put(change)
-        if not self._callbacks and not self._iterators:
-            self.is_empty = True
+        for reference in self._iterators:
+            changes = reference()
+            if changes is not None:
+                changes.put(change)
 
     def close(self) -> None:
         """End every iterator and forget every callback."""
         self._callbacks = {}
-        for changes in tuple(self._iterators):
-            changes.close()
-        self._iterators.clear()
+        iterators, self._iterators = self._iterators, ()
+        for reference in iterators:
+            changes = reference()
+            if changes is not None:
+                changes.close()
         self.is_empty = True

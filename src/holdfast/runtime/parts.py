@@ -6,6 +6,7 @@ Everything is imported when it is first asked for, so that a command that needs 
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -79,10 +80,6 @@ def venue_called(name: str) -> Venue:
     return venue
 
 
-# Every process keeps one budget per host: what one desk used up, the next one may not use again.
-_budgets: dict[str, ConnectionBudget] = {}
-
-
 def real_parts(config: Config) -> Parts:
     """
     The machine's clock, sockets, lane files, database and locks, as *config* says.
@@ -143,10 +140,11 @@ def real_parts(config: Config) -> Parts:
         return OwnerLock.take(folder.owner_lock_path(fingerprint), broker=broker.name, wall_us=clock.wall_us)
 
     def connections(ws_url: str, rules: StreamRules) -> ConnectionBudget:
-        host = urlsplit(ws_url).netloc
-        if host not in _budgets:
-            _budgets[host] = ConnectionBudget(limit=rules.connect_budget, window_s=rules.connect_budget_window_s)
-        return _budgets[host]
+        from holdfast.runtime.connections import SharedBudget
+
+        host = hashlib.sha256(urlsplit(ws_url).netloc.encode()).hexdigest()[:16]
+        beside = folder.owner_lock_path(host).with_name(f"connections-{host}")
+        return SharedBudget(beside, limit=rules.connect_budget, window_s=rules.connect_budget_window_s)
 
     return Parts(
         clock=clock,

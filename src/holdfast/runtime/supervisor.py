@@ -154,6 +154,7 @@ class Supervisor:
             await asyncio.gather(self._tasks, return_exceptions=True)
         self.listeners.close()
         self.account.wake()
+        self.account.journal.flush()
         try:
             await self._client.close()
         finally:
