@@ -183,7 +183,7 @@ class Wallets:
             as_of_s=as_of_s,
             holdings=holdings,
             states_holds=False,
-            omits=self._omits - holdings.keys(),
+            omits=self._omits.difference(holdings),
         )
 
     def moved_fast(self, frame: bytes, *, as_of_s: float) -> tuple[int, list[Delta]] | None:

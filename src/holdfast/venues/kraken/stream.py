@@ -358,6 +358,8 @@ class _Session:
         """Whatever the text says, the first refusal may be the token's age: once more with a fresh one."""
         subscription.is_sent = False
         if not subscription.is_token_retried:
+            # Where it was the answer that went astray, the subscription stands, and a second one would be refused.
+            subscription.is_unsubscribed = False
             subscription.is_token_retried = True
             subscription.is_wanted = True
             self._wake.set()
