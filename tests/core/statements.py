@@ -33,7 +33,7 @@ def holding(asset: str, text: str) -> Holding:
     return Holding(asset=asset, total=Decimal(total), held=Decimal(held), available=Decimal(available))
 
 
-def rest(as_of_s: float, /, *, read: str = "BalanceEx", omits: tuple[str, ...] = (), **totals: str) -> Snapshot:
+def rest(as_of_s: float, /, *, read: str = "BalanceEx", omits: str = "", **totals: str) -> Snapshot:
     """A complete REST answer; ``BalanceEx`` states holds, a bare total meaning that all of it is available."""
     holds = read == "BalanceEx"
     texts = {asset: text if " " in text or not holds else f"{text} 0 {text}" for asset, text in totals.items()}
@@ -43,11 +43,11 @@ def rest(as_of_s: float, /, *, read: str = "BalanceEx", omits: tuple[str, ...] =
         as_of_s=as_of_s,
         holdings={asset: holding(asset, text) for asset, text in texts.items()},
         states_holds=holds,
-        omits=frozenset(omits),
+        omits=frozenset(omits.split()),
     )
 
 
-def pushed(as_of_s: float, *, omits: Sequence[str] = (), **totals: str) -> Snapshot:
+def pushed(as_of_s: float, /, *, omits: str = "", **totals: str) -> Snapshot:
     """The balances channel's snapshot: totals alone, unless the texts have more."""
     return Snapshot(
         read=STREAM,
@@ -55,7 +55,7 @@ def pushed(as_of_s: float, *, omits: Sequence[str] = (), **totals: str) -> Snaps
         as_of_s=as_of_s,
         holdings={asset: holding(asset, text) for asset, text in totals.items()},
         states_holds=bool(totals) and all(" " in text for text in totals.values()),
-        omits=frozenset(omits),
+        omits=frozenset(omits.split()),
     )
 
 

@@ -84,11 +84,11 @@ def test_answer_that_cannot_speak_of_an_asset_does_not_make_it_zero() -> None:
     account = Account()
     account.read(USD="10", DOT="5 0 0")
 
-    account.ledger.state_snapshot(pushed(account.now_s, omits=["DOT"], USD="10"), now_s=account.now_s)
+    account.ledger.state_snapshot(pushed(account.now_s, omits="DOT", USD="10"), now_s=account.now_s)
 
     assert account.figures("DOT") == "5 0 0"
     assert (
-        account.ledger.state_snapshot(rest(account.now_s, omits=["DOT"], USD="10"), now_s=account.now_s).suspect is None
+        account.ledger.state_snapshot(rest(account.now_s, omits="DOT", USD="10"), now_s=account.now_s).suspect is None
     )
     assert account.figures("DOT") == "5 0 0"
 
@@ -96,7 +96,7 @@ def test_answer_that_cannot_speak_of_an_asset_does_not_make_it_zero() -> None:
 def test_asset_the_stream_cannot_speak_of_is_fresh_by_rest_and_never_live() -> None:
     account = Account()
     account.push_orders()
-    account.ledger.state_snapshot(pushed(account.now_s, omits=["DOT"], USD="10"), now_s=account.now_s)
+    account.ledger.state_snapshot(pushed(account.now_s, omits="DOT", USD="10"), now_s=account.now_s)
     account.is_heard = True
     account.read(USD="10", DOT="5 0 0")
 

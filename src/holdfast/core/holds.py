@@ -127,11 +127,14 @@ class OpenOrders:
         self._lag_s = lag_s
         self._trail_length = trail_length
         self._orders: dict[str, OpenOrder] = {}
+        self._is_known = False
         self._rose_s: dict[str, float] = {}
         self._heard_s: dict[str, float] = {}  # When the stream last spoke of an order, ended ones included.
         self._assets: dict[AssetCode, AssetHolds] = {}
         self.unplaced: dict[str, float] = {}
         """Orders that may hold any asset, with the time they were first seen."""
+        self.doubted_s: float | None = None
+        """When the stream last spoke of an order of which the newest REST answer said otherwise, within the lag."""
 
     def __len__(self) -> int:
         return len(self._orders)
@@ -164,14 +167,22 @@ class OpenOrders:
         A REST answer may lag: what the stream said of an order since the request's start less the lag stands.
         """
         changed: set[AssetCode] = set()
+        self.doubted_s = None
+        is_first, self._is_known = not self._is_known, True
         heard_since_s = snapshot.as_of_s - self._lag_s
         for order_id in self._orders.keys() | snapshot.orders.keys():
+            order = snapshot.orders.get(order_id)
             if is_streamed:
                 self._hear(order_id, now_s)
             elif self._heard_s.get(order_id, float("-inf")) >= heard_since_s:
+                if (order is None) is (order_id in self._orders):
+                    self.doubted_s = max(self.doubted_s or heard_since_s, self._heard_s[order_id])
                 continue
-            for move in self._put(order_id, snapshot.orders.get(order_id), now_s=now_s):
+            for move in self._put(order_id, order, now_s=now_s):
                 changed.add(move.asset)
+        if is_first:
+            for holds in self._assets.values():
+                holds.trail.clear()  # That we knew of no order before says nothing about what was held.
         return changed
 
     def _hear(self, order_id: str, now_s: float) -> None:

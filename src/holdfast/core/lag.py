@@ -61,6 +61,10 @@ class Trail:
         """When *figure* was last superseded, at *since_s* or later; None where it was not."""
         return next((at_s for at_s, earlier in self.since(since_s) if earlier == figure), None)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+
     def copy(self) -> Trail:
         """An independent trail with the same entries."""
         twin = Trail(keep_s=self._keep_s, length=self._entries.maxlen or 0)

@@ -341,6 +341,9 @@ def state_orders(book: Book, snapshot: OrdersSnapshot, *, now_s: float, draft: D
     is_streamed = snapshot.source is Source.STREAM
     changed = book.orders.replace(snapshot, is_streamed=is_streamed, now_s=now_s)
     book.drop_wants(WantKind.READ_ORDERS)
+    if book.orders.doubted_s is not None:
+        clear_s = book.orders.doubted_s + settings.rest_lag_s + settings.confirm_after_s
+        book.want(draft, WantKind.READ_ORDERS, "lagging", not_before_s=clear_s)
     if is_streamed:
         standing.orders_stated = True
         standing.stated_since_s = snapshot.as_of_s

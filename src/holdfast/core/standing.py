@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from holdfast.core.amounts import ZERO, add, exact, subtract, total_of
+from holdfast.core.amounts import ZERO, add, subtract, total_of
 from holdfast.core.assets import AssetCode
 from holdfast.core.balances import Balance, BalanceState, Source
 from holdfast.core.changes import LedgerSettings
-from holdfast.core.holds import OpenOrders
+from holdfast.core.holds import OpenOrders, most_of
 from holdfast.core.lines import NEVER_S, Line
 from holdfast.core.suspicion import Suspicion
 
@@ -156,9 +156,8 @@ def _spendable(
             if holds.has_unknown_since(recent_s):
                 return ZERO
             risen = holds.risen_since(line.base_since_s)
-            if risen:
-                with exact():
-                    basis -= risen * settings.hold_allowance
+            ghost = min(line.ghost, most_of(holds.known, settings.hold_allowance))
+            basis = subtract(basis, add(ghost, subtract(most_of(risen, settings.hold_allowance), risen)))
         known = holds.known
     least = min(basis, subtract(total, add(known, line.pending_release)))
     if line.pending:
