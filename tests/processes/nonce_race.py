@@ -14,13 +14,15 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tests.processes.nonce_worker import Work
+from tests.processes.simulated_venue import SimulatedKraken
 from tests.processes.strict_venue import StrictVenue
 
 __all__ = ["ROOT", "RaceResult", "end", "race", "start_worker"]
@@ -47,7 +49,7 @@ class RaceResult(msgspec.Struct, frozen=True, kw_only=True):
     take_p99_s: float
     least_calls_of_a_survivor: int  # Of workers that lived through the whole race.
     most_calls_of_a_survivor: int
-    busy: int
+    failures: dict[str, int]  # As the workers saw them.
     events: dict[str, int]
 
 
@@ -85,10 +87,11 @@ async def race(
     kills: int = 4,
     seed: int = 0,
     jitter_s: float = 0.005,
+    is_simulator: bool = False,
     told: Callable[[int], None] | None = None,
 ) -> RaceResult:
     """
-    Run workers until *calls* nonces were accepted.
+    Run workers until *calls* nonces were accepted by the strict venue, or by the simulated Kraken.
 
     Every second process has a sane clock; of the others some start an hour slow or a day ahead, and some are stepped
     by as much while they run. *kills* of them are killed, evenly over the race, and replaced.
@@ -96,7 +99,8 @@ async def race(
     dice = random.Random(seed)
     lane = str(folder / "lane-race")
     killed: set[int] = set()
-    async with StrictVenue(seed=seed, jitter_s=jitter_s) as venue:
+    kind = SimulatedKraken if is_simulator else StrictVenue
+    async with kind(seed=seed, jitter_s=jitter_s) as venue:
 
         def work(number: int) -> Work:
             wall_off_s, steps = [
@@ -109,7 +113,15 @@ async def race(
                 (0.0, ()),
                 (0.0, ((0.5, DAY_S), (1.0, -DAY_S - HOUR_S))),
             ][number % 8]
-            return Work(lane=lane, port=venue.port, tasks=tasks, wall_off_s=wall_off_s, steps=steps)
+            return Work(
+                lane=lane,
+                address=venue.address,
+                key=venue.key,
+                secret=venue.secret,
+                tasks=tasks,
+                wall_off_s=wall_off_s,
+                steps=steps,
+            )
 
         began_s = time.monotonic()
         async with contextlib.AsyncExitStack() as stack:
@@ -130,6 +142,8 @@ async def race(
                 workers[place] = await start_worker(work(place))
                 stack.push_async_callback(end, workers[place])
             await venue.until_taken(calls)
+            if told is not None:
+                told(venue.taken)
             took_s = time.monotonic() - began_s
             for worker in workers:
                 worker.send_signal(signal.SIGTERM)
@@ -138,10 +152,6 @@ async def race(
         waits_s = sorted(wait for report in reports.values() for wait in report["waits_s"])
         takes_s = sorted(take for report in reports.values() for take in report["takes_s"])
         counts = [reports[worker]["calls"] for worker in workers if worker in survivors]
-        events: dict[str, int] = {}
-        for report in reports.values():
-            for name, count in report["events"].items():
-                events[name] = events.get(name, 0) + count
         return RaceResult(
             calls=len(venue.journal),
             refused=sum(arrival.sender not in killed for arrival in refused),
@@ -157,8 +167,8 @@ async def race(
             take_p99_s=_at(takes_s, 0.99),
             least_calls_of_a_survivor=min(counts, default=0),
             most_calls_of_a_survivor=max(counts, default=0),
-            busy=sum(report["busy"] for report in reports.values()),
-            events=events,
+            failures=_sum(report["failures"] for report in reports.values()),
+            events=_sum(report["events"] for report in reports.values()),
         )
 
 
@@ -168,6 +178,13 @@ async def _report(worker: asyncio.subprocess.Process) -> dict[str, Any]:
     assert await worker.wait() == 0, "a worker failed"
     report: dict[str, Any] = json.loads(line)
     return report
+
+
+def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for count in counts:
+        total.update(count)
+    return dict(total)
 
 
 def _at(values: list[float], quantile: float) -> float:

@@ -1,5 +1,5 @@
 """
-One process that calls a strict venue through the lane: ``python -m tests.processes.nonce_worker '{"lane": …}'``.
+One process that calls a venue through the lane: ``python -m tests.processes.nonce_worker '{"lane": …}'``.
 
 Runs until SIGTERM, then prints one JSON line with what it saw. Its wall clock may be wrong from the start and stepped
 while it runs, as no test may do to the machine's own.
@@ -14,31 +14,36 @@ import os
 import signal
 import sys
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 
 from holdfast.core.events import Event
-from holdfast.core.seams import Priority
+from holdfast.core.seams import Clock, Priority, Turn
 from holdfast.core.venue import ServerTime
-from holdfast.errors import CredentialBusyError
+from holdfast.errors import HoldfastError
 from holdfast.runtime.clock import SystemClock
 from holdfast.runtime.lane import FileLane
 
-__all__ = ["SteppedClock", "Work"]
+__all__ = ["Connection", "SteppedClock", "Work"]
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What one worker is to do. ``steps``: seconds after its start, and by how much its wall clock jumps then."""
+    """
+    What one worker is to do.
+
+    ``steps``: seconds after its start, and by how much its wall clock jumps then. With a ``secret`` the venue is a
+    simulated Kraken and everything is real: client, signature, HTTP wire. Without, the least that carries a nonce.
+    """
 
     lane: str
-    port: int
+    address: str
+    key: str = ""
+    secret: str = ""
     tasks: int = 4
     wall_off_s: float = 0.0
     steps: tuple[tuple[float, float], ...] = ()
     wait_s: float = 60.0
-    asks_time: bool = True
-    in_flight_max: int = 1
-    nonce_window: int = 0
 
 
 class SteppedClock(SystemClock):
@@ -60,8 +65,8 @@ class SteppedClock(SystemClock):
 class Connection:
     """The least HTTP client that keeps a connection, for as long as it is entered."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, address: str) -> None:
+        self._host, _, self._port = address.removeprefix("http://").partition(":")
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def __aenter__(self) -> Connection:
@@ -75,13 +80,56 @@ class Connection:
 
     async def ask(self, method: str, path: str, body: str = "") -> bytes:
         if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+            self._streams = await asyncio.open_connection(self._host, int(self._port))
         reader, writer = self._streams
         head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nX-Sender: {os.getpid()}\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write((head + body).encode())
         answer = await reader.readuntil(b"\r\n\r\n")
         length = int(answer.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         return await reader.readexactly(length)
+
+    async def server_time(self, clock: Clock) -> ServerTime:
+        sent_s = clock.now_s()
+        answer = json.loads(await self.ask("GET", "/0/public/Time"))
+        return ServerTime(
+            venue_time_s=float(answer["result"]["unixtime"]),
+            resolution_s=1.0,
+            sent_s=sent_s,
+            received_s=clock.now_s(),
+            wall_us=clock.wall_us(),
+        )
+
+
+class TimedLane:
+    """A lane that remembers how long was waited for a turn, and for a nonce."""
+
+    def __init__(self, lane: FileLane) -> None:
+        self._lane = lane
+        self.waits_s: list[float] = []
+        self.takes_s: list[float] = []
+
+    @contextlib.asynccontextmanager
+    async def turn(self, *, priority: Priority, wait_s: float | None = None) -> AsyncIterator[Turn]:
+        began_s = time.perf_counter()
+        async with self._lane.turn(priority=priority, wait_s=wait_s) as turn:
+            self.waits_s.append(time.perf_counter() - began_s)
+            yield TimedTurn(turn, self.takes_s)
+
+
+class TimedTurn:
+    """A turn that notes what a nonce took."""
+
+    def __init__(self, turn: Turn, takes_s: list[float]) -> None:
+        self._turn = turn
+        self._takes_s = takes_s
+        self.take_beyond = turn.take_beyond
+        self.park = turn.park
+
+    async def take(self) -> int:
+        began_s = time.perf_counter()
+        nonce = await self._turn.take()
+        self._takes_s.append(time.perf_counter() - began_s)
+        return nonce
 
 
 class Worker:
@@ -90,64 +138,83 @@ class Worker:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._clock = SteppedClock(work.wall_off_s, work.steps)
-        self._lane = FileLane(
-            work.lane,
-            clock=self._clock,
-            wait_s=work.wait_s,
-            emit=self._note,
-            in_flight_max=work.in_flight_max,
-            nonce_window=work.nonce_window,
-        )
+        self._files = FileLane(work.lane, clock=self._clock, wait_s=work.wait_s, emit=self._note)
         self._is_stopping = False
+        self.lane = TimedLane(self._files)
         self.calls = 0
-        self.refused = 0
-        self.busy = 0
         self.events: dict[str, int] = {}
-        self.waits_s: list[float] = []
-        self.takes_s: list[float] = []
+        self.failures: dict[str, int] = {}
 
     async def run(self) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop)
-        if self._work.asks_time:
-            self._lane.use_venue_time(self._server_time)
+        await (self._call_kraken() if self._work.secret else self._call_plainly())
+
+    async def _call_plainly(self) -> None:
+        async def ask_time() -> ServerTime:
+            async with Connection(self._work.address) as connection:
+                return await connection.server_time(self._clock)
+
+        async def calls() -> None:
+            async with Connection(self._work.address) as connection:
+
+                async def call() -> None:
+                    async with self.lane.turn(priority=Priority.BALANCE) as turn:
+                        answer = await connection.ask("POST", "/0/private/Balance", f"nonce={await turn.take()}")
+                        if b"Invalid nonce" in answer:
+                            self._count("InvalidNonce")
+
+                await self._repeat(call)
+
+        self._files.use_venue_time(ask_time)
         print("ready", flush=True)
-        async with asyncio.TaskGroup() as group:
-            for number in range(self._work.tasks):
-                group.create_task(self._call(Priority(1 + number % 4)))
+        await asyncio.gather(*(calls() for _ in range(self._work.tasks)))
 
-    async def _call(self, priority: Priority) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):  # The venue is gone: so is the work.
-            async with Connection(self._work.port) as connection:
-                await self._call_on(connection, priority)
+    async def _call_kraken(self) -> None:
+        # Imported here: the plain worker starts in a third of the time.
+        from holdfast.core.credentials import Credential
+        from holdfast.core.limits import DecayingCounter
+        from holdfast.runtime.wire import AiohttpWire
+        from holdfast.venues.kraken import KRAKEN
+        from holdfast.venues.kraken.client import KrakenClient
 
-    async def _call_on(self, connection: Connection, priority: Priority) -> None:
-        while not self._is_stopping:
-            began_s = time.perf_counter()
-            try:
-                async with self._lane.turn(priority=priority) as turn:
-                    entered_s = time.perf_counter()
-                    nonce = await turn.take()
-                    taken_s = time.perf_counter()
-                    answer = await connection.ask("POST", "/0/private/Balance", f"nonce={nonce}")
-            except CredentialBusyError:
-                self.busy += 1
-                continue
-            self.calls += 1
-            self.refused += b"Invalid nonce" in answer
-            self.waits_s.append(entered_s - began_s)
-            self.takes_s.append(taken_s - entered_s)
-
-    async def _server_time(self) -> ServerTime:
-        sent_s = self._clock.now_s()
-        async with Connection(self._work.port) as connection:
-            answer = json.loads(await connection.ask("GET", "/0/public/Time"))
-        return ServerTime(
-            venue_time_s=float(answer["result"]["unixtime"]),
-            resolution_s=1.0,
-            sent_s=sent_s,
-            received_s=self._clock.now_s(),
-            wall_us=self._clock.wall_us(),
+        wire = AiohttpWire(clock=self._clock)
+        client = KRAKEN.client(
+            http=wire,
+            lane=self.lane,
+            credential=Credential(venue="kraken", key=self._work.key, secret=self._work.secret),
+            clock=self._clock,
+            emit=self._note,
+            rest_url=self._work.address,
+            account="race",
+            options={"must_be_simulator": True, "read_deadline_s": 30.0},
         )
+        assert isinstance(client, KrakenClient)
+        # Kraken's own pace would make hours of this; the venue at the other end counts no calls either.
+        client._private_counter = DecayingCounter(maximum=1e9, decay_per_s=1e9, now_s=self._clock.now_s())
+        await client.load()
+        self._files.use_venue_time(client.server_time)
+        print("ready", flush=True)
+
+        async def call() -> None:
+            await client.read_balances("Balance")
+
+        await asyncio.gather(*(self._repeat(call) for _ in range(self._work.tasks)))
+        await client.close()
+        await wire.close()
+
+    async def _repeat(self, call: Callable[[], Awaitable[None]]) -> None:
+        while not self._is_stopping:
+            try:
+                await call()
+            except (ConnectionError, asyncio.IncompleteReadError):
+                return  # The venue is gone: so is the work.
+            except HoldfastError as error:
+                self._count(type(error).__name__)
+            else:
+                self.calls += 1
+
+    def _count(self, failure: str) -> None:
+        self.failures[failure] = self.failures.get(failure, 0) + 1
 
     def _stop(self) -> None:
         self._is_stopping = True
@@ -164,11 +231,10 @@ def main() -> None:
         json.dumps(
             {
                 "calls": worker.calls,
-                "refused": worker.refused,
-                "busy": worker.busy,
+                "failures": worker.failures,
                 "events": worker.events,
-                "waits_s": [round(seconds, 6) for seconds in worker.waits_s],
-                "takes_s": [round(seconds, 6) for seconds in worker.takes_s],
+                "waits_s": [round(seconds, 6) for seconds in worker.lane.waits_s],
+                "takes_s": [round(seconds, 6) for seconds in worker.lane.takes_s],
             }
         ),
         flush=True,

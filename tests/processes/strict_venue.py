@@ -36,12 +36,15 @@ class StrictVenue:
     Attributes:
         journal: Every arrival, in order.
         taken: Nonces accepted so far.
+        address: Base address of its HTTP.
     """
+
+    key = secret = ""
 
     def __init__(self, *, seed: int = 0, jitter_s: float = 0.005, wall_off_s: float = 0.0) -> None:
         self.journal: list[Arrival] = []
         self.taken = 0
-        self.port = 0
+        self.address = ""
         self._largest = 0
         self._dice = random.Random(seed)
         self._jitter_s = jitter_s
@@ -52,7 +55,7 @@ class StrictVenue:
 
     async def __aenter__(self) -> StrictVenue:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self.address = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -83,7 +83,7 @@ async def test_strict_venue_refuses_nothing_of_eight_processes_with_kills_and_cl
 
     assert result.refused == 0
     assert result.calls >= 600
-    assert result.busy == 0
+    assert result.failures == {}
     # A clock a day ahead at start was judged by the venue's, and steps moved nothing.
     assert result.farthest_ahead_s < 2.0
     assert result.events.get("clock.skewed", 0) >= 2
@@ -121,7 +121,7 @@ async def test_zombie_that_resumes_sends_the_newest_nonce_there_is(path: Path) -
         holder.process.send_signal(signal.SIGCONT)
 
         # What it was about to send, it sends now: nobody has passed it.
-        async with Connection(venue.port) as connection:
+        async with Connection(venue.address) as connection:
             await connection.ask("POST", "/0/private/Balance", f"nonce={nonce}")
             await holder.tell("sent")
             await connection.ask("POST", "/0/private/Balance", f"nonce={await take(lane_at(path))}")
@@ -251,7 +251,7 @@ async def test_killed_process_leaves_no_berth_taken_and_no_nonce_in_the_way(path
 
 async def test_request_delivered_twice_is_refused_once_and_the_lane_goes_on(path: Path) -> None:
     lane = lane_at(path)
-    async with StrictVenue(jitter_s=0) as venue, Connection(venue.port) as connection:
+    async with StrictVenue(jitter_s=0) as venue, Connection(venue.address) as connection:
         async with lane.turn(priority=Priority.ORDER) as turn:
             body = f"nonce={await turn.take()}"
             answers = [await connection.ask("POST", "/0/private/Balance", body) for _ in range(2)]
