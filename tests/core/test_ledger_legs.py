@@ -1,4 +1,4 @@
-"""Two ledger rows and a fill are one event: shown together, spent pessimistically meanwhile, waited for only so long."""
+"""Two ledger rows and a fill are one event: shown together, spent pessimistically meanwhile, waited for so long."""
 
 from __future__ import annotations
 

@@ -84,8 +84,11 @@ class Book:
         """The stream stops speaking: what it proved so far is the age of what it stated."""
         standing = self.standing
         for line in self.every_line():
-            if standing.is_streamed(line) and line.total is not None and line.total_s < standing.proof_s:
-                line.total_s = standing.proof_s
+            if not standing.is_streamed(line) or line.total is None:
+                continue
+            line.total_s = max(line.total_s, standing.proof_s)
+            if standing.tracks_holds(line):
+                line.holds_s = max(line.holds_s, standing.proof_s)
 
     # Validity
 

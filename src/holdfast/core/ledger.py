@@ -199,6 +199,7 @@ class Ledger:
     def _stop(self, channel: Channel, *, now_s: float, draft: Draft) -> bool:
         """The channel states nothing from now on; whether it had."""
         book, standing = self._book, self._book.standing
+        book.freeze_proof()
         if channel is Channel.ORDERS:
             had_stated, standing.orders_stated = standing.orders_stated, False
             standing.orders_count_until_s = now_s + self.settings.rest_lag_s
@@ -206,7 +207,6 @@ class Ledger:
         book.drop_wants(WantKind.RESUBSCRIBE, channel)
         had_stated = standing.is_stated
         pushes.show_waiting(book, now_s=now_s, draft=draft)
-        book.freeze_proof()
         standing.is_stated = standing.is_accepted = False
         return had_stated
 

@@ -57,6 +57,7 @@ class Line:
         "ghost",
         "held",
         "holds_asked",
+        "holds_s",
         "invalid_reason",
         "is_derived",
         "is_restored",
@@ -87,6 +88,7 @@ class Line:
         self.available: Decimal | None = None
         self.total_s = NEVER_S  # When the total was last stated, or agreed to by REST.
         self.anchor_s = NEVER_S  # As-of of the statement that held and available stand on.
+        self.holds_s = NEVER_S  # When held and available were last known to be true: later, while all was told.
         self.rest_s = NEVER_S  # As-of of the newest REST statement taken.
         self.source: Source | None = None
         self.is_derived = False
@@ -257,7 +259,7 @@ class Line:
         if not is_ambiguous:
             self.unproven = ZERO
         self.late_debits = ZERO
-        self.anchor_s = as_of_s
+        self.anchor_s = self.holds_s = as_of_s
         self.anchor_counts = self.anchor_counts or as_of_s >= self.valid_after_s
         self.is_tracked = is_tracked
         self.base_since_s = now_s if base is None else base.since_s

@@ -155,7 +155,7 @@ def take_anchor(
     standing, settings = book.standing, book.settings
     if standing.pushes_holds and is_rest and standing.is_accepted:
         # The stream's own word on holds is younger than any answer's.
-        line.anchor_s = as_of_s
+        line.anchor_s = line.holds_s = as_of_s
         line.anchor_counts = line.anchor_counts or as_of_s >= line.valid_after_s
         return
     holds = book.orders.of(line.asset)

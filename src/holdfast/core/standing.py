@@ -106,8 +106,8 @@ def _judge(
     is_streamed = standing.is_streamed(line)
     as_of_s = max(line.total_s, standing.proof_s) if is_streamed else line.total_s
     tracks_holds = standing.tracks_holds(line)
-    if not tracks_holds and line.anchor_s < as_of_s and line.anchor_s != NEVER_S:
-        as_of_s = line.anchor_s  # The total is young, but held and available are as old as the anchor.
+    if not tracks_holds and line.holds_s < as_of_s and line.holds_s != NEVER_S:
+        as_of_s = line.holds_s  # The total is younger than held and available.
     suspicion = standing.suspicion
     if suspicion is not None and suspicion.doubts(asset):
         return stale, as_of_s, suspicion.reason
