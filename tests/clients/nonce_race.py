@@ -23,7 +23,7 @@ import msgspec
 from holdfast.simulators.core.clock import SystemClock
 from holdfast.simulators.core.journal import Journal
 from holdfast.simulators.core.server import serve_simulator
-from holdfast.simulators.run import simulated_venue
+from holdfast.simulators.kraken import KrakenSimSettings, KrakenSimulator
 from tests.clients.environments import ROOT, child_environment, python_of
 
 __all__ = ["STYLES", "RaceResult", "race", "run_race"]
@@ -76,7 +76,9 @@ async def race(
     python = python_of(client)
     processes = min(processes, callers)
     clock = SystemClock()
-    venue = simulated_venue("kraken", seed=seed, clock=clock)
+    # Nothing but the nonce decides: a rate limit would refuse calls whose nonce was good.
+    settings = KrakenSimSettings(nonce_window=0, are_calls_counted=False)
+    venue = KrakenSimulator(seed=seed, clock=clock, timers=asyncio.get_running_loop(), settings=settings)
     journal = Journal(clock, describe_frame=venue.describe_frame, max_entries=4 * calls + 1000)
     async with serve_simulator(venue, clock=clock, journal=journal) as served:
         if jitter_s:
