@@ -161,9 +161,7 @@ class Bench:
 
     def public(self, name: str, query: str = "") -> dict[str, Any]:
         """One unsigned call; the whole envelope."""
-        reply = self.sim.handle(
-            SimRequest(method="GET", path=f"/0/public/{name}", query=query, headers={}, body=b"")
-        )
+        reply = self.sim.handle(SimRequest(method="GET", path=f"/0/public/{name}", query=query, headers={}, body=b""))
         assert reply.status == 200
         envelope: dict[str, Any] = read_json(reply.body)
         return envelope

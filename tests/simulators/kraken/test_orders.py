@@ -212,9 +212,9 @@ class TestPlacing:
 
     def test_stop_without_hold_is_cancelled_when_the_money_is_gone(self) -> None:
         bench = Bench(do_untriggered_stops_hold=False)
-        (txid,) = bench.call(
-            "AddOrder", ordertype="stop-loss", type="buy", volume="0.2", pair="XBTUSD", price="41100"
-        )["txid"]
+        (txid,) = bench.call("AddOrder", ordertype="stop-loss", type="buy", volume="0.2", pair="XBTUSD", price="41100")[
+            "txid"
+        ]
         bench.happen("withdrawal", asset="USD", amount="9000")
         bench.happen("market_price", pair="BTC-USD", price="41200")
         row = bench.call("ClosedOrders")["closed"][txid]
@@ -577,9 +577,7 @@ class TestBatches:
     def test_malformed_order_refuses_the_whole_batch(self) -> None:
         bench = Bench()
         row = {name: value for name, value in LIMIT.items() if name != "pair"}
-        error = bench.error(
-            "AddOrderBatch", as_json=True, pair="XBTUSD", orders=[row, {**row, "price": "39000.05"}]
-        )
+        error = bench.error("AddOrderBatch", as_json=True, pair="XBTUSD", orders=[row, {**row, "price": "39000.05"}])
         assert error == "EOrder:Tick size check failed"
         assert bench.call("OpenOrders")["open"] == {}
 
@@ -618,9 +616,9 @@ class TestMargin:
     def test_leveraged_order_holds_nothing_and_opens_a_position(self) -> None:
         bench = Bench(profile="margin")
         before = bench.truth()["USD"]["total"]
-        (txid,) = bench.call(
-            "AddOrder", ordertype="market", type="buy", volume="0.2", pair="XBTUSD", leverage="2:1"
-        )["txid"]
+        (txid,) = bench.call("AddOrder", ordertype="market", type="buy", volume="0.2", pair="XBTUSD", leverage="2:1")[
+            "txid"
+        ]
         assert bench.truth()["BTC"]["total"] == "0.25"
         assert Decimal(before) > Decimal(bench.truth()["USD"]["total"]) > Decimal(before) - 50  # Only the fee.
         (row,) = bench.call("OpenPositions", docalcs="true").values()

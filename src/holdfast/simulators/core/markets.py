@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import bisect
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
@@ -100,7 +100,7 @@ class Market:
         dice = Dice(seed, f"market/{rules.symbol}")
         self._sizes = [20 + dice.below(180) for _ in range(2 * levels)]
         self._depth = levels
-        self._offers: dict[str, list[Level]] = {}
+        self._made: dict[str, list[Level]] = {}
         self._moved_us = [opened_us]
         self._start_tick = to_step(rules.start_price, rules.price_step)
         self._moved_to = [self._start_tick]
@@ -114,39 +114,41 @@ class Market:
         """Price of the last public trade."""
         return self.trades[-1].price
 
-    def offers(self, side: str) -> Sequence[Level]:
+    def offers(self, side: str) -> Iterator[Level]:
         """The maker's levels, best first: ``buy`` gives its bids, ``sell`` its asks."""
-        return self._offers[side]
+        made = self._made[side]
+        for index in range(self._depth):
+            if index == len(made):
+                level = self._level(side, index)
+                if level is None:
+                    return
+                made.append(level)
+            if made[index].quantity:
+                yield made[index]
 
     def take(self, side: str, price: Decimal, quantity: Decimal) -> None:
-        """Take *quantity* of the level of that price."""
-        levels = self._offers[side]
-        for index, level in enumerate(levels):
-            if level.price == price:
-                left = subtract(level.quantity, quantity)
-                if left:
-                    levels[index] = Level(price=price, quantity=left)
-                else:
-                    del levels[index]
-                return
+        """Take *quantity* of the level of that price; there has to be one."""
+        made = self._made[side]
+        index = next(index for index, level in enumerate(made) if level.price == price)
+        made[index] = Level(price=price, quantity=subtract(made[index].quantity, quantity))
 
     def refill(self) -> None:
         """Offer everything again around the current price."""
+        # Levels are made when somebody looks: a walking price would otherwise cost a whole book per step.
+        self._made = {"buy": [], "sell": []}
+
+    def _level(self, side: str, index: int) -> Level | None:
         rules = self.rules
-        ticks = to_step(self.mid, rules.price_step)
-        half, gap = max(1, ticks // 10_000), max(1, ticks // 20_000)
-        worth = multiply(rules.level_value, Decimal("0.01"))
-        for side, sign, sizes in (("buy", -1, self._sizes[: self._depth]), ("sell", 1, self._sizes[self._depth :])):
-            levels = []
-            for index, size in enumerate(sizes):
-                tick = ticks + sign * (half + gap * index)
-                if tick <= 0:
-                    break
-                price = self._price(tick)
-                quantity = divide(multiply(worth, Decimal(size)), price, places=rules.quantity_decimals)
-                if quantity:
-                    levels.append(Level(price=price, quantity=quantity))
-            self._offers[side] = levels
+        middle = to_step(self.mid, rules.price_step)
+        away = max(1, middle // 10_000) + max(1, middle // 20_000) * index
+        tick = middle - away if side == "buy" else middle + away
+        if tick <= 0:
+            return None
+        price = self._price(tick)
+        size = self._sizes[index if side == "buy" else self._depth + index]
+        worth = multiply(rules.level_value, Decimal(size))
+        quantity = divide(worth, multiply(Decimal(100), price), places=rules.quantity_decimals)
+        return Level(price=price, quantity=quantity)
 
     def move(self, price: Decimal, *, at_us: int) -> Decimal:
         """Move the price, rounded to the market's step; returns what it became."""

@@ -63,19 +63,16 @@ class OrderBook:
         """Everything offered on *side*, best first: ``sell`` is what a buyer meets."""
         # Prices are compared and never negated: negating would round in the calling thread's decimal context.
         is_bid = side == "buy"
-        own = self._queue(side)
-        levels = list(self.market.offers(side))
-        first = second = 0
-        while first < len(own) or second < len(levels):
-            if first < len(own) and (
-                second >= len(levels) or _is_as_good(own[first].price, levels[second].price, is_bid=is_bid)
-            ):
-                first += 1
-                yield own[first - 1]
-            else:
-                level = levels[second]
-                second += 1
+        levels = self.market.offers(side)
+        level = next(levels, None)
+        for own in self._queue(side):
+            while level is not None and not _is_as_good(own.price, level.price, is_bid=is_bid):
                 yield Offer(price=level.price, quantity=level.quantity, shown=level.quantity, order_id=None)
+                level = next(levels, None)
+            yield own
+        while level is not None:
+            yield Offer(price=level.price, quantity=level.quantity, shown=level.quantity, order_id=None)
+            level = next(levels, None)
 
     def best(self, side: str) -> Offer | None:
         """The best offer on a side."""
@@ -97,11 +94,11 @@ class OrderBook:
         """Resting orders that the maker's best offer now reaches, best price first; it trades with them."""
         reached = []
         for side, other in (("buy", "sell"), ("sell", "buy")):
-            levels = self.market.offers(other)
-            if levels:
-                for offer in self._queue(side):
-                    if offer.order_id and _is_as_good(offer.price, levels[0].price, is_bid=side == "buy"):
-                        reached.append(offer.order_id)
+            queue = self._queue(side)
+            best = next(self.market.offers(other), None) if queue else None
+            for offer in queue if best is not None else ():
+                if best is not None and offer.order_id and _is_as_good(offer.price, best.price, is_bid=side == "buy"):
+                    reached.append(offer.order_id)
         return reached
 
     def _queue(self, side: str) -> list[Offer]:

@@ -86,15 +86,15 @@ class BalancesChannel:
         }
 
     def _balance_after(self, account: Account, entries: Sequence[LedgerEntry], index: int) -> Decimal:
-        """The asset's total, or its wallet's, as it was right after this entry and before the later ones."""
+        """The asset's total after the event, or its or its wallet's right after this entry and before later ones."""
         listed = self._exchange.listing.assets[entries[index].row]
-        is_total = self._exchange.settings.update_balance == "total"
+        meaning = self._exchange.settings.update_balance
         balances = {
             row.id: account.ledger.balances.get(row.id, ZERO)
             for row in self._exchange.listing.rows_of(listed.code)
-            if is_total or row.wallet == listed.wallet
+            if meaning != "wallet" or row.wallet == listed.wallet
         }
-        for later in reversed(entries[index + 1 :]):
+        for later in reversed(entries[index + 1 :]) if meaning != "total" else ():
             if later.row in balances:
                 balances[later.row] = add(subtract(later.balance, later.amount), later.fee)
         return total_of(balances.values())

@@ -283,8 +283,8 @@ class Events:
             _positive(fields, "amount")
         self._fits(asset, change)
         self._fits(asset, fee)
-        if change < 0 and subtract(fee, change) > account.tradable(asset.code):
-            raise ValueError(f"{account.name} has only {format_amount(account.tradable(asset.code))} {asset.code}")
+        if change < 0 and not may_be_negative:
+            _affords(account, asset, subtract(fee, change))
         if change < 0:
             self._exchange.fetch_from_earn(account, asset.code, subtract(fee, change))
         entries = self._exchange.post(account, [Posting(row=asset.id, amount=change, fee=fee, kind=kind)])
@@ -298,8 +298,7 @@ class Events:
             raise ValueError("event transfer: to has to be another account")
         _positive(fields, "amount")
         self._fits(asset, moved)
-        if moved > account.tradable(asset.code):
-            raise ValueError(f"{account.name} has only {format_amount(account.tradable(asset.code))} {asset.code}")
+        _affords(account, asset, moved)
         self._exchange.fetch_from_earn(account, asset.code, moved)
         ref = self._exchange.new_id("R")
         self._exchange.post(account, [Posting(row=asset.id, amount=moved.copy_negate(), kind="transfer")], ref=ref)
@@ -310,8 +309,8 @@ class Events:
     def _auto_earn_move(self, fields: dict[str, Any]) -> dict[str, Any]:
         account, asset = self._account(fields), self._asset(fields)
         is_to_earn = fields.get("to", "earn") == "earn"
-        source = asset.id if is_to_earn else self._exchange.earn_row(asset.code)
-        held = account.ledger.balances.get(source, ZERO)
+        earning = account.ledger.balances.get(self._exchange.earn_row(asset.code), ZERO)
+        held = self._exchange.idle(account, asset.code) if is_to_earn else earning
         moved = fields.get("amount", held)
         if not 0 < moved <= held:
             raise ValueError(f"event auto_earn_move: amount has to be above 0 and at most {format_amount(held)}")
@@ -335,7 +334,7 @@ class Events:
         locked = self._row(asset, fields.get("suffix", "S"))
         is_in = fields.get("to", "locked") == "locked"
         first, second = (asset, locked) if is_in else (locked, asset)
-        held = account.tradable(asset.code) if is_in else account.ledger.balances.get(locked.id, ZERO)
+        held = _unclaimed(account, asset) if is_in else account.ledger.balances.get(locked.id, ZERO)
         if moved > held:
             raise ValueError(f"event staking: {account.name} has only {format_amount(held)} to move")
         if is_in:
@@ -555,6 +554,17 @@ class Events:
         exponent = value.as_tuple().exponent
         if isinstance(exponent, int) and -exponent > asset.decimals and Decimal(places(value, asset.decimals)) != value:
             raise ValueError(f"{asset.code} has {asset.decimals} decimals; {format_amount(value)} has more")
+
+
+def _unclaimed(account: Account, asset: ListedAsset) -> Decimal:
+    """What is not behind open orders: no venue lets the rest go."""
+    return subtract(account.tradable(asset.code), account.claimed(asset.code))
+
+
+def _affords(account: Account, asset: ListedAsset, needed: Decimal) -> None:
+    free = _unclaimed(account, asset)
+    if needed > free:
+        raise ValueError(f"{account.name} has only {format_amount(free)} {asset.code} free")
 
 
 def _positive(fields: Mapping[str, Any], name: str) -> None:

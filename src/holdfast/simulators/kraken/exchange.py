@@ -290,9 +290,16 @@ class KrakenExchange:
 
     def _sweep_now(self, account: Account) -> None:
         for asset in account.sweeps:
-            idle = account.ledger.balances.get(self.listing.main[asset].id, ZERO)
+            idle = self.idle(account, asset)
             if idle > 0:
                 self.move_earn(account, asset, idle)
+
+    def idle(self, account: Account, asset: AssetCode) -> Decimal:
+        """What of the base row may leave it: where the auto-earn row cannot be spent, what orders claim stays."""
+        base = account.ledger.balances.get(self.listing.main[asset].id, ZERO)
+        if self.settings.are_f_rows_spendable:
+            return base
+        return min(base, subtract(account.tradable(asset), account.claimed(asset)))
 
     def fetch_from_earn(self, account: Account, asset: AssetCode, needed: Decimal) -> None:
         """Bring back from the auto-earn row what the base row lacks to give *needed*."""

@@ -87,7 +87,7 @@ class KrakenSimSettings(msgspec.Struct, frozen=True, kw_only=True):
     dead_session_error: str = "ESession:Invalid session"
     is_ack_before_snapshot: bool = True
     are_acks_before_events: bool = True
-    update_balance: Literal["total", "wallet"] = "total"
+    update_balance: Literal["total", "running_total", "wallet"] = "total"
     are_trade_legs_apart: bool = True
     first_sequence: Literal[0, 1] = 1
     does_sequence_restart: bool = True
@@ -128,7 +128,7 @@ OPEN_POINTS: Final[dict[str, tuple[object, ...]]] = {
     ),
     "bad_signature_error": ("EAPI:Invalid signature", "EAPI:Invalid key"),
     "lockout_after": (0, 5, 50),
-    "lockout_s": (120.0, 900.0),
+    "lockout_s": (900.0, 120.0),
     "does_attempt_restart_lockout": (True, False),
     "do_refused_calls_count": (False, True),
     "query_ledgers_cost": (1, 2),
@@ -157,7 +157,7 @@ OPEN_POINTS: Final[dict[str, tuple[object, ...]]] = {
     "dead_session_error": ("ESession:Invalid session", "EAPI:Invalid session", "Token is expired"),
     "is_ack_before_snapshot": (True, False),
     "are_acks_before_events": (True, False),
-    "update_balance": ("total", "wallet"),
+    "update_balance": ("total", "running_total", "wallet"),
     "are_trade_legs_apart": (True, False),
     "first_sequence": (1, 0),
     "does_sequence_restart": (True, False),
