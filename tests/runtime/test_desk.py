@@ -211,6 +211,22 @@ def test_two_keys_of_one_account_are_one_owners() -> None:
     run_virtual(main())
 
 
+def test_an_account_known_from_its_store_is_refused_while_opening(tmp_path: Path) -> None:
+    async def main() -> None:
+        clock, owners, venue = new_clock(), MemoryOwners(), FakeVenue()
+        venue.account_id = "ACCT-1"
+        kept = parts_of(clock, venue, owners=owners, store_path=tmp_path / "one.db")
+        async with holdfast.open(memory_config("one"), parts=kept) as desk:
+            await desk.ready()
+        async with holdfast.open(memory_config("two"), parts=parts_of(clock, venue, owners=owners)) as desk:
+            await desk.ready()
+            with pytest.raises(OwnedElsewhereError):
+                async with holdfast.open(memory_config("one"), parts=kept):
+                    pass
+
+    run_virtual(main())
+
+
 def test_a_lock_that_vanished_stops_the_broker() -> None:
     async def main() -> None:
         clock, owners, venue = new_clock(), MemoryOwners(), FakeVenue()

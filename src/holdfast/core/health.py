@@ -178,6 +178,6 @@ def judge(facts: Facts) -> Judgement:
     is_live = facts.stream is StreamState.LIVE
     is_reading = facts.is_loaded and facts.error_count < facts.failure_threshold
     is_mute = facts.stream is StreamState.DOWN or not (is_live or is_reading)
-    is_down = is_mute or facts.is_stopped or facts.parked_cause is not None
+    is_down = is_mute or facts.is_stopped or (facts.parked_cause is not None and not is_live)
     health = Health.DOWN if is_down else Health.DEGRADED if barred or wrong else Health.HEALTHY
     return Judgement(health=health, reasons=(*barred, *wrong), is_available=not barred and (is_live or is_reading))

@@ -72,6 +72,7 @@ class _LoopThread:
         self._stop: asyncio.Event | None = None
         self._has_begun = threading.Event()
         self._failure: BaseException | None = None
+        self._is_given_up = False
 
     def start(self, opening: Any) -> Desk:
         """Open the desk in a new thread; returns once it is open, raises what opening raised. Blocks."""
@@ -81,6 +82,8 @@ class _LoopThread:
         async def main() -> None:
             self._loop = asyncio.get_running_loop()
             self._stop = asyncio.Event()
+            if self._is_given_up:
+                return
             async with opening as desk:
                 desks.append(desk)
                 self._has_begun.set()
@@ -96,7 +99,13 @@ class _LoopThread:
 
         self._thread = threading.Thread(target=run, name="holdfast", daemon=True)
         self._thread.start()
-        self._has_begun.wait()
+        try:
+            self._has_begun.wait()
+        except BaseException:
+            # Interrupted while it opened: what was taken is given back before anybody tries again.
+            self._is_given_up = True
+            self.stop()
+            raise
         if not desks:
             self._thread.join()
             raise self._failure if self._failure is not None else ClosedError("this desk ended while it opened")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
@@ -84,11 +85,13 @@ class Desk:
         Wait until every broker is ready (see ``Broker.ready``). Suspends.
 
         Raises:
-            NotReadyError: One of them was not within *timeout_s* seconds; the message names it.
+            NotReadyError: One of them was not, *timeout_s* seconds from now; the message names it.
         """
         self._guard.check()
+        loop = asyncio.get_running_loop()
+        end_s = None if timeout_s is None else loop.time() + timeout_s
         for broker in self.brokers.values():
-            await broker.ready(timeout_s=timeout_s)
+            await broker.ready(timeout_s=None if end_s is None else max(0.0, end_s - loop.time()))
 
     def changes(self, *, limit: int = 1000) -> Changes:
         """Every broker's changes from now on, as one iterator (see ``Broker.changes``)."""

@@ -177,6 +177,11 @@ class _OpenBroker:
         if fingerprint not in self.held:
             self.held[fingerprint] = self._own(self._broker, fingerprint)
 
+    def own_account(self, account_id: str) -> None:
+        """Take the lock of the account itself: two keys of one account are one owner's."""
+        place = f"{self._broker.venue}/{self._broker.environment}"
+        self.own(account_fingerprint(venue=place, account=account_id))
+
     def check(self) -> None:
         """Prove that the account is still ours; raises ``ClosedError``."""
         for held in self.held.values():
@@ -208,6 +213,8 @@ async def _open_broker(
         opened.own(credential.fingerprint)
         opened.store = store = await parts.store(broker, emitter)
         pinned = await _pinned_account(store)
+        if pinned is not None and pinned.fingerprint == credential.fingerprint:
+            opened.own_account(pinned.account_id)  # Known already: said now, not once the venue has been asked.
         lane = parts.lane(broker, credential, emitter)
         is_simulated = broker.environment == "simulated"
         options: dict[str, object] = {
@@ -272,9 +279,7 @@ async def _open_broker(
             pinned=pinned,
             failure_threshold=broker.reading.failure_threshold,
             randomness=parts.randomness,
-            own=lambda account_id: opened.own(
-                account_fingerprint(venue=f"{broker.venue}/{broker.environment}", account=account_id)
-            ),
+            own=opened.own_account,
             check_ownership=opened.check,
             lane=lane,
         )
