@@ -9,13 +9,14 @@ https://docs.kraken.com/api-reference/account-data/get-ledgers-info.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from tests.simulators.kraken.bench import Bench
 
 
-def quiet(**settings: object) -> Bench:
+def quiet(**settings: Any) -> Bench:
     return Bench(are_calls_counted=False, **settings)
 
 

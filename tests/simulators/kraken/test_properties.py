@@ -302,7 +302,8 @@ def test_every_open_point_lists_its_default_first_and_takes_every_value(name: st
     assert getattr(KrakenSimSettings(), name) == values[0]
     assert len(values) > 1
     for value in values:
-        bench = Bench(**{name: value})
+        chosen: dict[str, Any] = {name: value}
+        bench = Bench(**chosen)
         stream = bench.stream()
         assert stream.subscribe("balances")["success"]
         bench.market()

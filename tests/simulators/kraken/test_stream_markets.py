@@ -1,8 +1,8 @@
 """
 The public channels.
 
-Sources (checked 2026-11-20): https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/ticker, .../book, .../trade,
-.../ohlc, .../instrument, https://docs.kraken.com/exchange/guides/websockets/book-checksum-v2,
+Sources (checked 2026-11-20): https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/ticker, .../book,
+.../trade, .../ohlc, .../instrument, https://docs.kraken.com/exchange/guides/websockets/book-checksum-v2,
 https://docs.kraken.com/api/docs/guides/spot-ws-book-v1.
 """
 

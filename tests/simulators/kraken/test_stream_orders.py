@@ -1,8 +1,8 @@
 """
 Order methods over the stream.
 
-Sources (checked 2026-11-20): https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/add_order, .../amend_order,
-.../cancel_order, .../cancel_after, .../batch_add.
+Sources (checked 2026-11-20): https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/add_order,
+.../amend_order, .../cancel_order, .../cancel_after, .../batch_add.
 """
 
 from __future__ import annotations
