@@ -16,7 +16,8 @@ import msgspec
 from msgspec import Meta
 
 from holdfast.core.seams import Clock
-from holdfast.simulators.core.actions import ACTIONS, Action
+from holdfast.simulators.core.actions import ACTIONS, Action, Delay
+from holdfast.simulators.core.journal import Journal
 
 __all__ = ["KINDS", "FaultPlan", "Firing", "Rule"]
 
@@ -74,6 +75,22 @@ class Firing(msgspec.Struct, frozen=True):
     rule: int
     action: Action
     rng: Random
+
+    def delay_s(self) -> float:
+        """The seconds a ``delay`` takes this time; 0 for any other action."""
+        action = self.action
+        if not isinstance(action, Delay):
+            return 0.0
+        return action.low_s if action.high_s is None else self.rng.uniform(action.low_s, action.high_s)
+
+    def place_in(self, size: int) -> int:
+        """Where in so many bytes a ``truncate`` or ``cut_body`` cuts: where it says, else at a seeded place."""
+        at = getattr(self.action, "at", None)
+        return at if at is not None else self.rng.randrange(max(size, 1))
+
+    def note(self, journal: Journal, *, of: int | None = None, line: int | None = None) -> None:
+        """Write into the journal that this fired, for request *of* or on connection *line*."""
+        journal.note("fault", {"name": _tag(self.action), "rule": str(self.rule)}, of=of, line=line)
 
 
 class _Armed:

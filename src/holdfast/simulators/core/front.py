@@ -88,7 +88,7 @@ class Front:
             done(Delivery(reply=self._process(request, facts, number)))
             return
         for firing in firings:
-            self._note_fault(firing, of=number)
+            firing.note(self.journal, of=number)
         _Exchange(self, request, facts, number, list(firings), done).run()
 
     def _process(self, request: SimRequest, facts: Mapping[str, str], number: int) -> SimReply:
@@ -102,10 +102,6 @@ class Front:
 
     def _hold(self, key: str, release: Callable[[], None]) -> None:
         self._held.setdefault(key, []).append(release)
-
-    def _note_fault(self, firing: Firing, *, of: int | None = None, line: int | None = None) -> None:
-        name = str(type(firing.action).__struct_config__.tag)
-        self.journal.note("fault", {"name": name, "rule": str(firing.rule)}, of=of, line=line)
 
     # Streams
 
@@ -128,7 +124,7 @@ class Front:
         delay_s = 0.0
         first: list[Firing] = []
         for firing in firings:
-            self._note_fault(firing)
+            firing.note(self.journal)
             action = firing.action
             if isinstance(action, do.Refuse):
                 self.journal.note("ws_refused", facts, outcome=str(action.status))
@@ -141,7 +137,7 @@ class Front:
                 done(action.how)
                 return
             if isinstance(action, do.Delay):
-                delay_s += seconds_of(firing)
+                delay_s += firing.delay_s()
             else:
                 first.append(firing)
         if delay_s:
@@ -174,20 +170,13 @@ class Front:
     def _act_on_streams(self, firing: Firing, keys: frozenset[str] | None) -> None:
         for line in list(self.lines.values()):
             if keys is None or line.key in keys:
-                self._note_fault(firing, line=line.number)
+                firing.note(self.journal, line=line.number)
                 line.impair(firing.action)
 
     def close_streams(self, code: int, reason: str) -> None:
         """Close every open stream connection in order, as a venue does before maintenance."""
         for line in list(self.lines.values()):
             line.close(code, reason)
-
-
-def seconds_of(firing: Firing) -> float:
-    """The seconds a ``delay`` takes this time."""
-    action = firing.action
-    assert isinstance(action, do.Delay)
-    return action.low_s if action.high_s is None else firing.rng.uniform(action.low_s, action.high_s)
 
 
 class _Exchange:
@@ -225,7 +214,7 @@ class _Exchange:
         self._after(self._delay_s("request"), self._hold)
 
     def _delay_s(self, where: str) -> float:
-        return sum(seconds_of(f) for f in self._firings if isinstance(f.action, do.Delay) and f.action.where == where)
+        return sum(f.delay_s() for f in self._firings if isinstance(f.action, do.Delay) and f.action.where == where)
 
     def _after(self, delay_s: float, step: Callable[[], None]) -> None:
         if delay_s > 0:
@@ -289,9 +278,7 @@ class _Exchange:
             self._end(lost.action.how)
             return
         shape = next((firing for firing in reversed(self._firings) if isinstance(firing.action, _SHAPES)), None)
-        at = 0
-        if shape is not None and isinstance(shape.action, do.CutBody):
-            at = shape.action.at if shape.action.at is not None else shape.rng.randrange(max(len(reply.body), 1))
+        at = shape.place_in(len(reply.body)) if shape is not None and isinstance(shape.action, do.CutBody) else 0
         idle = self._last(do.CloseIdle)
         if shape is not None or idle is not None or reply.status >= 300:
             self._front.journal.note("reply", {}, of=self._number, outcome=_outcome(reply, shape))

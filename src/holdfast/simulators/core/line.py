@@ -169,10 +169,10 @@ class Line:
         ending: do.Action | None = None
         swapped_s: float | None = None
         for firing in firings:
-            self._note_fault(firing)
+            firing.note(self._journal, line=self.number)
             action = firing.action
             if isinstance(action, do.Delay):
-                delay_s += action.low_s if action.high_s is None else firing.rng.uniform(action.low_s, action.high_s)
+                delay_s += firing.delay_s()
             elif isinstance(action, do.Drop):
                 copies = 0
             elif isinstance(action, do.Duplicate):
@@ -270,10 +270,10 @@ class Line:
         ending: do.Action | None = None
         swapped_s: float | None = None
         for firing in self._plan.firing(self._plan.ws_in, facts):
-            self._note_fault(firing)
+            firing.note(self._journal, line=self.number)
             action = firing.action
             if isinstance(action, do.Delay):
-                delay_s += action.low_s if action.high_s is None else firing.rng.uniform(action.low_s, action.high_s)
+                delay_s += firing.delay_s()
             elif isinstance(action, do.Drop):
                 copies = 0
             elif isinstance(action, do.Duplicate):
@@ -355,10 +355,6 @@ class Line:
             else:
                 self._carrier.close(action.code, action.reason)
 
-    def _note_fault(self, firing: Firing) -> None:
-        name = str(type(firing.action).__struct_config__.tag)
-        self._journal.note("fault", {"name": name, "rule": str(firing.rule)}, line=self.number)
-
     def _end(self, why: str) -> None:
         self.is_closed = True
         self._journal.note("ws_close", {}, line=self.number, outcome=why)
@@ -376,8 +372,7 @@ class Line:
 def _rewritten(style: str, frame: bytes, firing: Firing) -> tuple[str, bytes]:
     action = firing.action
     if isinstance(action, do.Truncate):
-        at = action.at if action.at is not None else firing.rng.randrange(max(len(frame), 1))
-        return style, frame[:at]
+        return style, frame[: firing.place_in(len(frame))]
     if isinstance(action, do.Mutate):
         text = mutate(frame.decode(), action.how, field=action.field, value=action.value, rng=firing.rng)
         return style, frame if text is None else text.encode()

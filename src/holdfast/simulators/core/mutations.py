@@ -236,7 +236,7 @@ def mutate(text: str, how: str, *, field: str | None, value: str | None, rng: Ra
     """
     try:
         every = places(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # No JSON any more, or nested past reading by an earlier rule.
         return None
     if field is not None:
         fitting = [place for place in every if place.path and place.is_named(field)][:1]

@@ -59,8 +59,7 @@ def edited(reply: SimReply, firing: Firing) -> SimReply:
     if isinstance(action, do.Empty):
         return SimReply(status=action.status, headers=reply.headers, body=b"")
     if isinstance(action, do.Truncate):
-        at = action.at if action.at is not None else firing.rng.randrange(max(len(body), 1))
-        return SimReply(status=reply.status, headers=reply.headers, body=body[:at])
+        return SimReply(status=reply.status, headers=reply.headers, body=body[: firing.place_in(len(body))])
     if isinstance(action, do.Mutate):
         text = mutate(body.decode(), action.how, field=action.field, value=action.value, rng=firing.rng)
         return reply if text is None else SimReply(status=reply.status, headers=reply.headers, body=text.encode())
