@@ -54,6 +54,16 @@ async def wait_in_line(path: str) -> None:
             say(inside=int(line))
 
 
+async def park(path: str) -> None:
+    """Be refused twice, and say so to everybody."""
+    lane = FileLane(path, clock=SystemClock())
+    async with lane.turn(priority=Priority.ORDER) as turn:
+        await turn.take()
+        await turn.take_beyond()
+        await turn.park("invalid_nonce", for_s=None)
+    say(parked=True)
+
+
 async def in_flight(path: str) -> None:
     """Hold one of two berths with a nonce under way."""
     lane = FileLane(path, clock=SystemClock(), in_flight_max=2, nonce_window=1_000_000)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from holdfast.core.seams import Priority
-from holdfast.errors import CredentialBusyError
+from holdfast.errors import CredentialBusyError, CredentialParkedError
 from holdfast.runtime.clock import SystemClock
 from holdfast.runtime.lane import FileLane
 from tests.processes.nonce_race import ROOT, end, race
@@ -247,6 +247,21 @@ async def test_killed_process_leaves_no_berth_taken_and_no_nonce_in_the_way(path
             assert await asyncio.create_task(take(lane, wait_s=1.0)) > theirs
 
     assert await take(lane_at(path), wait_s=1.0) > theirs
+
+
+async def test_key_that_one_process_parks_is_closed_to_all(path: Path) -> None:
+    lane = lane_at(path)
+    await take(lane)
+    async with script("park", path) as other:
+        assert (await other.says())["parked"]
+
+    with pytest.raises(CredentialParkedError) as parked:
+        await take(lane)
+    assert parked.value.cause == "invalid_nonce"
+    assert 290 < (parked.value.retry_after_s or 0) <= 300
+    parking = lane.parking_now()
+    assert parking is not None
+    assert parking.cause == "invalid_nonce"
 
 
 async def test_request_delivered_twice_is_refused_once_and_the_lane_goes_on(path: Path) -> None:
