@@ -178,6 +178,7 @@ STREAM_RULES = [
     stream("ws_out", "fragment", parts=5),
     stream("ws_out", "send_binary"),
     stream("ws_out", "invalid_utf8"),
+    stream("ws_out", "deflate_bomb"),
     stream("ws_out", "huge_frame", total_bytes=16 << 20),
     stream("ws_out", "huge_frame", total_bytes=50_000),
     stream("ws_in", "drop"),

@@ -388,6 +388,7 @@ def out(do: str, **fields: Any) -> dict[str, Any]:
         (out("send_binary"), [1]),
         (out("invalid_utf8"), [1]),
         (out("huge_frame"), [1]),
+        (out("deflate_bomb"), [1]),
         (out("huge_frame", total_bytes=1000), [1, 2, 3, 4]),
     ],
 )
@@ -437,6 +438,7 @@ def test_delayed_frame_holds_back_what_comes_after_it(venue: AcmeVenue) -> None:
         (out("send_binary"), 1003),
         (out("invalid_utf8"), 1007),
         (out("huge_frame"), 1009),
+        (out("deflate_bomb"), 1002),
     ],
 )
 def test_ended_connection_tells_both_ends_once(venue: AcmeVenue, rule: dict[str, Any], code: int | None) -> None:

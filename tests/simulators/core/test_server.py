@@ -332,6 +332,7 @@ def out(do: str, **fields: Any) -> dict[str, Any]:
         (out("send_binary"), ["1", "BINARY", "3"]),
         (out("invalid_utf8"), ["1", "ERROR 1007"]),
         (out("huge_frame"), ["1", "ERROR 1009"]),
+        (out("deflate_bomb"), ["1", "ERROR 1002"]),
     ],
 )
 async def test_fault_on_a_real_stream(venue: AcmeVenue, rule: dict[str, Any], heard: list[str]) -> None:

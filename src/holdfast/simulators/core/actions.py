@@ -22,6 +22,7 @@ __all__ = [
     "Close",
     "CloseIdle",
     "CutBody",
+    "DeflateBomb",
     "Delay",
     "Drip",
     "Drop",
@@ -332,6 +333,12 @@ class InvalidUtf8(Action, frozen=True, kw_only=True, tag="invalid_utf8"):
     """A text message whose bytes are not UTF-8."""
 
 
+class DeflateBomb(Action, frozen=True, kw_only=True, tag="deflate_bomb"):
+    """A compressed text message, though compression was never agreed on, that unpacks to so many bytes."""
+
+    unpacked_bytes: Annotated[int, Meta(ge=1, le=1 << 30)] = 1 << 26
+
+
 class HugeFrame(Action, frozen=True, kw_only=True, tag="huge_frame"):
     """The same text, padded with blanks to so many bytes."""
 
@@ -376,6 +383,7 @@ ACTIONS: Final[dict[type[Action], tuple[str, ...]]] = {
     Fragment: _OUT,
     SendBinary: _OUT,
     InvalidUtf8: _OUT,
+    DeflateBomb: _OUT,
     HugeFrame: _OUT,
 }
 """Every action, with the kinds of rule it may stand in."""

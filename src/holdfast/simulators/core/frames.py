@@ -77,6 +77,11 @@ class SocketCarrier:
         """A text frame with bytes that are not UTF-8."""
         self._write(frame_bytes(TEXT, frame))
 
+    def compressed(self, frame: bytes) -> None:
+        """A text frame with the bit that only an agreed extension may set."""
+        plain = frame_bytes(TEXT, frame)
+        self._write(bytes((plain[0] | 0x40,)) + plain[1:])
+
     def pong(self, payload: bytes) -> None:
         """The answer to a ping frame."""
         self._write(frame_bytes(PONG, payload))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -40,6 +41,9 @@ class Carrier(Protocol):
 
     def invalid_utf8(self, frame: bytes) -> None:
         """A text message whose bytes, given here, are not UTF-8."""
+
+    def compressed(self, frame: bytes) -> None:
+        """A text message marked as compressed, though that was never agreed on."""
 
     def pong(self, payload: bytes) -> None:
         """The protocol's own answer to a ping frame."""
@@ -241,6 +245,8 @@ class Line:
             self._carrier.binary(frame)
         elif style == "invalid_utf8":
             self._carrier.invalid_utf8(frame)
+        elif style == "compressed":
+            self._carrier.compressed(frame)
         else:
             parts = int(style)
             size = max(1, -(-len(frame) // parts))
@@ -382,5 +388,11 @@ def _rewritten(style: str, frame: bytes, firing: Firing) -> tuple[str, bytes]:
         return "binary", frame
     if isinstance(action, do.InvalidUtf8):
         return "invalid_utf8", frame[:-1] + b"\xff" + frame[-1:]
+    if isinstance(action, do.DeflateBomb):
+        # As permessage-deflate has it: a raw deflate stream that ends in a sync flush, the flush's tail cut off.
+        # Source: https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+        packed = packer.compress(frame.ljust(action.unpacked_bytes)) + packer.flush(zlib.Z_SYNC_FLUSH)
+        return "compressed", packed[:-4]
     assert isinstance(action, do.HugeFrame)
     return style, frame + b" " * max(0, action.total_bytes - len(frame))

@@ -92,6 +92,9 @@ class _Link:
     def invalid_utf8(self, frame: bytes) -> None:
         self.say("invalid_utf8", frame)
 
+    def compressed(self, frame: bytes) -> None:
+        self.say("compressed", frame)
+
     def pong(self, payload: bytes) -> None:
         """Memory clients send no protocol pings."""
 
@@ -185,6 +188,8 @@ class _Connection:
             self._ended(None, "connection lost")
         elif what == "binary":
             self._drop(1003, "binary message")
+        elif what == "compressed":
+            self._drop(1002, "compression was not agreed on")
         else:
             self._drop(1007, "message is not UTF-8")
 
