@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
@@ -154,6 +155,26 @@ def test_a_lock_file_that_is_taken_away_ends_the_ownership(path: Path, is_replac
         lock.check()
 
     lock.release()
+
+
+def test_a_lock_file_removed_while_it_is_being_taken_is_made_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock on a file without a name would exclude nobody."""
+    flock = fcntl.flock
+    is_removed = False
+
+    def remove_first(fd: int, how: int) -> None:
+        nonlocal is_removed
+        if not is_removed:
+            path.unlink()
+            is_removed = True
+        flock(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", remove_first)
+    with OwnerLock.take(path) as lock:
+        lock.check()
+
+        with pytest.raises(OwnedElsewhereError):
+            OwnerLock.take(path)
 
 
 def test_what_a_dead_owner_wrote_does_not_matter(path: Path) -> None:

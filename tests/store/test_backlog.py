@@ -71,6 +71,14 @@ def test_a_confirmation_never_overtakes_money_of_its_asset() -> None:
     assert queued(backlog) == [("USD", "1", False), ("USD", "2", True), ("USD", "2", False)]
 
 
+def test_a_money_row_is_never_replaced_even_by_its_own_kind() -> None:
+    backlog = Backlog(max_rows=10)
+    put(backlog, money("USD", "1", kind="snapshot"))
+    put(backlog, confirmation("USD", "2"))
+
+    assert queued(backlog) == [("USD", "1", True), ("USD", "2", False)]
+
+
 def test_notices_are_not_merged() -> None:
     backlog = Backlog(max_rows=10)
 
