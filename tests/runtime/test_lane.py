@@ -383,6 +383,17 @@ async def test_closed_lane_refuses_further_turns(rig: Rig) -> None:
     await take(other)
 
 
+async def test_closing_one_lane_leaves_another_on_the_same_file_open(rig: Rig) -> None:
+    lane, other = rig.lane(), rig.lane()
+    await take(other)
+    lane.close()
+    lane.close()
+
+    assert other.parking_now() is None
+    assert (await other.state()).record.mark is not None
+    await take(other)
+
+
 # The disk
 
 

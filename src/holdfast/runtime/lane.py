@@ -114,6 +114,7 @@ class FileLane:
             sync=sync,
             randomness=randomness or random.Random(),  # noqa: S311 - Jitter.
         )
+        self._passage.gate.join()
         self._ask: Callable[[], Awaitable[ServerTime]] | None = None
         self._is_skewed = False
         self._is_closed = False
@@ -241,9 +242,10 @@ class FileLane:
         )
 
     def close(self) -> None:
-        """Refuse further turns. Turns that are held go on; files close once nobody is inside."""
-        self._is_closed = True
-        self._passage.gate.close()
+        """Refuse further turns. Turns that are held go on; files close with the last lane on them."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._passage.gate.part()
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -92,6 +92,7 @@ class Gate:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.highest = 0  # The largest nonce this process ever saw here: a file that went back does not take us along.
+        self._users = 0
         self._reset()
 
     def _reset(self) -> None:
@@ -212,7 +213,8 @@ class Gate:
 
     def is_inside(self, task: asyncio.Task[object] | None) -> bool:
         """Whether *task* already holds this lane."""
-        return any(holder.task is task for holder in self._holders.values())
+        with self._mutex:
+            return any(holder.task is task for holder in self._holders.values())
 
     # Several in flight
 
@@ -374,10 +376,18 @@ class Gate:
         self._berths.close()
         self._reset()
 
-    def close(self) -> None:
-        """Close the files where nobody is inside; the next use opens them again."""
+    # Users
+
+    def join(self) -> None:
+        """One more ``FileLane`` uses this gate."""
         with self._mutex:
-            if self._holders or self._waiters:
+            self._users += 1
+
+    def part(self) -> None:
+        """One less does. With the last the files are closed, unless somebody is inside; a new one opens them again."""
+        with self._mutex:
+            self._users -= 1
+            if self._users or self._holders or self._waiters:
                 return
             if self._line is not None:
                 self._line.leave()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from types import TracebackType
 
 import msgspec
@@ -179,7 +180,12 @@ class FileTurn:
             ceiling = await passage.wait_for_room(ticket, record)
             nonce = passage.source(record).take(now_ns=passage.now_ns(), ceiling=ceiling)
             gate.put(ticket, nonce)
-            return await self._hand_out(ticket, record, nonce)
+            try:
+                return await self._hand_out(ticket, record, nonce)
+            except BaseException:
+                with contextlib.suppress(StoreError):
+                    gate.put(ticket, None)  # Never handed out: it is not in anybody's way.
+                raise
         finally:
             self._free_lane(ticket)
 
