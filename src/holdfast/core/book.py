@@ -94,11 +94,13 @@ class Book:
 
     def invalidate(self, reason: str, *, now_s: float, draft: Draft, assets: Iterable[AssetCode] | None = None) -> None:
         """Figures from before now no longer count, and a read is wanted."""
-        if assets is None:
+        named = None if assets is None else tuple(assets)
+        if named is None:
             self.standing.valid_after_s = now_s
-        for line in list(self.every_line() if assets is None else map(self.line, assets)):
+        for line in list(self.every_line() if named is None else map(self.line, named)):
             line.invalidate(reason, now_s)
         draft.invalidated = reason
+        draft.invalidated_assets = named
         self.want(draft, WantKind.READ_BALANCES, reason, not_before_s=now_s)
 
     # Wants
@@ -113,9 +115,9 @@ class Book:
         other_than: str | None = None,
         channel: Channel | None = None,
     ) -> None:
-        """Ask the shell for something; asking twice is asking once."""
+        """Ask the shell for something; asking twice is asking once, at the earlier time."""
         standing = self.wants.get((kind, reason))
-        if standing is not None and standing.other_than == other_than:
+        if standing is not None and standing.other_than == other_than and standing.not_before_s <= not_before_s:
             return
         want = Want(kind=kind, reason=reason, not_before_s=not_before_s, other_than=other_than, channel=channel)
         self.wants[kind, reason] = want

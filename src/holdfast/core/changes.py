@@ -149,6 +149,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     resolved: tuple[Discrepancy, ...] = ()
     wants: tuple[Want, ...] = ()
     invalidated: str | None = None  # The reason, where this ended the validity of earlier figures.
+    invalidated_assets: tuple[AssetCode, ...] | None = None  # Of these; None for all.
 
 
 NOTHING = Outcome()
@@ -173,6 +174,7 @@ class Draft:
         self.resolved: list[Discrepancy] = []
         self.wants: list[Want] = []
         self.invalidated: str | None = None
+        self.invalidated_assets: tuple[AssetCode, ...] | None = None
 
     def outcome(self) -> Outcome:
         """The outcome as it stands."""
@@ -189,4 +191,5 @@ class Draft:
             resolved=tuple(self.resolved),
             wants=tuple(self.wants),
             invalidated=self.invalidated,
+            invalidated_assets=self.invalidated_assets,
         )

@@ -349,14 +349,15 @@ class Account:
         elif self._refused:
             self._refused = {key for key in self._refused if key[0] != read}
         if outcome.suspect is not None:
-            assets = ",".join(outcome.suspect_assets[:20])
-            self.emitter(event("answer.suspected", **facts, reason=outcome.suspect, assets=assets))
+            suspected = ",".join(outcome.suspect_assets[:20])
+            self.emitter(event("answer.suspected", **facts, reason=outcome.suspect, assets=suspected))
         if outcome.confirmed is not None:
             self.emitter(event("answer.confirmed", **facts, reason=outcome.confirmed))
         if outcome.dismissed is not None:
             self.emitter(event("answer.dismissed", **facts, reason=outcome.dismissed))
         if outcome.invalidated is not None:
-            self.emitter(event("balance.invalidated", broker=self.name, reason=outcome.invalidated, assets=None))
+            assets = None if outcome.invalidated_assets is None else ",".join(outcome.invalidated_assets)
+            self.emitter(event("balance.invalidated", broker=self.name, reason=outcome.invalidated, assets=assets))
         for each in outcome.found:
             ours, theirs = amount_text(each.ours), amount_text(each.theirs)
             named = {"broker": self.name, "asset": each.asset, "kind": each.kind}

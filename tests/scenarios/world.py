@@ -1,0 +1,236 @@
+"""One world of a scenario: a venue, a client, the faults between them, and the hand that makes things happen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import random
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import holdfast
+from holdfast.core.amounts import parse_amount
+from holdfast.core.credentials import Credential
+from holdfast.core.events import Event
+from holdfast.core.seams import HttpReply, HttpRequest, HttpWire
+from holdfast.runtime.open import Opening
+from holdfast.simulators.core.faults import FaultPlan
+from holdfast.simulators.core.journal import Journal
+from holdfast.simulators.core.memory import MemoryFront
+from holdfast.simulators.kraken import KrakenSimulator
+from holdfast.simulators.kraken.settings import OPEN_POINTS, KrakenSimSettings
+from holdfast.testing import FakeClock, MemoryLane, memory_config, memory_parts
+from holdfast.venues.kraken import KRAKEN
+from tests.scenarios.checker import Checker
+
+__all__ = ["BROKER", "World", "world"]
+
+BROKER: Final = "kraken-master"
+
+# What is drawn for a client that only reads; the rest concerns orders.
+_POINTS: Final = (
+    "does_refused_call_consume_nonce",
+    "check_order",
+    "bad_signature_error",
+    "do_refused_calls_count",
+    "rate_limit_status",
+    "does_hold_include_fee",
+    "are_f_rows_spendable",
+    "empty_balance",
+    "credit_fields",
+    "result_on_error",
+    "session_life",
+    "dead_session_error",
+    "is_ack_before_snapshot",
+    "are_acks_before_events",
+    "update_balance",
+    "are_trade_legs_apart",
+    "first_sequence",
+    "does_sequence_restart",
+    "numbers",
+    "can_status_be_subscribed",
+    "has_maintenance_arrays",
+    "do_reads_fail_in_maintenance",
+)
+
+
+class _NotingWire:
+    """An HTTP wire that tells when balances were asked for; everything else is the memory front's."""
+
+    def __init__(self, inner: HttpWire, noted: list[float], clock: FakeClock) -> None:
+        self._inner = inner
+        self._noted = noted
+        self._clock = clock
+
+    async def request(self, request: HttpRequest, *, deadline_s: float) -> HttpReply:
+        if "/private/Balance" in request.url:
+            self._noted.append(self._clock.now_s())
+        return await self._inner.request(request, deadline_s=deadline_s)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class World:
+    """
+    A venue and its one client.
+
+    Attributes:
+        rng: Draws everything the scenario does; the venue, the faults and the loop have sources of their own.
+        detect_s: How long a change at the venue may go unnoticed under the faults now in force (design bounds).
+    """
+
+    def __init__(self, *, seed: int, profile: str, heartbeats: bool, folder: Path | None, keeps_digest: bool) -> None:
+        loop = asyncio.get_running_loop()
+        self.seed = seed
+        self.rng = random.Random(f"scenario {seed}")
+        self.clock = FakeClock(loop)
+        drawn = {name: self._drawn(name) for name in _POINTS}
+        if not heartbeats:
+            drawn["coalesce_heartbeats_s"] = 4.0
+        self.settings = KrakenSimSettings(**drawn)
+        self.venue = KrakenSimulator(
+            seed=seed, profile=profile, clock=self.clock.world(), timers=loop, settings=self.settings
+        )
+        journal = Journal(
+            self.clock.world(), describe_frame=self.venue.describe_frame, max_entries=400_000, keeps_heartbeats=False
+        )
+        self.front = MemoryFront(
+            self.venue,
+            clock=self.clock.world(),
+            plan=FaultPlan(self.clock.world(), impair=self.venue.impair, seed=seed),
+            journal=journal,
+            rng=random.Random(f"latency {seed}"),
+            latency_s=(0.002, self.rng.choice((0.01, 0.05, 0.25))),
+            with_digest=keeps_digest,
+        )
+        self._key = next(each for each in self.venue.credentials() if each["account"] == "master")
+        self._lanes: dict[str, MemoryLane] = {}
+        self._store_path = ":memory:" if folder is None else str(folder / "store.db")
+        self.asked: list[float] = []
+        self.events: list[tuple[float, Event]] = []
+        self.opened: contextlib.AsyncExitStack | None = None
+        self.desk: holdfast.Desk | None = None
+        self.checker = Checker(self)
+
+    def _drawn(self, name: str) -> Any:
+        values = OPEN_POINTS[name]
+        return values[0] if self.rng.random() < 0.5 else self.rng.choice(values)
+
+    # The client's life
+
+    @property
+    def broker(self) -> holdfast.Broker:
+        assert self.desk is not None
+        return self.desk[BROKER]
+
+    async def open(self) -> None:
+        """Start the client, with whatever an earlier one left in store and lane."""
+        parts = memory_parts(
+            clock=self.clock,
+            venue=KRAKEN,
+            credential=Credential(venue="kraken", key=self._key["key"], secret=self._key["secret"]),
+            http=lambda _: _NotingWire(self.front.http_wire(clock=self.clock), self.asked, self.clock),
+            streams=lambda _: self.front.stream_wire(),
+            lanes=self._lanes,
+            store_path=self._store_path,
+            seed=self.seed,
+        )
+        opening: Opening = holdfast.open(
+            memory_config(BROKER, venue="kraken"), parts=parts, on_event=self._on_event
+        )
+        self.opened = contextlib.AsyncExitStack()
+        self.desk = await self.opened.enter_async_context(opening)
+        self.checker.watch(self.desk)
+
+    async def close(self) -> None:
+        """End the client in order."""
+        if self.opened is not None:
+            self.checker.unwatch()
+            opened, self.opened, self.desk = self.opened, None, None
+            await opened.aclose()
+
+    def _on_event(self, event: Event) -> None:
+        self.events.append((self.clock.now_s(), event))
+        self.checker.on_event(event)
+
+    # What happens at the venue
+
+    def happen(self, **event: Any) -> dict[str, Any]:
+        """Let something happen to the account, and remember what is true from now on."""
+        answer = self.venue.happen(event)
+        self.checker.note_truth()
+        return answer
+
+    def fault(self, **rule: Any) -> None:
+        """Put a fault in force."""
+        self.front.plan.add(rule)
+        self.checker.note_fault(rule)
+
+    def heal(self) -> None:
+        """End every fault; what they did stays."""
+        self.front.plan.clear()
+        self.checker.faults_ended()
+        self.checker.note_truth()
+
+    def truth(self) -> dict[str, dict[str, Decimal]]:
+        """The venue's own ledger: asset to total, held, available."""
+        assets: Mapping[str, Mapping[str, str]] = self.venue.truth()["accounts"]["master"]["assets"]
+        return {asset: {name: parse_amount(text) for name, text in row.items()} for asset, row in assets.items()}
+
+    def digest(self) -> str:
+        """One hash of everything that reached the client and everything it said about it."""
+        told = hashlib.blake2b(self.front.digest().encode(), digest_size=16)
+        for at_s, event in self.events:
+            told.update(f"{at_s!r} {event.name} {sorted(event.fields.items())!r}".encode())
+        return told.hexdigest()
+
+    # Waiting
+
+    async def sleep(self, low_s: float, high_s: float | None = None) -> None:
+        """Let virtual time pass, a drawn length of it where two bounds are given."""
+        await asyncio.sleep(low_s if high_s is None else self.rng.uniform(low_s, high_s))
+        self.checker.look()
+        self.checker.check()
+
+    async def converged(self, *, within_s: float = 90.0) -> float:
+        """
+        Wait until every figure is live and equals the truth; how long it took.
+
+        Raises:
+            ViolationError: It did not within the bound (I15, I7).
+        """
+        began_s = self.clock.now_s()
+        # A lockout is the venue's word to be silent: what it costs is not healing time.
+        within_s += self.broker.status().nonce.parked_for_s or 0.0
+        while self.checker.differences():
+            if self.clock.now_s() - began_s > within_s:
+                self.checker.violated("I15", f"not converged after {within_s:.0f} s: {self.checker.differences()}")
+            await self.sleep(0.5)
+        return self.clock.now_s() - began_s
+
+
+@contextlib.asynccontextmanager
+async def world(
+    *,
+    seed: int,
+    profile: str = "plain",
+    heartbeats: bool = True,
+    keeps_store: bool = False,
+    keeps_digest: bool = False,
+) -> AsyncIterator[World]:
+    """A world with an open client; at the end the client is closed and the whole run is judged."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hf-scenario-"))) if keeps_store else None
+        made = World(seed=seed, profile=profile, heartbeats=heartbeats, folder=folder, keeps_digest=keeps_digest)
+        made.checker.note_truth()
+        await made.open()
+        try:
+            yield made
+            made.checker.judge_run()
+        finally:
+            await made.close()
