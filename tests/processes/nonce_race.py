@@ -53,8 +53,8 @@ class RaceResult(msgspec.Struct, frozen=True, kw_only=True):
     events: dict[str, int]
 
 
-async def start_worker(work: Work) -> asyncio.subprocess.Process:
-    """Start one worker and wait until it is ready."""
+async def start_worker(work: Work, stack: contextlib.AsyncExitStack) -> asyncio.subprocess.Process:
+    """Start one worker, that *stack* will end, and wait until it is ready."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -64,6 +64,7 @@ async def start_worker(work: Work) -> asyncio.subprocess.Process:
         stdout=asyncio.subprocess.PIPE,
         limit=2**26,
     )
+    stack.push_async_callback(end, process)
     assert process.stdout is not None
     assert await process.stdout.readline() == b"ready\n"
     return process
@@ -125,9 +126,8 @@ async def race(
 
         began_s = time.monotonic()
         async with contextlib.AsyncExitStack() as stack:
-            workers = list(await asyncio.gather(*(start_worker(work(number)) for number in range(processes))))
-            for worker in workers:
-                stack.push_async_callback(end, worker)
+            starting = [start_worker(work(number), stack) for number in range(processes)]
+            workers = list(await asyncio.gather(*starting))
             survivors = set(workers)
             for step in range(kills):
                 await venue.until_taken(calls * (step + 1) // (kills + 1))
@@ -139,8 +139,7 @@ async def race(
                 killed.add(victim.pid)
                 victim.kill()
                 await victim.wait()
-                workers[place] = await start_worker(work(place))
-                stack.push_async_callback(end, workers[place])
+                workers[place] = await start_worker(work(place), stack)
             await venue.until_taken(calls)
             if told is not None:
                 told(venue.taken)
