@@ -78,6 +78,13 @@ async def take(lane: FileLane, *, wait_s: float = 5.0) -> int:
         return await turn.take()
 
 
+async def in_line(lane: FileLane, script: Script) -> None:
+    """Until *script* waits for the lane."""
+    async with asyncio.timeout(20):
+        while script.pid not in (await lane.state()).waiting_pids:  # noqa: ASYNC110 - Another process is waited for.
+            await asyncio.sleep(0.005)
+
+
 async def test_strict_venue_refuses_nothing_of_eight_processes_with_kills_and_clock_steps(tmp_path: Path) -> None:
     result = await race(tmp_path, calls=600, processes=8, tasks=4, kills=2)
 
@@ -104,7 +111,7 @@ async def test_waiters_of_a_stopped_holder_are_told_its_pid_within_the_bound_and
         assert all(isinstance(answer, CredentialBusyError) for answer in answers)
         assert {getattr(answer, "pid", None) for answer in answers} == {holder.pid}
         assert all(0 < getattr(answer, "held_for_s", 0) < 30 for answer in answers)
-        assert 0.5 <= took_s < 1.0
+        assert 0.5 <= took_s < 2.0
 
         holder.process.send_signal(signal.SIGCONT)
         await holder.tell("send")
@@ -133,7 +140,7 @@ async def test_killed_holder_frees_the_lane_at_once_and_its_nonce_is_never_used_
     lane = lane_at(path)
     async with script("hold", path) as holder:
         nonce = (await holder.says())["nonce"]
-        waiting = asyncio.create_task(take(lane, wait_s=10))
+        waiting = asyncio.create_task(take(lane, wait_s=20))
         await asyncio.sleep(0.1)
         assert not waiting.done()
 
@@ -142,7 +149,7 @@ async def test_killed_holder_frees_the_lane_at_once_and_its_nonce_is_never_used_
         after = await waiting
 
     assert after > nonce
-    assert time.monotonic() - began_s < 0.5
+    assert time.monotonic() - began_s < 2.0
 
 
 async def test_stopped_holder_that_is_killed_frees_the_lane(path: Path) -> None:
@@ -154,7 +161,7 @@ async def test_stopped_holder_that_is_killed_frees_the_lane(path: Path) -> None:
         holder.process.kill()
         await holder.process.wait()
 
-        assert await take(lane_at(path), wait_s=1.0) > 0
+        assert await take(lane_at(path), wait_s=5.0) > 0
 
 
 async def test_crash_loop_repeats_no_nonce_and_does_not_run_away(path: Path) -> None:
@@ -186,7 +193,7 @@ async def test_child_that_outlives_a_killed_holder_holds_nothing(path: Path) -> 
         try:
             holder.process.kill()  # Not waited for: asyncio counts a process as ended once its pipes are, too.
 
-            assert await take(lane_at(path), wait_s=1.0) > 0
+            assert await take(lane_at(path), wait_s=5.0) > 0
         finally:
             os.kill(child, signal.SIGKILL)
 
@@ -206,9 +213,8 @@ async def test_priorities_hold_across_processes(path: Path) -> None:
         async with lane.turn(priority=Priority.BALANCE):
             for waiter, priority in zip(waiters, (Priority.HISTORY, Priority.BALANCE, Priority.CANCEL), strict=True):
                 await waiter.tell(str(int(priority)))
-                await asyncio.sleep(0.05)
+                await in_line(lane, waiter)
             notes = [asyncio.create_task(note(waiter)) for waiter in waiters]
-            await asyncio.sleep(0.05)
         await asyncio.wait_for(asyncio.gather(*notes), 10)
 
     assert order == [Priority.CANCEL, Priority.BALANCE, Priority.HISTORY]
@@ -221,12 +227,12 @@ async def test_stopped_waiter_is_passed_over(path: Path) -> None:
         await waiter.says()
         async with lane.turn(priority=Priority.BALANCE):
             await waiter.tell(str(int(Priority.CANCEL)))
-            await asyncio.sleep(0.1)
+            await in_line(lane, waiter)
             waiter.process.send_signal(signal.SIGSTOP)
 
         began_s = time.monotonic()
         await take(lane, wait_s=5)
-        assert time.monotonic() - began_s < 1.0
+        assert time.monotonic() - began_s < 2.0
 
         waiter.process.send_signal(signal.SIGCONT)
         assert (await waiter.says())["inside"] == Priority.CANCEL
@@ -244,9 +250,9 @@ async def test_killed_process_leaves_no_berth_taken_and_no_nonce_in_the_way(path
                 await asyncio.create_task(take(lane, wait_s=0.1))
             other.process.kill()
             await other.process.wait()
-            assert await asyncio.create_task(take(lane, wait_s=1.0)) > theirs
+            assert await asyncio.create_task(take(lane, wait_s=5.0)) > theirs
 
-    assert await take(lane_at(path), wait_s=1.0) > theirs
+    assert await take(lane_at(path), wait_s=5.0) > theirs
 
 
 async def test_key_that_one_process_parks_is_closed_to_all(path: Path) -> None:

@@ -78,7 +78,7 @@ def test_blocked_loop_at_the_head_of_the_line_does_not_hold_up_the_others(path: 
         waiting = asyncio.create_task(wait())
         await asyncio.sleep(0.02)
         is_blocked.set()
-        time.sleep(1.5)  # noqa: ASYNC251 - The fault itself: first in line, and its loop does not run.
+        time.sleep(2.5)  # noqa: ASYNC251 - The fault itself: first in line, and its loop does not run.
         await waiting
         return time.monotonic()
 

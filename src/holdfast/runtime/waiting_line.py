@@ -21,7 +21,7 @@ from holdfast.runtime.marks import PAGE
 
 __all__ = ["BERTHS_MAX", "STALE_AFTER_S", "HolderEntry", "WaitingLine"]
 
-STALE_AFTER_S: Final = 0.25
+STALE_AFTER_S: Final = 0.5
 """A waiter that has not tried for so long is passed over."""
 
 BERTHS_MAX: Final = 16
