@@ -36,6 +36,10 @@ NOT_MONEY: Final = frozenset({"KFEE", "FEE"})
 _SUFFIXED: Final = re.compile(r"(?P<base>[A-Za-z0-9]+?)(?P<days>[0-9]{2})?\.(?P<suffix>[A-Z]{1,8})\Z")
 
 
+# Listed and derived names kept: a venue that invents symbols must not make us grow.
+_REMEMBERED: Final = 10_000
+
+
 class RowKind(enum.Enum):
     """What a balance row is to its asset."""
 
@@ -115,6 +119,8 @@ class Names:
             owner = self._code_of.get(parts["base"] + (parts["days"] or "")) or self._code_of.get(parts["base"])
             derived = _suffixed(parts)
             if owner is not None and owner.kind is RowKind.PLAIN and derived is not None:
+                if len(self._code_of) < _REMEMBERED:
+                    self._code_of[symbol] = derived
                 return derived
         raise UnknownAssetError(f"kraken: asset {ascii(symbol)[:80]} is not in Kraken's listing")
 
