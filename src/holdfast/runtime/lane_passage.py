@@ -30,6 +30,7 @@ _RETRY_GROWTH: Final = 1.2
 _IN_LINE_S: Final = 0.05
 _PER_TURN_AHEAD_S: Final = 0.003
 _AHEAD_MAX: Final = 4
+_BEHIND_MAX_S: Final = 0.025
 
 
 class Passage:
@@ -92,6 +93,7 @@ class Passage:
         deadline_s = loop.time() + wait_s
         retry_s = _RETRY_FIRST_S
         seen: list[HolderEntry] | None = None
+        moved_s = loop.time()
         is_news = False
         try:
             while True:
@@ -106,7 +108,7 @@ class Passage:
                     continue
                 holders = gate.last_holders(ticket.berth_count)
                 if holders != seen:
-                    seen, retry_s = holders, _RETRY_FIRST_S  # The line moves: be quick again.
+                    seen, retry_s, moved_s = holders, _RETRY_FIRST_S, loop.time()  # The line moves: be quick again.
                     is_news = True
                 if ticket.respects_parking and (is_news or entrance is Entrance.WAIT_IN_LINE):
                     self._refuse_if_closed()
@@ -114,8 +116,9 @@ class Passage:
                 if entrance is Entrance.WAIT_IN_LINE:
                     pause_s = _IN_LINE_S
                 elif ticket.ahead:
-                    # Not before each of them has had a turn, which takes a while.
-                    pause_s = _PER_TURN_AHEAD_S * min(ticket.ahead, _AHEAD_MAX)
+                    # Not before each of them has had a turn; and turns seem to last as long as this one.
+                    least_s = _PER_TURN_AHEAD_S * min(ticket.ahead, _AHEAD_MAX)
+                    pause_s = min(max(least_s, (loop.time() - moved_s) / 5), _BEHIND_MAX_S)
                 else:
                     pause_s = retry_s
                     retry_s = min(retry_s * _RETRY_GROWTH, _RETRY_MAX_S)
