@@ -119,6 +119,17 @@ class TestPlacing:
         assert row["oflags"] == "fciq,viqc"
         assert Decimal("99.99") < Decimal(row["cost"]) <= 100
 
+    @pytest.mark.parametrize("pair", ["XDGUSD", "XBTUSD", "ETHXBT"])
+    def test_volume_in_quote_ends_at_any_price(self, pair: str) -> None:
+        bench = Bench()
+        volume = "0.01" if pair == "ETHXBT" else "10.0001"
+        (txid,) = bench.call("AddOrder", ordertype="market", type="buy", volume=volume, pair=pair, oflags="viqc")[
+            "txid"
+        ]
+        row = bench.call("QueryOrders", txid=txid)[txid]
+        assert row["status"] == "closed"
+        assert Decimal(volume) * Decimal("0.999") < Decimal(row["cost"]) <= Decimal(volume)
+
     def test_ioc_takes_what_it_gets_and_cancels_the_rest(self) -> None:
         bench = Bench()
         ask = bench.look("Depth", "pair=XBTUSD&count=1")["XXBTZUSD"]["asks"][0]

@@ -504,9 +504,10 @@ class Engine:
         if request.quote_quantity is None:
             return min(order.remaining, offer.quantity)
         rules = self.markets[request.symbol].rules
-        with exact():
-            left = request.quote_quantity - order.cost
-        return min(divide(left, offer.price, places=rules.quantity_decimals), offer.quantity)
+        left = subtract(request.quote_quantity, order.cost)
+        quantity = min(divide(left, offer.price, places=rules.quantity_decimals), offer.quantity)
+        # A crumb too small to cost anything would be bought for ever.
+        return quantity if round_down(multiply(quantity, offer.price), places=rules.quote_decimals) else ZERO
 
     def _available(self, request: OrderRequest) -> Decimal:
         """What a taker of this request could get at its limit."""
