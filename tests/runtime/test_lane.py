@@ -457,8 +457,10 @@ async def test_file_without_a_sound_slot_is_refused_and_never_taken_for_new(rig:
     lane.close()
     rig.path.write_bytes(os.urandom(9000))
 
-    with pytest.raises(StoreCorruptError, match=re.escape(str(rig.path))):
+    with pytest.raises(StoreCorruptError, match=re.escape(str(rig.path))) as corrupt:
         await take(rig.lane())
+    assert "Move it away" in str(corrupt.value)
+    assert "`holdfast nonce doctor`" in str(corrupt.value)
 
 
 async def test_sound_record_of_something_else_is_refused(rig: Rig) -> None:

@@ -184,6 +184,7 @@ class Turn(Protocol):
 
         Raises:
             StoreError: It could not be made durable; nothing may be sent.
+            CredentialParkedError: The credential was parked meanwhile, or has no number left that is larger.
         """
         ...
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -19,7 +20,7 @@ from holdfast.core.parking import INVALID_NONCE, Entry, Parking, judge, remainin
 from holdfast.core.seams import Clock, Emit, Randomness
 from holdfast.errors import CredentialBusyError, CredentialParkedError, StoreCorruptError, StoreError
 from holdfast.runtime.lane_gate import Entrance, Gate, Ticket, Write, disk_threads
-from holdfast.runtime.marks import Sync
+from holdfast.runtime.marks import MarkReading, Sync
 from holdfast.runtime.waiting_line import HolderEntry
 
 __all__ = ["Passage", "is_alive"]
@@ -31,6 +32,10 @@ _IN_LINE_S: Final = 0.05
 _PER_TURN_AHEAD_S: Final = 0.003
 _AHEAD_MAX: Final = 4
 _BEHIND_MAX_S: Final = 0.025
+_MOVE_IT_AWAY: Final = (
+    "Move it away while nothing uses the key: nonces then start from the clock, which has passed every earlier one "
+    "unless the key counted in a finer unit; `holdfast nonce doctor` tries that with one read"
+)
 
 
 class Passage:
@@ -178,7 +183,7 @@ class Passage:
 
     def peek(self) -> NonceRecord:
         """The record as it stands, without the lock: not to be followed by a nonce."""
-        return self._decode(self.gate.mark.peek().payload)
+        return self._decode(self._advised(self.gate.mark.peek).payload)
 
     def read(self) -> NonceRecord:
         """
@@ -190,7 +195,7 @@ class Passage:
         Raises:
             StoreError: It cannot be read or trusted.
         """
-        reading = self.gate.mark.read()
+        reading = self._advised(self.gate.mark.read)
         record = self._decode(reading.payload)
         if self._unit.is_finer_than(record.unit):
             record = ratcheted(record, self._unit)
@@ -296,13 +301,19 @@ class Passage:
     def _jittered(self, seconds: float) -> float:
         return seconds * self._random.uniform(0.8, 1.2)
 
+    def _advised(self, look: Callable[[], MarkReading]) -> MarkReading:
+        try:
+            return look()
+        except StoreCorruptError as error:
+            raise StoreCorruptError(f"{error}. {_MOVE_IT_AWAY}") from error
+
     def _decode(self, payload: bytes) -> NonceRecord:
         try:
             return msgspec.json.decode(payload, type=NonceRecord)
         except msgspec.DecodeError as error:
             raise StoreCorruptError(
                 f"{self.gate.path} holds a record that is no lane's ({error}); it was left as it is, and is not "
-                "taken for empty"
+                f"taken for empty. {_MOVE_IT_AWAY}"
             ) from error
 
 
