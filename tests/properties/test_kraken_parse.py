@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from holdfast.core.amounts import parse_amount
 from holdfast.errors import PayloadError
-from holdfast.venues.kraken import frames, parse, wire
+from holdfast.venues.kraken import balances, frames, wire
 from holdfast.venues.kraken.frames import Wallets
 from holdfast.venues.kraken.symbols import RowKind
 from tests.venues.kraken.samples import listing, sample
@@ -86,7 +86,7 @@ def _plainly(body: bytes, *, auto_earn_spendable: bool) -> dict[str, tuple[Decim
 
 def _ours(body: bytes, *, auto_earn_spendable: bool) -> dict[str, tuple[Any, Any, Any]] | None:
     try:
-        reading = parse.balance_ex(body, listing(), auto_earn_spendable=auto_earn_spendable)
+        reading = balances.balance_ex(body, listing(), auto_earn_spendable=auto_earn_spendable)
     except PayloadError:
         return None
     return {code: (each.total, each.held, each.available) for code, each in reading.holdings.items()}

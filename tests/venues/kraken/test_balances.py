@@ -10,14 +10,14 @@ import pytest
 
 from holdfast.core.balances import Holding
 from holdfast.errors import AmountError, PayloadError, UnknownAssetError
-from holdfast.venues.kraken import parse
+from holdfast.venues.kraken import balances
 from tests.venues.kraken.samples import balance_ex, listing, row, sample
 
 D = Decimal
 
 
-def read(body: bytes, *, auto_earn_spendable: bool = True) -> parse.Reading:
-    return parse.balance_ex(body, listing(), auto_earn_spendable=auto_earn_spendable)
+def read(body: bytes, *, auto_earn_spendable: bool = True) -> balances.Reading:
+    return balances.balance_ex(body, listing(), auto_earn_spendable=auto_earn_spendable)
 
 
 def holdings(body: bytes, *, auto_earn_spendable: bool = True) -> dict[str, Holding]:
@@ -54,7 +54,7 @@ def test_credit_is_part_of_available_and_stated_beside_it() -> None:
 
 
 def test_simple_answer_states_totals_only() -> None:
-    found = parse.balance(sample("http_balance"), listing()).holdings
+    found = balances.balance(sample("http_balance"), listing()).holdings
     assert found["USD"] == Holding(asset="USD", total=D("1500.2500"))
     assert found["BTC"].total == D("0.4")
     assert found["SOL"].total == D("12.5")
@@ -64,7 +64,7 @@ def test_simple_answer_states_totals_only() -> None:
 def test_simple_and_extended_answers_agree_on_every_kind_of_row() -> None:
     symbols = ["ZUSD", "XXBT", "XBT.F", "XBT.M", "SOL", "SOL.F", "DOT.S", "DOT28.S", "USD.HOLD", "KFEE", "XXDG"]
     extended = read(balance_ex(*(row(symbol, f"{place}.5") for place, symbol in enumerate(symbols))))
-    simple = parse.balance(
+    simple = balances.balance(
         json.dumps({"error": [], "result": {symbol: f"{place}.5" for place, symbol in enumerate(symbols)}}).encode(),
         listing(),
     )
@@ -83,7 +83,7 @@ def test_zero_that_is_stated_is_kept_as_stated() -> None:
 )
 def test_answer_without_rows_is_a_complete_empty_one(body: bytes) -> None:
     assert holdings(body) == {}
-    assert parse.balance(body, listing()).holdings == {}
+    assert balances.balance(body, listing()).holdings == {}
 
 
 # Grouping
@@ -132,7 +132,7 @@ def test_two_rows_that_are_one_asset_are_refused(rows: list[str]) -> None:
     with pytest.raises(PayloadError, match=f"{rows[0]} and {rows[1]}"):
         read(balance_ex(*(row(symbol, "1") for symbol in rows)))
     with pytest.raises(PayloadError, match=f"{rows[0]} and {rows[1]}"):
-        parse.balance(json.dumps({"error": [], "result": dict.fromkeys(rows, "1")}).encode(), listing())
+        balances.balance(json.dumps({"error": [], "result": dict.fromkeys(rows, "1")}).encode(), listing())
 
 
 def test_unlisted_asset_is_refused_by_name() -> None:
@@ -227,7 +227,7 @@ def test_money_that_is_none_is_refused(field: str, text: str) -> None:
 @pytest.mark.parametrize("text", [*NOT_AMOUNTS, *NOT_MONEY])
 def test_simple_answer_refuses_the_same(text: str) -> None:
     with pytest.raises(PayloadError):
-        parse.balance(f'{{"error":[],"result":{{"ZUSD":{text}}}}}'.encode(), listing())
+        balances.balance(f'{{"error":[],"result":{{"ZUSD":{text}}}}}'.encode(), listing())
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_duplicate_keys_and_rows_are_refused(body: bytes) -> None:
 
 def test_duplicate_row_of_the_simple_answer_is_refused() -> None:
     with pytest.raises(PayloadError, match="duplicate key"):
-        parse.balance(b'{"error":[],"result":{"ZUSD":"1","ZUSD":"0"}}', listing())
+        balances.balance(b'{"error":[],"result":{"ZUSD":"1","ZUSD":"0"}}', listing())
 
 
 @pytest.mark.parametrize(
@@ -282,8 +282,8 @@ def test_negative_amount_that_no_credit_explains_is_refused(field: str) -> None:
 def test_negative_simple_total_is_believed_only_of_an_asset_on_credit() -> None:
     body = b'{"error":[],"result":{"ZUSD":"-5.0"}}'
     with pytest.raises(PayloadError, match="negative"):
-        parse.balance(body, listing())
-    assert parse.balance(body, listing(), on_credit={"USD"}).holdings["USD"].total == D("-5.0")
+        balances.balance(body, listing())
+    assert balances.balance(body, listing(), on_credit={"USD"}).holdings["USD"].total == D("-5.0")
 
 
 @pytest.mark.parametrize("field", ["credit", "credit_used"])
@@ -303,7 +303,7 @@ def test_another_endpoints_answer_is_refused(name: str) -> None:
 )
 def test_another_endpoints_answer_is_refused_as_simple_balances(name: str) -> None:
     with pytest.raises(PayloadError) as caught:
-        parse.balance(sample(name), listing())
+        balances.balance(sample(name), listing())
     assert "1Dwc4lzSwNWOAwkMdqhssNNFhs1ed606d1WcF3XfEMw" not in str(caught.value)
 
 
@@ -337,7 +337,7 @@ def test_body_that_is_no_answer_is_refused_not_crashed_on(body: bytes) -> None:
     with pytest.raises(PayloadError):
         read(body)
     with pytest.raises(PayloadError):
-        parse.balance(body, listing())
+        balances.balance(body, listing())
 
 
 def test_answer_cut_at_any_byte_is_refused() -> None:
@@ -349,7 +349,7 @@ def test_answer_cut_at_any_byte_is_refused() -> None:
 
 def test_body_beyond_any_list_of_balances_is_refused_unread() -> None:
     with pytest.raises(PayloadError, match="more than any list"):
-        read(b'{"error":[],"result":{' + b" " * parse.MAX_BALANCES_BYTES + b"}}")
+        read(b'{"error":[],"result":{' + b" " * balances.MAX_BALANCES_BYTES + b"}}")
 
 
 def test_hostile_symbol_is_one_escaped_line() -> None:

@@ -54,7 +54,7 @@ from holdfast.errors import (
     VenueError,
     VenueUnreachableError,
 )
-from holdfast.venues.kraken import errors, limits, parse
+from holdfast.venues.kraken import balances, errors, limits, parse
 from holdfast.venues.kraken.errors import After
 from holdfast.venues.kraken.sign import Signer
 from holdfast.venues.kraken.symbols import Names
@@ -307,10 +307,10 @@ class KrakenClient:
         reply = await self._private(read, {}, priority=Priority.BALANCE)
         with_holds = read == "BalanceEx"
 
-        def translate(names: Names) -> parse.Reading:
+        def translate(names: Names) -> balances.Reading:
             if with_holds:
-                return parse.balance_ex(reply.body, names, auto_earn_spendable=self._settings.auto_earn_spendable)
-            return parse.balance(reply.body, names, on_credit=self._on_credit)
+                return balances.balance_ex(reply.body, names, auto_earn_spendable=self._settings.auto_earn_spendable)
+            return balances.balance(reply.body, names, on_credit=self._on_credit)
 
         reading = await self._translated(translate)
         self._locked |= reading.locked

@@ -20,13 +20,13 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from holdfast.core.amounts import MAX_DIGITS, MAX_EXPONENT, ZERO, add, parse_amount, subtract, total_of
+from holdfast.core.amounts import MAX_DIGITS, MAX_EXPONENT, ZERO, add, subtract, total_of
 from holdfast.core.assets import AssetCode
 from holdfast.core.balances import Delta, Holding, OpenOrder, OrderChange, OrdersSnapshot, Side, Snapshot, Source
 from holdfast.core.payloads import decode_strictly
-from holdfast.errors import AmountError, PayloadError
+from holdfast.errors import PayloadError
 from holdfast.venues.kraken import wire
-from holdfast.venues.kraken.parse import hold_of
+from holdfast.venues.kraken.parse import amount, hold_of
 from holdfast.venues.kraken.symbols import Names
 
 __all__ = ["HEARTBEAT", "Executions", "UnknownOrderError", "Wallets", "decode", "is_balances_update", "rows_of"]
@@ -108,13 +108,6 @@ def rows_of(data: Any, shape: type[T], channel: str) -> list[T]:
         raise PayloadError(f"{channel}: not of the expected shape: {error}") from None
 
 
-def _amount(text: str, where: str) -> Decimal:
-    try:
-        return parse_amount(text)
-    except AmountError as error:
-        raise AmountError(f"{where}: {error}") from None
-
-
 # Balances
 
 
@@ -162,13 +155,13 @@ class Wallets:
             where = f"balances {code}"
             if code in holdings:
                 raise PayloadError(f"{where}: stated twice")
-            total = _amount(row.balance, f"{where}.balance")
+            total = amount(row.balance, f"{where}.balance")
             wallets: dict[tuple[str, str], Decimal] = {}
             for wallet in row.wallets:
                 key = (wallet.type, wallet.id)
                 if key in wallets:
                     raise PayloadError(f"{where}: wallet {ascii(wallet.id)[:40]} stated twice")
-                wallets[key] = _amount(wallet.balance, f"{where} wallet {ascii(wallet.id)[:40]}")
+                wallets[key] = amount(wallet.balance, f"{where} wallet {ascii(wallet.id)[:40]}")
             locked = total_of(amount for key, amount in wallets.items() if not _is_counted(*key))
             total = subtract(total, locked) if locked else total
             if total < 0 and code not in self._on_credit:
@@ -250,8 +243,8 @@ class Wallets:
                 code,
                 row.wallet_type,
                 row.wallet_id,
-                change=subtract(_amount(row.amount, f"{where}.amount"), _amount(row.fee, f"{where}.fee")),
-                balance=_amount(row.balance, f"{where}.balance"),
+                change=subtract(amount(row.amount, f"{where}.amount"), amount(row.fee, f"{where}.fee")),
+                balance=amount(row.balance, f"{where}.balance"),
                 kind=row.type,
                 ref=row.ref_id,
                 entry=row.ledger_id,
@@ -494,11 +487,11 @@ def _merged(order: _Order, row: wire.Execution) -> _Order:
     where = f"executions {ascii(row.order_id)[:40]}"
 
     def newer(text: str | None, older: T, field: str) -> Decimal | T:
-        return older if text is None else _amount(text, f"{where}.{field}")
+        return older if text is None else amount(text, f"{where}.{field}")
 
     filled: Decimal = newer(row.cum_qty, order.filled, "cum_qty")
     if row.cum_qty is None and row.exec_type == "trade" and row.last_qty is not None:
-        filled = add(filled, _amount(row.last_qty, f"{where}.last_qty"))
+        filled = add(filled, amount(row.last_qty, f"{where}.last_qty"))
     return _Order(
         symbol=row.symbol or order.symbol,
         side=order.side,
