@@ -102,9 +102,8 @@ def parse_amount(text: str) -> Decimal:
         mantissa, _, exponent = text.replace("E", "e").partition("e")
         digits = sum(map(mantissa.count, "0123456789"))
         if digits > MAX_DIGITS or abs(int(exponent or "0")) > MAX_EXPONENT:
-            raise AmountError(
-                f"amount out of bounds: {_shown(text)}; at most {MAX_DIGITS} digits and an exponent within ±{MAX_EXPONENT}"
-            )
+            bounds = f"at most {MAX_DIGITS} digits and an exponent within ±{MAX_EXPONENT}"
+            raise AmountError(f"amount out of bounds: {_shown(text)}; {bounds}")
     return Decimal(text)  # The constructor is exact in every context.
 
 
@@ -142,11 +141,16 @@ def total_of(amounts: Iterable[Decimal]) -> Decimal:
     return total
 
 
+def _step(places: int) -> Decimal:
+    # Made of its parts: scaleb() would obey the limits of the caller's context.
+    return Decimal((0, (1,), -places))
+
+
 def round_down(value: Decimal, *, places: int) -> Decimal:
     """*value* with *places* decimals, rounded toward zero: one of the two places where a digit may be dropped."""
-    return value.quantize(Decimal(1).scaleb(-places), rounding=decimal.ROUND_DOWN, context=_ROUNDING_CONTEXT)
+    return value.quantize(_step(places), rounding=decimal.ROUND_DOWN, context=_ROUNDING_CONTEXT)
 
 
 def round_up(value: Decimal, *, places: int) -> Decimal:
     """*value* with *places* decimals, rounded away from zero: the other place where a digit may be dropped."""
-    return value.quantize(Decimal(1).scaleb(-places), rounding=decimal.ROUND_UP, context=_ROUNDING_CONTEXT)
+    return value.quantize(_step(places), rounding=decimal.ROUND_UP, context=_ROUNDING_CONTEXT)

@@ -34,14 +34,15 @@ class HoldBase(NamedTuple):
     The sum of our holds that a venue's held figure already includes.
 
     Orders whose hold last rose at ``since_s`` or later are not in it. ``is_current`` where it is the sum of now,
-    ``fits`` where the venue's figure is indeed that sum or a little more, ``is_certain`` where there was no choice.
+    ``fits`` where the venue's figure is indeed that sum or a little more. Where there was a choice, ``doubt_s`` is when
+    the newest of the other sums was superseded.
     """
 
     holds: Decimal
     since_s: float
     is_current: bool
     fits: bool
-    is_certain: bool
+    doubt_s: float | None
 
 
 def is_like(held: Decimal, holds: Decimal, allowance: Decimal) -> bool:
@@ -71,9 +72,12 @@ class AssetHolds:
         """*now_s*, or just after the last change where the clock has not moved since: no two changes are one."""
         return max(now_s, math.nextafter(self._last_s, math.inf))
 
-    def set(self, order_id: str, hold: Decimal | None, *, is_open: bool, now_s: float) -> HoldMove | None:
+    def set(
+        self, order_id: str, hold: Decimal | None, *, is_open: bool, leaves_trail: bool, now_s: float
+    ) -> HoldMove | None:
         """Take what an order holds, ``None`` for an amount nobody tells; what that changes."""
         at_s = self._last_s = self.moment(now_s)
+        was = self.known
         before, rose_s = self.orders.get(order_id, (ZERO, at_s))
         if is_open:
             has_risen = hold != before and (hold is None or before is None or hold > before)
@@ -83,10 +87,16 @@ class AssetHolds:
             hold = ZERO
         change = subtract(hold or ZERO, before or ZERO)
         if change:
-            self.trail.supersede(self.known, at_s)
             self.known = add(self.known, change)
+            if leaves_trail:
+                self.trail.supersede(was, at_s)
         was_unknown, is_unknown = before is None, hold is None
         return HoldMove(self.asset, change, was_unknown) if change or was_unknown != is_unknown else None
+
+    def note(self, known: Decimal, at_s: float) -> None:
+        """Several orders changed at once at *at_s*, and until then the sum was *known*."""
+        if known != self.known:
+            self.trail.supersede(known, at_s)
 
     def base(self, held: Decimal, *, since_s: float, now_s: float, allowance: Decimal) -> HoldBase:
         """
@@ -96,16 +106,16 @@ class AssetHolds:
         that was ordered since is then taken off the venue's available, which errs on the safe side until a read
         without such a choice.
         """
-        bases = [HoldBase(self.known, self.moment(now_s), True, is_like(held, self.known, allowance), True)]
+        bases = [HoldBase(self.known, self.moment(now_s), True, is_like(held, self.known, allowance), None)]
         for at_s, holds in self.trail.since(since_s):
             if holds != self.known:
-                bases.append(HoldBase(holds, at_s, False, is_like(held, holds, allowance), True))
+                bases.append(HoldBase(holds, at_s, False, is_like(held, holds, allowance), None))
         if len(bases) == 1 or held == self.known:
             return bases[0]
         alike = [base for base in bases if base.holds == held] or [base for base in bases if base.fits]
-        sums = {base.holds for base in alike}
         least = min(alike or bases, key=lambda base: (base.holds, base.since_s))
-        return least._replace(is_certain=len(sums) == 1)
+        # The newest comes first: once the lag has passed over it, the sum of now is all that is left.
+        return least if len({base.holds for base in alike}) == 1 else least._replace(doubt_s=bases[1].since_s)
 
     def risen_since(self, since_s: float) -> Decimal:
         """Sum of the known holds that rose at *since_s* or later."""
@@ -158,7 +168,7 @@ class OpenOrders:
     def put(self, order_id: str, order: OpenOrder | None, *, now_s: float) -> list[HoldMove]:
         """Take one order's new state from the stream, ``None`` for ended; what changed in holds."""
         self._hear(order_id, now_s)
-        return self._put(order_id, order, now_s=now_s)
+        return self._put(order_id, order, leaves_trail=True, now_s=now_s)
 
     def replace(self, snapshot: OrdersSnapshot, *, is_streamed: bool, now_s: float) -> set[AssetCode]:
         """
@@ -167,10 +177,11 @@ class OpenOrders:
         A REST answer may lag: what the stream said of an order since the request's start less the lag stands.
         """
         changed: set[AssetCode] = set()
+        before = {asset: (holds.known, holds.moment(now_s)) for asset, holds in self._assets.items()}
         self.doubted_s = None
         is_first, self._is_known = not self._is_known, True
         heard_since_s = snapshot.as_of_s - self._lag_s
-        for order_id in self._orders.keys() | snapshot.orders.keys():
+        for order_id in [*self._orders, *(new for new in snapshot.orders if new not in self._orders)]:
             order = snapshot.orders.get(order_id)
             if is_streamed:
                 self._hear(order_id, now_s)
@@ -178,11 +189,12 @@ class OpenOrders:
                 if (order is None) is (order_id in self._orders):
                     self.doubted_s = max(self.doubted_s or heard_since_s, self._heard_s[order_id])
                 continue
-            for move in self._put(order_id, order, now_s=now_s):
+            for move in self._put(order_id, order, leaves_trail=False, now_s=now_s):
                 changed.add(move.asset)
-        if is_first:
-            for holds in self._assets.values():
-                holds.trail.clear()  # That we knew of no order before says nothing about what was held.
+        if not is_first:  # That we knew of no order before the first list says nothing about what was held.
+            for asset in changed:
+                known, at_s = before.get(asset, (ZERO, now_s))
+                self._assets[asset].note(known, at_s)
         return changed
 
     def _hear(self, order_id: str, now_s: float) -> None:
@@ -191,33 +203,31 @@ class OpenOrders:
         while len(self._heard_s) > len(self._orders) + self._trail_length:
             del self._heard_s[next(iter(self._heard_s))]
 
-    def _put(self, order_id: str, order: OpenOrder | None, *, now_s: float) -> list[HoldMove]:
+    def _put(self, order_id: str, order: OpenOrder | None, *, leaves_trail: bool, now_s: float) -> list[HoldMove]:
         before = self._orders.get(order_id)
         if order is None:
             self._orders.pop(order_id, None)
         else:
             self._orders[order_id] = order
         self._mark_unplaced(order_id, order, now_s=now_s)
-        moves: list[HoldMove] = []
+        changes: list[HoldMove | None] = []
         held_asset = None if before is None else before.hold_asset
         if held_asset is not None and (order is None or order.hold_asset != held_asset):
-            moves += self._set(held_asset, order_id, None, is_open=False, now_s=now_s)
+            holds = self._holds(held_asset)
+            changes.append(holds.set(order_id, None, is_open=False, leaves_trail=leaves_trail, now_s=now_s))
         if order is not None and order.hold_asset is not None:
-            moves += self._set(order.hold_asset, order_id, order.hold, is_open=True, now_s=now_s)
-        return moves
+            holds = self._holds(order.hold_asset)
+            changes.append(holds.set(order_id, order.hold, is_open=True, leaves_trail=leaves_trail, now_s=now_s))
+        return [move for move in changes if move is not None]
+
+    def _holds(self, asset: AssetCode) -> AssetHolds:
+        holds = self._assets.get(asset)
+        if holds is None:
+            holds = self._assets[asset] = AssetHolds(asset, Trail(keep_s=self._lag_s, length=self._trail_length))
+        return holds
 
     def _mark_unplaced(self, order_id: str, order: OpenOrder | None, *, now_s: float) -> None:
         if order is not None and order.hold_asset is None and order.hold is None:
             self.unplaced.setdefault(order_id, now_s)
         elif self.unplaced:
             self.unplaced.pop(order_id, None)
-
-    def _set(
-        self, asset: AssetCode, order_id: str, hold: Decimal | None, *, is_open: bool, now_s: float
-    ) -> list[HoldMove]:
-        holds = self._assets.get(asset)
-        if holds is None:
-            trail = Trail(keep_s=self._lag_s, length=self._trail_length)
-            holds = self._assets[asset] = AssetHolds(asset, trail)
-        move = holds.set(order_id, hold, is_open=is_open, now_s=now_s)
-        return [] if move is None else [move]

@@ -26,19 +26,21 @@ NEVER_S = float("-inf")
 class Dispute:
     """REST stated a total that the stream never had within the lag; which of them is right is not known yet."""
 
-    __slots__ = ("as_of_s", "debits", "first_s", "stated")
+    __slots__ = ("as_of_s", "debits", "first_s", "is_tracked", "stated")
 
     def __init__(self, stated: Holding, as_of_s: float) -> None:
         self.first_s = as_of_s
         self.as_of_s = as_of_s
         self.stated = stated
         self.debits = ZERO  # What the stream took off since REST was asked; never positive.
+        self.is_tracked = True  # No channel has stated itself anew since.
 
     def renew(self, stated: Holding, as_of_s: float) -> None:
         """REST still differs."""
         self.as_of_s = as_of_s
         self.stated = stated
         self.debits = ZERO
+        self.is_tracked = True
 
 
 class Line:
@@ -71,6 +73,8 @@ class Line:
         "raw",
         "rest_s",
         "rest_won",
+        "slack",
+        "slack_until_s",
         "source",
         "total",
         "total_counts",
@@ -98,6 +102,8 @@ class Line:
         # Whether both channels have told of every change since the anchor was asked for.
         self.is_tracked = False
         self.ghost = ZERO  # What our record of orders holds beyond the anchor: ended unheard, or never held.
+        self.slack = ZERO  # By how much the anchor may be that of an order less.
+        self.slack_until_s = NEVER_S
         self.base_since_s = NEVER_S  # Orders whose hold rose since then the anchor does not include.
         # The stream's own.
         self.raw: Decimal | None = None
@@ -202,12 +208,16 @@ class Line:
             entry=delta.entry,
         )
 
-    def carry(self, change: Decimal) -> None:
-        """Our orders hold *change* more than before; what the anchor never held is not given back."""
-        if change < ZERO and self.ghost:
+    def carry(self, change: Decimal, now_s: float) -> None:
+        """Our orders hold *change* more than before; what the anchor does not hold, or may not, is not given back."""
+        if change < ZERO:
             absorbed = min(self.ghost, change.copy_abs())
             self.ghost = subtract(self.ghost, absorbed)
             change = add(change, absorbed)
+            if now_s <= self.slack_until_s:
+                absorbed = min(self.slack, change.copy_abs())
+                self.slack = subtract(self.slack, absorbed)
+                change = add(change, absorbed)
         if change and self.held is not None and self.available is not None:
             self.held = add(self.held, change)
             self.available = subtract(self.available, change)
@@ -236,6 +246,7 @@ class Line:
         is_tracked: bool,
         is_ambiguous: bool,
         allowance: Decimal,
+        in_flight_s: float,
         now_s: float,
     ) -> None:
         """
@@ -249,6 +260,7 @@ class Line:
             is_ambiguous: Whether the total was the same before, within the lag: then what was added since is not
                 proven to be in it.
             allowance: What the venue may hold beyond our estimate, as a fraction of it.
+            in_flight_s: How long a frame may still arrive that the statement already includes.
             now_s: Our clock.
         """
         if stated.held is None or stated.available is None:
@@ -263,11 +275,16 @@ class Line:
         self.anchor_counts = self.anchor_counts or as_of_s >= self.valid_after_s
         self.is_tracked = is_tracked
         self.base_since_s = now_s if base is None else base.since_s
-        self.ghost = ZERO
+        self.ghost = self.slack = ZERO
+        self.slack_until_s = now_s + in_flight_s
         if base is not None:
+            beyond = max(ZERO, subtract(most_of(base.holds, allowance), stated.held))
             if not base.fits:
-                self.ghost = max(ZERO, subtract(most_of(base.holds, allowance), stated.held))
-            self.carry(subtract(holds, base.holds))
+                self.ghost = beyond
+            self.carry(subtract(holds, base.holds), now_s)
+            if base.fits and stated.held != base.holds:
+                # A little more than our estimate is a fee, or an order less whose end is on its way to us.
+                self.slack = beyond
 
     def hold_back(self, move: HoldMove) -> None:
         """A fill ended this hold; it counts on until the fill's legs have come."""
@@ -275,13 +292,13 @@ class Line:
         self.pending_release = subtract(self.pending_release, move.change)
         self.pending_unknown += move.is_unknown
 
-    def release(self, move: HoldMove, *, is_shown: bool) -> None:
+    def release(self, move: HoldMove, *, is_shown: bool, now_s: float) -> None:
         """The wait of ``hold_back`` ended; *is_shown* where held and available have to follow."""
         self.pending -= 1
         self.pending_release = add(self.pending_release, move.change)
         self.pending_unknown -= move.is_unknown
         if is_shown:
-            self.carry(move.change)
+            self.carry(move.change, now_s)
 
     def is_plain(self) -> bool:
         """Whether a delta moves what is shown just as it moves the stream's own total."""

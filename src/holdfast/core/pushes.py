@@ -75,6 +75,8 @@ def accept_stream(book: Book, snapshot: Snapshot, *, now_s: float, draft: Draft)
     for line in book.every_line():
         if line.anchor_s <= snapshot.as_of_s:
             line.is_tracked = False
+        if line.dispute is not None:
+            line.dispute.is_tracked = False
         if line.raw is None:
             continue
         before, was_restored, raw = line.figures(), line.is_restored, line.raw
@@ -91,6 +93,7 @@ def accept_stream(book: Book, snapshot: Snapshot, *, now_s: float, draft: Draft)
         line.set_total(raw, as_of_s=snapshot.as_of_s, source=Source.STREAM)
         if dispute is not None and line.dispute is None:
             take_anchor(book, line, dispute.stated, as_of_s=dispute.as_of_s, is_rest=True, now_s=now_s, draft=draft)
+            line.is_tracked = False
         if line.dispute is None:
             book.resolved(line, "restated", draft)
         if raw == stated.total:
@@ -207,6 +210,7 @@ def _agree(book: Book, line: Line, *, now_s: float, draft: Draft) -> None:
     if dispute is not None and line.raw == dispute.stated.total and not line.pending:
         book.resolved(line, "agreed", draft)
         take_anchor(book, line, dispute.stated, as_of_s=dispute.as_of_s, is_rest=True, now_s=now_s, draft=draft)
+        line.is_tracked = line.is_tracked and dispute.is_tracked
     elif line.rest_won and line.raw == line.total and not line.pending:
         book.resolved(line, "agreed", draft)
         line.is_tracked = False  # Whether REST's available includes what came meanwhile, the next read will tell.
@@ -236,7 +240,7 @@ def _settle(book: Book, event: Event, *, now_s: float, draft: Draft) -> None:
     shown: dict[AssetCode, Delta | None] = {}
     before = {asset: book.line(asset).figures() for asset in event.assets()}
     for move in event.moves:
-        book.line(move.asset).release(move, is_shown=not book.standing.pushes_holds)
+        book.line(move.asset).release(move, is_shown=not book.standing.pushes_holds, now_s=now_s)
         shown.setdefault(move.asset, None)
     for delta in event.deltas:
         line = book.line(delta.asset)
@@ -325,7 +329,7 @@ def _show_moves(book: Book, moves: Sequence[HoldMove], *, cause: str | None, now
         if book.standing.pushes_holds or not move.change:
             continue
         line = book.line(move.asset)
-        line.carry(move.change)
+        line.carry(move.change, now_s)
         if line.held is not None:
             draft.changes.append(line.change("derived", cause=cause, as_of_s=now_s))
 
@@ -358,7 +362,9 @@ def state_orders(book: Book, snapshot: OrdersSnapshot, *, now_s: float, draft: D
         if not (is_streamed or line.asset in changed):
             continue
         line.is_tracked = False
+        if line.dispute is not None:
+            line.dispute.is_tracked = False
         known = add(book.holds(line.asset), line.pending_release)
         if line.held is not None and known > line.held:
-            line.carry(subtract(known, line.held))
+            line.carry(subtract(known, line.held), now_s)
             draft.changes.append(line.change("derived", cause=snapshot.read, as_of_s=snapshot.as_of_s))

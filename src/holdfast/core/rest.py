@@ -17,7 +17,7 @@ from holdfast.core.book import Book, ended
 from holdfast.core.changes import Discrepancy, Draft, WantKind
 from holdfast.core.holds import HoldBase
 from holdfast.core.lag import Likeness, compare
-from holdfast.core.lines import NEVER_S, Dispute, Line, contradiction
+from holdfast.core.lines import Dispute, Line, contradiction
 from holdfast.core.venue import Channel
 
 __all__ = ["take_anchor", "take_rest", "take_rest_of_some"]
@@ -162,7 +162,7 @@ def take_anchor(
     base: HoldBase | None = None
     if standing.orders_stated and not standing.pushes_holds:
         if holds is None:
-            base = HoldBase(ZERO, now_s, True, not stated.held, True)
+            base = HoldBase(ZERO, now_s, True, not stated.held, None)
         else:
             lag_s = settings.rest_lag_s
             base = holds.base(stated.held, since_s=as_of_s - lag_s, now_s=now_s, allowance=settings.hold_allowance)
@@ -170,12 +170,10 @@ def take_anchor(
         _clear_overdue(book, line, as_of_s, is_included=base is not None and base.is_current and base.fits, now_s=now_s)
     since_s = as_of_s - settings.rest_lag_s
     was_s = line.trail.last_had(stated.total, since_s=since_s) if is_rest else None
-    is_ambiguous = was_s is not None
-    if base is not None and not base.is_certain:
-        was_s = max(base.since_s, NEVER_S if was_s is None else was_s)
-    if was_s is not None and is_rest:
-        clear_s = was_s + settings.rest_lag_s + settings.confirm_after_s  # Nothing of before can be meant then.
-        book.want(draft, WantKind.READ_BALANCES, "ambiguous", not_before_s=clear_s)
+    for doubt_s in (was_s, None if base is None else base.doubt_s):
+        if is_rest and doubt_s is not None:
+            clear_s = doubt_s + settings.rest_lag_s + settings.confirm_after_s  # Nothing of before can be meant then.
+            book.want(draft, WantKind.READ_BALANCES, "ambiguous", not_before_s=clear_s)
     known = book.holds(line.asset)
     line.anchor(
         stated,
@@ -183,8 +181,9 @@ def take_anchor(
         base=base,
         holds=add(known, line.pending_release),
         is_tracked=base is not None and as_of_s >= standing.stated_since_s,
-        is_ambiguous=is_ambiguous,
+        is_ambiguous=was_s is not None,
         allowance=settings.hold_allowance,
+        in_flight_s=settings.proof_within_s,
         now_s=now_s,
     )
     if base is not None and base.is_current:
@@ -201,7 +200,7 @@ def _clear_overdue(book: Book, line: Line, as_of_s: float, *, is_included: bool,
         if not (is_included or has_moved or as_of_s >= event.started_s + settings.rest_lag_s):
             continue
         for move in [move for move in event.moves if move.asset == line.asset]:
-            line.release(move, is_shown=False)
+            line.release(move, is_shown=False, now_s=now_s)
             event.moves.remove(move)
         if not event.moves:
             book.legs.settle(event, now_s=now_s)
