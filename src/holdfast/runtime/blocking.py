@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from holdfast.runtime.broker import Broker
     from holdfast.runtime.desk import Desk
     from holdfast.runtime.listeners import Changes, Subscription
+    from holdfast.runtime.nonce_doctor import NonceReport
     from holdfast.runtime.open import Mode
     from holdfast.runtime.parts import Parts
     from holdfast.runtime.supervisor import Contact
@@ -336,6 +337,18 @@ class BlockingBroker:
     def backup(self, path: str) -> None:
         """Write a consistent copy of the account's store to *path*. Blocks. See ``Broker.backup``."""
         self._thread.call(lambda: self._broker.backup(path))
+
+    def examine_nonces(self) -> NonceReport:
+        """How the credential's nonces are. Blocks. See ``Broker.examine_nonces``."""
+        return self._thread.call(self._broker.examine_nonces)
+
+    def retry_nonces(self) -> NonceReport:
+        """Open a credential parked for its nonces. Blocks. See ``Broker.retry_nonces``."""
+        return self._thread.call(self._broker.retry_nonces)
+
+    def ratchet_nonces(self, *, has_consent: bool, unit: str | None = None) -> NonceReport:
+        """Count in a finer unit, for good. Blocks. See ``Broker.ratchet_nonces``."""
+        return self._thread.call(lambda: self._broker.ratchet_nonces(has_consent=has_consent, unit=unit))
 
 
 def _distant(subscription: Subscription, thread: _LoopThread) -> Subscription:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from holdfast.core.seams import Store
     from holdfast.runtime.guard import Guard
     from holdfast.runtime.listeners import Changes, Subscription
+    from holdfast.runtime.nonce_doctor import NonceReport
     from holdfast.runtime.supervisor import Supervisor
 
 __all__ = ["Broker"]
@@ -205,9 +206,9 @@ class Broker:
 
     # The record
 
-    def _journal(self) -> Store:
-        """The store, with everything that was accepted until now."""
-        self._supervisor.account.journal.flush()
+    async def _journal(self) -> Store:
+        """The store, once everything that was accepted until now is in it or was refused by it."""
+        await self._supervisor.account.journal.written()
         return self._supervisor.store
 
     async def explain(self, asset: AssetCode, *, limit: int = 20) -> Explanation:
@@ -220,7 +221,7 @@ class Broker:
         """
         self._guard.check()
         balance = self._supervisor.balance(asset)
-        rows = await self._journal().history(asset=asset, limit=limit, newest_first=True)
+        rows = await (await self._journal()).history(asset=asset, limit=limit, newest_first=True)
         return explanation_of(self.status(), balance, rows)
 
     async def history(
@@ -246,7 +247,7 @@ class Broker:
             StoreError: The journal cannot be read.
         """
         self._guard.check()
-        return await self._journal().history(
+        return await (await self._journal()).history(
             asset=asset, after_seq=after_seq, since_wall_us=since_wall_us, limit=limit, newest_first=newest_first
         )
 
@@ -258,7 +259,48 @@ class Broker:
             StoreError: It could not be written; no partial file is left.
         """
         self._guard.check()
-        await self._journal().backup(path)
+        await (await self._journal()).backup(path)
+
+    # Nonces
+
+    async def examine_nonces(self) -> NonceReport:
+        """
+        Find out how the credential's nonces are, by inference; see ``holdfast nonce doctor``. Suspends.
+
+        One signed read proves a key healthy against which nothing speaks; while its nonces are refused, none is sent.
+
+        Raises:
+            DeniedError: The broker was opened without files for its lane (tests), or the lane is held by somebody else.
+            StoreError: The lane's file cannot be read.
+        """
+        self._guard.check()
+        return await self._supervisor.nonces.examine()
+
+    async def retry_nonces(self) -> NonceReport:
+        """
+        Open a credential that was parked for its nonces and try one signed read: a person's decision. Suspends.
+
+        Raises:
+            DeniedError: It is parked for something else; or as ``examine_nonces``.
+            StoreError: The lane's file cannot be read or written.
+        """
+        self._guard.check()
+        return await self._supervisor.nonces.retry()
+
+    async def ratchet_nonces(self, *, has_consent: bool, unit: str | None = None) -> NonceReport:
+        """
+        Let the credential count in a finer unit, for good, and try one signed read. There is no way back. Suspends.
+
+        Args:
+            has_consent: A person was told that it is one-way, and agreed.
+            unit: ``us``, ``100ns``, ``10ns`` or ``ns``; the one that the diagnosis names when None.
+
+        Raises:
+            DeniedError: No consent, or a finer unit would not help; or as ``retry_nonces``.
+            StoreError: The lane's file cannot be read or written.
+        """
+        self._guard.check()
+        return await self._supervisor.nonces.ratchet(has_consent=has_consent, unit=unit)
 
 
 def _as_condition(condition: str | Callable[[BrokerStatus], bool]) -> Callable[[BrokerStatus], bool]:

@@ -8,21 +8,25 @@ never waits for words to be made for the disk. Nothing is lost by that but what 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Awaitable
 
 from holdfast.core.changes import Change, Discrepancy
 from holdfast.core.seams import Clock, JournalRow, Store
+from holdfast.errors import StoreError
 from holdfast.runtime.record import row_of_change, row_of_discrepancy
 
 __all__ = ["JournalQueue"]
 
 
 class JournalQueue:
-    """The rows of one account that the store has not been handed yet. Never suspends."""
+    """The rows of one account that the store has not been handed yet."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self.store = store
         self._clock = clock
         self._waiting: list[tuple[tuple[Change, ...], tuple[Discrepancy, ...], str]] = []
+        self._last: Awaitable[int] | None = None
 
     def add(self, changes: tuple[Change, ...], disagreements: tuple[Discrepancy, ...], *, read: str) -> None:
         """Keep what one statement did, in order."""
@@ -40,4 +44,11 @@ class JournalQueue:
         for changes, disagreements, read in waiting:
             rows += [row_of_change(each, read=read, wall_us=wall_us) for each in changes]
             rows += [row_of_discrepancy(each, wall_us=wall_us) for each in disagreements]
-        self.store.append(rows)
+        self._last = self.store.append(rows)
+
+    async def written(self) -> None:
+        """Wait until everything added so far is durable, or the store has refused it. Suspends."""
+        self.flush()
+        if self._last is not None:
+            with contextlib.suppress(StoreError):  # The store's status remembers why.
+                await self._last

@@ -21,7 +21,7 @@ from holdfast.errors import CredentialParkedError, DeniedError, HoldfastError, I
 from holdfast.runtime.lane import FileLane
 from holdfast.runtime.lane_passage import is_alive
 
-__all__ = ["NonceClient", "NonceReport", "examine", "ratchet", "retry"]
+__all__ = ["NonceClient", "NonceReport", "NonceRounds", "examine", "ratchet", "retry"]
 
 
 class NonceClient(Protocol):
@@ -48,6 +48,25 @@ class NonceReport(msgspec.Struct, frozen=True, kw_only=True):
     nonce_window: int | None
     call: str | None = None
     call_detail: str | None = None
+
+
+class NonceRounds:
+    """The doctor at one credential: ``examine``, ``retry`` and ``ratchet`` with their client and lane filled in."""
+
+    def __init__(self, client: NonceClient, lane: FileLane, *, clock: Clock) -> None:
+        self._client = client
+        self._lane = lane
+        self._clock = clock
+
+    async def examine(self) -> NonceReport:
+        return await examine(self._client, self._lane, clock=self._clock)
+
+    async def retry(self) -> NonceReport:
+        return await retry(self._client, self._lane, clock=self._clock)
+
+    async def ratchet(self, *, has_consent: bool, unit: str | None) -> NonceReport:
+        chosen = None if unit is None else NonceUnit(unit)
+        return await ratchet(self._client, self._lane, clock=self._clock, has_consent=has_consent, unit=chosen)
 
 
 async def examine(client: NonceClient, lane: FileLane, *, clock: Clock, may_call: bool = True) -> NonceReport:

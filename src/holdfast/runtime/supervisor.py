@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import difflib
 from collections.abc import Awaitable, Callable
-from typing import Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import msgspec
 
@@ -29,6 +29,9 @@ from holdfast.runtime.listeners import Listeners
 from holdfast.runtime.reader import Reader
 from holdfast.runtime.views import BrokerStatus, NonceStatus, RefreshReport
 from holdfast.runtime.watch import Watch
+
+if TYPE_CHECKING:
+    from holdfast.runtime.nonce_doctor import NonceRounds
 
 __all__ = ["ACCOUNT_FACT", "Contact", "LaneView", "PinnedAccount", "Supervisor"]
 
@@ -132,6 +135,16 @@ class Supervisor:
         self._tasks: asyncio.Task[None] | None = None
         self._is_loaded = False
         self._clock_offset_s: float | None = None
+
+    @property
+    def nonces(self) -> NonceRounds:
+        """The nonce doctor at this broker's credential; raises ``DeniedError`` where its lane is not on files."""
+        from holdfast.runtime.lane import FileLane
+        from holdfast.runtime.nonce_doctor import NonceRounds
+
+        if not isinstance(self._lane, FileLane):
+            raise DeniedError(f"{self.name}: its lane is in memory; there is nothing to examine")
+        return NonceRounds(self._client, self._lane, clock=self._clock)
 
     @property
     def store(self) -> Store:
