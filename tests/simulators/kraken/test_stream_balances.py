@@ -241,6 +241,15 @@ class TestFaults:
             bench.happen("deposit", asset="USD", amount="1")
         assert sequences(stream) == [1, 2, 3, 4, 3, 4, 5]
 
+    def test_numbering_may_start_over_in_the_middle(self) -> None:
+        bench = Bench()
+        stream = subscribed(bench)
+        bench.happen("deposit", asset="USD", amount="1")
+        bench.impair("sequence_regress", channel="balances", to=1)
+        for _ in range(2):
+            bench.happen("deposit", asset="USD", amount="1")
+        assert sequences(stream) == [1, 2, 1, 2]
+
     def test_reorder_swaps_two_messages(self) -> None:
         bench = Bench()
         stream = subscribed(bench)
@@ -279,6 +288,41 @@ class TestFaults:
         stream.subscribe("balances")
         bench.happen("deposit", asset="USD", amount="3")
         assert sequences(stream) == [1, 2, 1, 2]
+
+    def test_thawed_channel_shows_what_is_missing_by_its_numbers(self) -> None:
+        bench = Bench()
+        stream = subscribed(bench)
+        bench.impair("freeze_channel", channel="balances", for_s=5)
+        bench.happen("deposit", asset="USD", amount="1")
+        bench.pass_time(6)
+        bench.happen("deposit", asset="USD", amount="2")
+        assert sequences(stream) == [1, 3]
+
+    def test_row_of_another_wallet_is_told_and_true_nowhere(self) -> None:
+        bench = Bench()
+        stream = subscribed(bench)
+        truth = bench.sim.truth()
+        bench.impair("foreign_row", asset="BTC", amount="7", wallet_type="futures")
+        (row,) = stream.rows("balances")
+        assert (row["asset"], row["wallet_type"], row["amount"]) == ("BTC", "futures", 7)
+        assert bench.sim.truth() == truth
+        assert sequences(stream) == [1, 2]
+
+    def test_stated_balance_may_be_off_while_the_amount_is_right(self) -> None:
+        bench = Bench()
+        stream = subscribed(bench)
+        bench.impair("false_balance", asset="USD", by="-5")
+        bench.happen("deposit", asset="USD", amount="1")
+        bench.happen("deposit", asset="USD", amount="1")
+        assert [row["balance"] for row in stream.rows("balances")] == [9996, 10002]
+
+    def test_burst_is_many_messages_that_change_nothing(self) -> None:
+        bench = Bench()
+        stream = subscribed(bench)
+        truth = bench.sim.truth()
+        bench.happen("burst", count=500)
+        assert sequences(stream) == list(range(1, 1002))
+        assert bench.sim.truth() == truth
 
     def test_snapshot_may_be_empty(self) -> None:
         bench = Bench()

@@ -10,7 +10,6 @@ venue opened is made up from the seed, so that candles exist from the first seco
 from __future__ import annotations
 
 import bisect
-from collections import deque
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
@@ -93,7 +92,8 @@ class Market:
     def __init__(self, rules: MarketRules, *, seed: int, opened_us: int, levels: int) -> None:
         self.rules = rules
         self.mid = rules.start_price
-        self.trades: deque[PublicTrade] = deque(maxlen=_KEEP_TRADES)
+        self.trades: list[PublicTrade] = []
+        self._traded_us: list[int] = []
         self.trade_number = 0
         self._seed = seed
         self._opened_us = opened_us
@@ -166,6 +166,9 @@ class Market:
         self.trade_number += 1
         trade = PublicTrade(number=self.trade_number, at_us=at_us, price=price, quantity=quantity, side=side, kind=kind)
         self.trades.append(trade)
+        self._traded_us.append(max(at_us, self._traded_us[-1]) if self._traded_us else at_us)
+        if len(self.trades) > 2 * _KEEP_TRADES:
+            del self.trades[:_KEEP_TRADES], self._traded_us[:_KEEP_TRADES]
         return trade
 
     def price_at(self, at_us: int) -> Decimal:
@@ -185,7 +188,8 @@ class Market:
         if end_us >= self._opened_us:
             first, after = (bisect.bisect_left(self._moved_us, bound) for bound in (start_us, end_us))
             ticks[4:4] = self._moved_to[first:after]
-            traded = [trade for trade in self.trades if start_us <= trade.at_us < end_us]
+            first, after = (bisect.bisect_left(self._traded_us, bound) for bound in (start_us, end_us))
+            traded = self.trades[first:after]
         mean = self._price(max(1, sum(ticks) // len(ticks)))
         made_up = divide(
             multiply(self.rules.level_value, Decimal(count)),

@@ -85,6 +85,28 @@ class BalancesChannel:
             "balance": self._number(self._balance_after(account, entries, index)),
         }
 
+    def push_foreign(self, asset: str, amount: Decimal, *, wallet_type: str, wallet_id: str) -> None:
+        """Tell every subscription of a row that is in no ledger of the account."""
+        for session in list(self._surface.sessions):
+            for feed in session.feeds.values():
+                if feed.channel == "balances":
+                    row = {
+                        "ledger_id": self._exchange.new_id("L"),
+                        "ref_id": self._exchange.new_id("R"),
+                        "timestamp": rfc3339(self._exchange.now_us()),
+                        "type": "transfer",
+                        "subtype": "spotfromfutures",
+                        "category": "",
+                        "asset": asset,
+                        "asset_class": "currency",
+                        "wallet_type": wallet_type,
+                        "wallet_id": wallet_id,
+                        "amount": self._number(amount),
+                        "fee": self._number(ZERO),
+                        "balance": self._number(amount),
+                    }
+                    feed.push("update", [row])
+
     def _balance_after(self, account: Account, entries: Sequence[LedgerEntry], index: int) -> Decimal:
         """The asset's total after the event, or its or its wallet's right after this entry and before later ones."""
         listed = self._exchange.listing.assets[entries[index].row]
@@ -94,6 +116,9 @@ class BalancesChannel:
             for row in self._exchange.listing.rows_of(listed.code)
             if meaning != "wallet" or row.wallet == listed.wallet
         }
+        off = self._exchange.impairments.spend("false_balance", asset=listed.code)
+        if off is not None:
+            balances[""] = off.fields["by"]
         for later in reversed(entries[index + 1 :]) if meaning != "total" else ():
             if later.row in balances:
                 balances[later.row] = add(subtract(later.balance, later.amount), later.fee)

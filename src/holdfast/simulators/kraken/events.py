@@ -92,6 +92,13 @@ CATALOGUE: Final[dict[str, EventKind]] = {
         asset=text,
         amount=amount,
     ),
+    "burst": _kind(
+        "The smallest unit of `asset` (USD) comes and goes `count` times at once, which changes no total.",
+        "count",
+        account=text,
+        asset=text,
+        count=whole,
+    ),
     "external_trade": _kind(
         "Another client of the account trades at the market: `quantity` of base, `side` buy or sell.",
         "pair",
@@ -273,6 +280,14 @@ class Events:
 
     def _adjustment(self, fields: dict[str, Any]) -> dict[str, Any]:
         return self._move(fields, "adjustment", fields["amount"], may_be_negative=True)
+
+    def _burst(self, fields: dict[str, Any]) -> dict[str, Any]:
+        account, asset = self._account(fields), self._asset({"asset": "USD", **fields})
+        unit = Decimal(f"1e-{asset.decimals}")
+        for _ in range(fields["count"]):
+            for change in (unit, unit.copy_negate()):
+                self._exchange.post(account, [Posting(row=asset.id, amount=change, kind="adjustment")])
+        return {"entries": 2 * fields["count"]}
 
     def _move(
         self, fields: dict[str, Any], kind: str, change: Decimal, *, may_be_negative: bool = False

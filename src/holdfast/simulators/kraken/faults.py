@@ -91,19 +91,24 @@ CATALOGUE: Final[dict[str, FaultKind]] = {
     ),
     "sequence_duplicate": _counted("The next `count` (1) updates of a channel are sent twice.", channel=_CHANNEL),
     "sequence_regress": _counted(
-        "The next `count` (1) updates of a channel carry a number `by` (1) below the one they should, and the "
-        "numbering goes on from there.",
+        "The next `count` (1) updates of a channel carry a number `by` (1) below the one they should, or the number "
+        "`to`, and the numbering goes on from there.",
         channel=_CHANNEL,
         by=whole,
+        to=whole,
     ),
     "sequence_reorder": _counted(
         "The next `count` (1) updates of a channel are sent after the one that follows them.", channel=_CHANNEL
     ),
     "mute_channel": _lasting(
-        "A channel acknowledges and never delivers, subscriptions that live now included.", channel=_CHANNEL
+        "A channel acknowledges and never delivers, subscriptions that live now included; the numbers of what was "
+        "not delivered are missing afterwards.",
+        channel=_CHANNEL,
     ),
     "freeze_channel": _lasting(
-        "Subscriptions of a channel that live now deliver nothing more; a new subscription does.", channel=_CHANNEL
+        "Subscriptions of a channel that live now deliver nothing more, with numbers missing afterwards; a new "
+        "subscription does.",
+        channel=_CHANNEL,
     ),
     "mute_stream": _lasting("Nothing at all is sent on any stream connection, heartbeats and answers included."),
     "close_streams": _immediate(
@@ -115,6 +120,23 @@ CATALOGUE: Final[dict[str, FaultKind]] = {
         channel=_CHANNEL,
     ),
     "extra_snapshot": _immediate("Every subscription of a channel gets another snapshot now.", channel=_CHANNEL),
+    "foreign_row": _immediate(
+        "Every subscription of `balances` is told of `amount` (1) of `asset` in a wallet that is no spot or earn wallet "
+        "of this account, `wallet_type` (futures) and `wallet_id` (main); the ledger knows nothing of it.",
+        "asset",
+        asset=text,
+        amount=amount_field,
+        wallet_type=text,
+        wallet_id=text,
+    ),
+    "false_balance": _counted(
+        "The next `count` (1) updates of `balances` for `asset` state a `balance` that is off by `by`; amounts and "
+        "fees are right.",
+        "asset",
+        "by",
+        asset=text,
+        by=amount_field,
+    ),
     "subscribe_error": _counted(
         "The next `count` (1) subscriptions to a channel are refused with `error` (`EGeneral:Internal error`).",
         channel=_CHANNEL,

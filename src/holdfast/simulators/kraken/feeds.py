@@ -71,6 +71,8 @@ class Feed:
         if is_update and faults.spend("missing_event", channel=channel, exec_type=exec_type):
             return
         if faults.applies("mute_channel", channel=channel) or self._is_frozen():
+            if self.sequence is not None:
+                self.sequence += 1  # What was not delivered is missing from the numbering afterwards.
             return
         if not is_update and faults.spend("snapshot_empty", channel=channel):
             data = []
@@ -83,7 +85,7 @@ class Feed:
                     return
                 regress = faults.spend("sequence_regress", channel=channel)
                 if regress is not None:
-                    number -= int(regress.fields.get("by", 1))
+                    number = regress.fields.get("to", number - regress.fields.get("by", 1))
             message["sequence"] = number
             self.sequence = number + 1
         self._send(encode(message), is_update=is_update)

@@ -203,6 +203,8 @@ class KrakenSimulator:
             self._stream.close_all(fields.get("code", 1001), fields.get("reason", ""))
         elif name == "extra_snapshot":
             self._subscriptions.resend(fields.get("channel", "*"))
+        elif name == "foreign_row":
+            self._subscriptions.push_foreign(fields)
         elif name == "clock_skew":
             self._exchange.skew_us = round(fields["by_s"] * 1_000_000)
         elif name == "rate_limit":

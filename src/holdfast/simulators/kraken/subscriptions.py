@@ -7,6 +7,7 @@ Sources (checked 2026-11-20): https://docs.kraken.com/exchange/api-reference/spo
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Final
 
 from holdfast.simulators.kraken.balances import BalancesChannel
@@ -80,6 +81,15 @@ class Subscriptions:
                 session.sequences[channel] = feed.sequence
             feed.end()
             request.succeed({"channel": channel, **({"symbol": key[1]} if len(key) > 1 else {})})
+
+    def push_foreign(self, fields: dict[str, Any]) -> None:
+        """Tell every subscription of ``balances`` of a row that is in no ledger of the account."""
+        self._balances.push_foreign(
+            fields["asset"],
+            fields.get("amount", Decimal(1)),
+            wallet_type=fields.get("wallet_type", "futures"),
+            wallet_id=fields.get("wallet_id", "main"),
+        )
 
     def resend(self, channel: str) -> None:
         """Send every subscription of a channel (``*``: of both private ones) another snapshot."""

@@ -326,7 +326,7 @@ def _rest_prices(
             raise invalid_arguments("price2")
         limit, trigger = second if kind.endswith("-limit") else None, first
     else:
-        limit, trigger = first, None
+        limit, trigger = None if kind == "market" else first, None
     return limit, trigger, _price_texts(pair, limit, trigger)
 
 
