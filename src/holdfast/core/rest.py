@@ -36,7 +36,8 @@ def take_rest(book: Book, snapshot: Snapshot, *, now_s: float, draft: Draft) -> 
             nothing = ZERO if snapshot.states_holds else None
             stated = Holding(asset=line.asset, total=ZERO, held=nothing, available=nothing)
         _take_line(book, line, stated, snapshot, now_s=now_s, draft=draft)
-    if any(line.available is None or not line.anchor_counts for line in book.every_line()):
+    has_open_lines = any(line.available is None or not line.anchor_counts for line in book.every_line())
+    if has_open_lines and not snapshot.states_holds:
         book.want(draft, WantKind.READ_BALANCES, "unanchored", not_before_s=now_s)
 
 
