@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from typing import Final, TextIO
 
 import msgspec
@@ -86,12 +87,16 @@ def run_simulator(
     diagnostics = diagnostics or sys.stderr
     try:
         asyncio.run(_serve(venue, port, seed, tls, profile, host, out, diagnostics))
-    except OSError as wrong:
-        print(f"cannot listen on {host}:{port}: {wrong.strerror or wrong}; --port 0 takes a free one", file=diagnostics)
+    except _NoPortError as wrong:
+        print(f"cannot listen on {host}:{port}: {wrong}; --port 0 takes a free one", file=diagnostics)
         return 1
     except KeyboardInterrupt:
         pass  # Only where signal handlers cannot be installed.
     return 0
+
+
+class _NoPortError(Exception):
+    """The port cannot be had."""
 
 
 async def _serve(
@@ -101,17 +106,23 @@ async def _serve(
     from holdfast.simulators.core.server import serve_simulator
     from holdfast.simulators.core.tls import issue_certificates
 
+    # What a client does wrong is in the journal; the library would also say it on stderr.
+    logging.getLogger("aiohttp").addHandler(logging.NullHandler())
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     clock = SystemClock()
     simulated = simulated_venue(venue, seed=seed, profile=profile, clock=clock, timers=loop)
-    with ExitStack() as stack:
+    async with AsyncExitStack() as stack:
         certificates = stack.enter_context(issue_certificates()) if tls else None
-        async with serve_simulator(simulated, host=host, port=port, tls=certificates, clock=clock) as served:
-            if certificates is not None:
-                for name, path in certificates.environment().items():
-                    print(f"{name}={path}", file=diagnostics, flush=True)
-            print(msgspec.json.encode(served.ready()).decode(), file=out, flush=True)
-            await told.wait()
+        serving = serve_simulator(simulated, host=host, port=port, tls=certificates, clock=clock)
+        try:
+            served = await stack.enter_async_context(serving)
+        except OSError as wrong:
+            raise _NoPortError(wrong.strerror or str(wrong)) from None
+        if certificates is not None:
+            for name, path in certificates.environment().items():
+                print(f"{name}={path}", file=diagnostics, flush=True)
+        print(msgspec.json.encode(served.ready()).decode(), file=out, flush=True)
+        await told.wait()

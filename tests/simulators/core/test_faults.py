@@ -107,6 +107,8 @@ def test_rules_can_be_written_in_code(clock: HandClock) -> None:
         ({"kind": "rest", "action": {"do": "mutate", "how": "set"}}, "set needs a value"),
         ({"kind": "rest", "action": {"do": "mutate", "how": "nest", "value": "deep"}}, "digits"),
         ({"kind": "streams", "action": {"do": "mute"}, "nth": 1}, "acts at once"),
+        ({"kind": "rest", "action": {"do": "empty"}, "channel": "balances"}, "have no channel"),
+        ({"kind": "handshake", "action": {"do": "mute"}, "key": "SIMK"}, "have no key"),
         ({"kind": "eclipse"}, "unknown kind 'eclipse'; transport kinds are rest, ws_in"),
     ],
 )

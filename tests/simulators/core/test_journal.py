@@ -91,6 +91,16 @@ def test_frames_are_described_when_read_and_their_text_shown_only_on_demand(cloc
     assert journal.since(with_text=True)["entries"][0]["text"] == '{"channel":"balances"}'
 
 
+def test_what_was_known_of_a_frame_is_kept_with_it(clock: HandClock) -> None:
+    journal = journal_of(clock, max_frame_bytes=30)
+    journal.note_frame("ws_in", b'{"method":"ping"}', 7, {"name": "ping", "key": "SIMK"})
+    (entry,) = journal.since(with_text=True)["entries"]
+    assert (entry["name"], entry["key"], entry["text"]) == ("ping", "SIMK", '{"method":"ping"}')
+
+    journal.note_frame("ws_in", b'{"method":"ping"}', 7, {"name": "ping"})
+    assert [entry["n"] for entry in journal.since()["entries"]] == [2]
+
+
 def test_heartbeats_can_be_left_out(clock: HandClock) -> None:
     journal = Journal(clock, describe_frame=told, keeps_heartbeats=False)
     journal.note_frame("ws_out", b'{"channel":"heartbeat"}', 1)

@@ -7,6 +7,7 @@ import io
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -20,6 +21,11 @@ import aiohttp
 import pytest
 
 from holdfast.simulators.run import run_simulator, simulated_venue
+
+UPGRADE = (
+    b"GET /v2 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+)
 
 
 @contextmanager
@@ -71,6 +77,32 @@ def test_tls_prints_the_environment_that_makes_clients_trust_it() -> None:
         f"{name}={ready['ca']}" for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
     ]
     assert not Path(ready["ca"]).exists()
+
+
+def test_what_clients_do_wrong_is_not_said_on_stderr() -> None:
+    with started("--tls") as (process, ready):
+        port = int(ready["rest"].rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as plain:
+            plain.sendall(b"GET / HTTP/1.1\r\n\r\n")  # Not TLS at all.
+            plain.recv(1000)
+        context = ssl.create_default_context(cafile=ready["ca"])
+        for request in (
+            b"NONSENSE\r\n\r\n",
+            b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n",
+            b"POST /0/private/Balance HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+            b"GET /v2 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+            UPGRADE + b"Sec-WebSocket-Protocol: chat\r\n\r\n\x81\x05plain",
+        ):
+            with (
+                socket.create_connection(("127.0.0.1", port)) as raw,
+                context.wrap_socket(raw, server_hostname="127.0.0.1") as secure,
+            ):
+                secure.sendall(request)
+                assert secure.recv(1000)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert [line for line in err.splitlines() if not line.endswith(ready["ca"])] == []
 
 
 def test_same_seed_gives_the_same_keys() -> None:

@@ -34,6 +34,8 @@ KINDS: Final[dict[str, str]] = {
 _AnyAction: Any = Union[tuple(ACTIONS)]  # noqa: UP007
 _Names = str | list[str] | None
 
+_NEVER_KNOWN: Final = {"rest": ("channel", "type"), "handshake": ("channel", "type", "key")}
+
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """
@@ -65,6 +67,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             given = [name for name in self.__struct_fields__ if name not in ("kind", "action", "key", "from_s")]
             if self.from_s or any(getattr(self, name) is not None for name in given):
                 raise ValueError("a rule of kind 'streams' acts at once: only key may narrow it")
+        for name in _NEVER_KNOWN.get(self.kind, ()):
+            if getattr(self, name) is not None:
+                raise ValueError(f"messages of kind {self.kind!r} have no {name}: the rule would never fire")
         if self.until_s is not None and self.until_s <= self.from_s:
             raise ValueError("until_s must be later than from_s")
 

@@ -36,7 +36,8 @@ ENTRY_KINDS: Final[dict[str, str]] = {
 
 _NO_FACTS: Final[Mapping[str, str]] = {}
 
-_Entry = tuple[float, str, int | None, int | None, "bytes | Mapping[str, str]", str | None]
+_Said = tuple[Mapping[str, str], bytes]  # A frame, and what was known of it when it arrived.
+_Entry = tuple[float, str, int | None, int | None, bytes | Mapping[str, str] | _Said, str | None]
 
 
 class Journal:
@@ -88,13 +89,13 @@ class Journal:
         self._entries.append((self._now_s(), kind, of, line, facts, outcome))
         return self._advance()
 
-    def note_frame(self, kind: str, frame: bytes, line: int) -> None:
-        """Append one stream frame; what it says is worked out when the entry is read."""
+    def note_frame(self, kind: str, frame: bytes, line: int, facts: Mapping[str, str] | None = None) -> None:
+        """Append one stream frame; what it says is worked out when the entry is read, unless *facts* say it."""
         # Frames of this size that carry the word are heartbeats on every venue; looking is cheaper than decoding.
         if not self._keeps_heartbeats and len(frame) < 64 and b"heartbeat" in frame:
             return
         self._frame_bytes += len(frame)
-        self._entries.append((self._now_s(), kind, None, line, frame, None))
+        self._entries.append((self._now_s(), kind, None, line, frame if facts is None else (facts, frame), None))
         self._advance()
 
     def _advance(self) -> int:
@@ -103,6 +104,8 @@ class Journal:
         entries = self._entries
         while len(entries) > self._max_entries or self._frame_bytes > self._max_frame_bytes:
             dropped = entries.popleft()[4]
+            if isinstance(dropped, tuple):
+                dropped = dropped[1]
             if isinstance(dropped, bytes):
                 self._frame_bytes -= len(dropped)
         return number
@@ -142,10 +145,15 @@ class Journal:
             shown["line"] = line
         if outcome is not None:
             shown["outcome"] = outcome
+        frame: bytes | None = None
         if isinstance(what, bytes):
-            shown.update(self._describe_frame(what))
-            if with_text:
-                shown["text"] = what.decode("utf-8", "replace")
+            frame = what
+            shown.update(self._describe_frame(frame))
+        elif isinstance(what, tuple):
+            shown.update(what[0])
+            frame = what[1]
         else:
             shown.update(what)
+        if with_text and frame is not None:
+            shown["text"] = frame.decode("utf-8", "replace")
         return shown

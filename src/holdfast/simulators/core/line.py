@@ -258,14 +258,14 @@ class Line:
         """The client said one whole text message."""
         if self.is_closed:
             return
-        if self._loop.time() < self._deaf_until:
-            return
         facts = self._describe(frame)
         if "key" in facts:
             self.key = facts["key"]
         elif self.key:
             facts = {**facts, "key": self.key}
-        self._journal.note("ws_in", facts, line=self.number)
+        self._journal.note_frame("ws_in", frame, self.number, facts)
+        if self._loop.time() < self._deaf_until:
+            return
         if self._plan.ws_in:
             self._receive_impaired(frame, facts)
         else:

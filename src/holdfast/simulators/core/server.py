@@ -110,7 +110,7 @@ async def serve_simulator(
 
     Args:
         venue: The venue; make it with the running loop as its timers.
-        host: A loopback address.
+        host: A loopback address, or ``localhost`` for the usual one.
         port: 0 takes a free one; the real one is in what this yields.
         tls: Serve https and wss with these instead of http and ws.
         clock: Times journal and rules; the system's where None.
@@ -122,7 +122,9 @@ async def serve_simulator(
         ValueError: *host* is not a loopback address.
         OSError: The port cannot be had.
     """
-    if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+    if host == "localhost":
+        host = "127.0.0.1"  # The name may mean two addresses, and a free port is free on one of them.
+    if not ipaddress.ip_address(host).is_loopback:
         raise ValueError(f"a simulator listens on the loopback only, not on {host}")
     loop = asyncio.get_running_loop()
     front = Front(venue, loop=loop, clock=clock or SystemClock(), plan=plan, journal=journal)
