@@ -169,8 +169,8 @@ class Checker:
         if not self._could_be(asset, balance.total, since_s=as_of_s - allowed_s):
             self.violated(
                 "I6",
-                f"{asset} is {balance.state} at {balance.total} ({balance.source}, age {balance.age_s:.3f} s), which the "
-                f"venue did not state in the last {balance.age_s + allowed_s:.1f} s; truth {self._truths.get(asset)}",
+                f"{asset} is {balance.state} at {balance.total} ({balance.source}, age {balance.age_s:.3f} s), which "
+                f"the venue did not state in the last {balance.age_s + allowed_s:.1f} s; truth {self._truths.get(asset)}",
             )
 
     def _judge_exact(self, balance: Balance) -> None:

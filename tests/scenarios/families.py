@@ -115,7 +115,14 @@ def body_fault(w: World) -> dict[str, Any]:
         return {"kind": "rest", "name": rng.choice(_READS), "action": {"do": "truncate"}, "probability": 0.7}
     if rng.random() < 0.15:
         body = rng.choice(
-            ('{"error":[],"result":{"unixtime":1}}', "[]", "null", '"x"', '{"error":"EAPI"}', '{"error":[],"result":[1]}')
+            (
+                '{"error":[],"result":{"unixtime":1}}',
+                "[]",
+                "null",
+                '"x"',
+                '{"error":"EAPI"}',
+                '{"error":[],"result":[1]}',
+            )
         )
         return {"kind": "rest", "name": list(_BALANCE_READS), "action": {"do": "answer", "body": body}}
     how = rng.choice(sorted(set(MUTATIONS) - _LIES))

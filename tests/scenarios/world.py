@@ -140,9 +140,7 @@ class World:
             store_path=self._store_path,
             seed=self.seed,
         )
-        opening: Opening = holdfast.open(
-            memory_config(BROKER, venue="kraken"), parts=parts, on_event=self._on_event
-        )
+        opening: Opening = holdfast.open(memory_config(BROKER, venue="kraken"), parts=parts, on_event=self._on_event)
         self.opened = contextlib.AsyncExitStack()
         self.desk = await self.opened.enter_async_context(opening)
         self.checker.watch(self.desk)
