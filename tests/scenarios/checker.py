@@ -170,7 +170,7 @@ class Checker:
             self.violated(
                 "I6",
                 f"{asset} is {balance.state} at {balance.total} ({balance.source}, age {balance.age_s:.3f} s), which "
-                f"the venue did not state in the last {balance.age_s + allowed_s:.1f} s; truth {self._truths.get(asset)}",
+                f"the venue did not state in {balance.age_s + allowed_s:.1f} s; truth {self._truths.get(asset)}",
             )
 
     def _judge_exact(self, balance: Balance) -> None:
