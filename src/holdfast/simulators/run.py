@@ -91,7 +91,7 @@ def run_simulator(
         print(f"cannot listen on {host}:{port}: {wrong}; --port 0 takes a free one", file=diagnostics)
         return 1
     except KeyboardInterrupt:
-        pass  # Only where signal handlers cannot be installed.
+        pass  # Interrupted before it was ready.
     return 0
 
 

@@ -22,7 +22,7 @@ from tests.simulators.core.fake_venue import AcmeVenue
 
 UPDATE = b'{"channel":"balances","type":"update","sequence":%d,"data":[{"asset":"USD","balance":1.5}]}'
 
-DEADLINE_S = 1.5
+DEADLINE_S = 2.0
 
 Tell = Callable[[HttpWire, StreamWire, str, str, AcmeVenue], Awaitable[Any]]
 
@@ -142,16 +142,16 @@ async def tell_of_stream(http: HttpWire, streams: StreamWire, rest: str, ws: str
     for sequence in (1, 2, 3):
         if not venue.sessions[0].is_closed:
             venue.sessions[0].peer.send(UPDATE % sequence)
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.25)
     for number in (1, 2, 3):
         try:
             connection.send(b'{"method":"m","n":%d}' % number)
         except WireError as error:
             heard.append(f"{error.kind} {error.was_sent}".encode())
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.25)
     before = list(closes)
     await connection.close()
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.25)
     return heard, before, len(closes), venue.sessions[0].received, venue.sessions[0].is_closed
 
 

@@ -8,7 +8,7 @@ import io
 import json
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -32,17 +32,28 @@ async def served_with(venue: AcmeVenue, *rules: dict[str, Any]) -> AsyncIterator
         yield served
 
 
-async def raw(served: Served, *requests: bytes, wait_s: float = 2.0) -> tuple[bytes, str]:
-    """All bytes that come back over one plain connection, and how it ended: ``eof``, ``reset`` or ``open``."""
+async def eventually(is_so: Callable[[], bool]) -> None:
+    """Wait a little for what the other end of a socket will find out in a moment."""
+    async with asyncio.timeout(5):
+        while not is_so():  # noqa: ASYNC110  # What is waited for has no event to set.
+            await asyncio.sleep(0.01)
+
+
+async def raw(served: Served, *requests: bytes, wait_s: float = 2.0, apart_s: float = 0.2) -> tuple[bytes, str]:
+    """
+    All bytes that come back over one plain connection, and how it ended: ``eof``, ``reset`` or ``open``.
+
+    An open connection is given up after *wait_s*; requests go out *apart_s* from each other, so that each is answered.
+    """
     # A bare socket: asyncio's stream reader forgets what had arrived once a reset follows.
     loop = asyncio.get_running_loop()
     received = b""
     with socket.create_connection(("127.0.0.1", served.port)) as plain:
         plain.setblocking(False)
         try:
-            for request in requests:
+            for index, request in enumerate(requests):
+                await asyncio.sleep(apart_s if index else 0)
                 await loop.sock_sendall(plain, request)
-                await asyncio.sleep(0.02)
             async with asyncio.timeout(wait_s):
                 while part := await loop.sock_recv(plain, 1 << 20):
                     received += part
@@ -90,7 +101,7 @@ async def test_request_is_handed_over_byte_for_byte(venue: AcmeVenue) -> None:
 
 async def test_query_stays_raw_and_connections_are_kept(venue: AcmeVenue) -> None:
     async with served_with(venue) as served:
-        received, ending = await raw(served, REQUEST, REQUEST, wait_s=0.2)
+        received, ending = await raw(served, REQUEST, REQUEST, wait_s=0.5)
     assert received.count(b"HTTP/1.1 200 OK") == 2
     assert ending == "open"
     assert venue.handled[0].query == "a=1"
@@ -207,7 +218,7 @@ async def test_endless_body_goes_on_until_the_client_has_enough(venue: AcmeVenue
 
 async def test_huge_headers_arrive(venue: AcmeVenue) -> None:
     async with served_with(venue, rest("huge_headers", count=200, value_bytes=100)) as served:
-        received, _ = await raw(served, REQUEST, wait_s=0.3)
+        received, _ = await raw(served, REQUEST, wait_s=0.6)
     assert received.count(b"X-Filler-") == 200
     assert received.endswith(ACME_BODY)
 
@@ -244,16 +255,15 @@ async def test_keep_alive_that_races_resets_the_next_request_unread(venue: AcmeV
     async with served_with(venue, {**rest("close_idle", races=True), "count": 1}) as served:
         received, ending = await raw(served, REQUEST, REQUEST)
         assert (received.count(b"HTTP/1.1 200"), ending, len(venue.handled)) == (1, "reset", 1)
-        received, ending = await raw(served, REQUEST, REQUEST, wait_s=0.2)
+        received, ending = await raw(served, REQUEST, REQUEST, wait_s=0.5)
         assert (received.count(b"HTTP/1.1 200"), ending) == (2, "open")
 
 
 async def test_delayed_request_is_processed_though_its_client_left(venue: AcmeVenue) -> None:
-    async with served_with(venue, rest("delay", low_s=0.2)) as served:
+    async with served_with(venue, rest("delay", low_s=0.8)) as served:
         await raw(served, REQUEST, wait_s=0.05)
         assert venue.handled == []
-        await asyncio.sleep(0.3)
-        assert len(venue.handled) == 1
+        await eventually(lambda: len(venue.handled) == 1)
 
 
 async def test_too_large_a_request_is_refused_by_the_front(venue: AcmeVenue) -> None:
@@ -291,8 +301,7 @@ async def test_stream_speaks_on_the_same_port_and_names_the_simulator(venue: Acm
             assert json.loads((await stream.receive()).data)["channel"] == "status"
             await stream.send_str('{"method":"subscribe"}')
             assert [json.loads((await stream.receive()).data).get("type") for _ in range(2)] == [None, "snapshot"]
-        await asyncio.sleep(0.05)
-        assert venue.sessions[0].is_closed
+        await eventually(lambda: venue.sessions[0].is_closed)
         assert served.journal.since()["entries"][-1]["outcome"] == "1000 client"
 
 
@@ -344,7 +353,7 @@ async def test_fault_on_a_real_stream(venue: AcmeVenue, rule: dict[str, Any], he
 
 async def _told(stream: aiohttp.ClientWebSocketResponse) -> str:
     try:
-        message = await stream.receive(timeout=0.3)
+        message = await stream.receive(timeout=1.0)
     except TimeoutError:
         return "nothing"
     if message.type is WSMsgType.TEXT:
@@ -417,8 +426,7 @@ async def test_stopping_takes_little_time_with_open_streams_and_silent_requests(
                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
             )
             await deaf_reader.readuntil(b"\r\n\r\n")
-            await asyncio.sleep(0.05)
-            assert len(served.front.lines) == 2
+            await eventually(lambda: len(served.front.lines) == 2 and bool(served.journal.since()["entries"]))
             began = time.monotonic()
         assert time.monotonic() - began < 2
         message = await stream.receive()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from pathlib import Path
 
@@ -58,7 +57,6 @@ async def test_reset_goes_through_tls_too(venue: AcmeVenue) -> None:
             served.plan.add({"kind": "rest", "action": {"do": "lose_reply", "how": "reset"}})
             with pytest.raises(aiohttp.ClientConnectionError):
                 await client.post(f"{served.rest}/0/private/Order", ssl=strict_client(certificates))
-            await asyncio.sleep(0.05)
     assert len(venue.handled) == 1
 
 
