@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from holdfast.simulators.core.accounts import Account
-from holdfast.simulators.core.engine import Engine, EnginePolicy, Leg, ShortOfFundsError
+from holdfast.simulators.core.claims import ShortOfFundsError
+from holdfast.simulators.core.engine import Engine
+from holdfast.simulators.core.host import EnginePolicy, Leg
 from holdfast.simulators.core.ledger import Posting
 from holdfast.simulators.core.markets import Market, MarketRules, PublicTrade
 from holdfast.simulators.core.orders import Change, Fill, Order, OrderRequest, OrderStatus, TimeInForce, Trigger

@@ -8,15 +8,17 @@ and what words the venue has for it all, is the venue's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from holdfast.core.amounts import ZERO, add, exact, round_down, round_up, subtract
+from holdfast.core.amounts import ZERO, add, exact, round_down, subtract
 from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.arithmetic import divide, multiply
+from holdfast.simulators.core.claims import Claims, ShortOfFundsError
+from holdfast.simulators.core.host import EngineHost, EnginePolicy, Leg
 from holdfast.simulators.core.lazily import Lazily
 from holdfast.simulators.core.margin import MarginBook
 from holdfast.simulators.core.markets import Market, MarketRules, PublicTrade
@@ -32,83 +34,7 @@ from holdfast.simulators.core.orders import (
 )
 from holdfast.simulators.core.seam import Timers
 
-__all__ = ["Engine", "EngineHost", "EnginePolicy", "Leg", "MarginShortError", "ShortOfFundsError", "WouldTakeError"]
-
-
-class Leg(msgspec.Struct, frozen=True, kw_only=True):
-    """One asset's side of a fill; ``fee`` is positive and charged in the same asset."""
-
-    asset: str
-    amount: Decimal
-    fee: Decimal = ZERO
-
-
-class EnginePolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """What venues do differently, and the words they give as reasons. Durations in seconds."""
-
-    does_hold_include_fee: bool
-    do_untriggered_stops_hold: bool
-    refill_s: float
-    post_only_reason: str
-    ioc_reason: str
-    fok_reason: str
-    self_trade_reason: str
-    no_liquidity_reason: str
-    short_reason: str
-    user_reason: str
-    expired_reason: str
-
-
-class EngineHost(Protocol):
-    """The venue around the engine. Plain functions."""
-
-    def now_us(self) -> int:
-        """The venue's clock, Unix microseconds."""
-        ...
-
-    def now_s(self) -> float:
-        """The unstepped clock that durations are measured on."""
-        ...
-
-    def account(self, name: str) -> Account: ...
-
-    def new_order_id(self) -> str: ...
-
-    def new_fill_id(self) -> str: ...
-
-    def fee_rate(self, account: Account, *, is_maker: bool) -> Decimal:
-        """The fraction of cost that this account pays."""
-        ...
-
-    def settle(self, account: Account, legs: Sequence[Leg], *, ref: str, kind: str) -> tuple[str, ...]:
-        """Post the legs of one event; returns the ids of the entries."""
-        ...
-
-    def all_accounts(self) -> Sequence[Account]: ...
-
-    def order_changed(self, order: Order, change: Change, fill: Fill | None) -> None: ...
-
-    def traded(self, market: Market, trade: PublicTrade) -> None:
-        """A trade was added to the public tape."""
-        ...
-
-    def book_changed(self, market: Market) -> None:
-        """What the public book shows may differ from before."""
-        ...
-
-
-class ShortOfFundsError(Exception):
-    """The account cannot fund the order."""
-
-    def __init__(self, *, asset: str, needed: Decimal, free: Decimal) -> None:
-        super().__init__(f"need {needed} {asset}, free {free}")
-        self.asset = asset
-        self.needed = needed
-        self.free = free
-
-
-class MarginShortError(Exception):
-    """The account's equity does not carry the position."""
+__all__ = ["Engine", "WouldTakeError"]
 
 
 class WouldTakeError(Exception):
@@ -142,6 +68,7 @@ class Engine:
         self._waiting: dict[str, dict[str, str]] = {}  # Market to untriggered orders and their accounts.
         self._refills: set[str] = set()
         self.margin = MarginBook()
+        self._claims = Claims(host, markets=markets, books=self.books, policy=policy, margin=self.margin)
 
     # Orders in
 
@@ -153,7 +80,7 @@ class Engine:
             ShortOfFundsError: It cannot.
             MarginShortError: Nor on margin.
         """
-        self._funded(account, self._draft(account, request), but_for=but_for)
+        self._claims.funded(account, self._draft(account, request), but_for=but_for)
 
     def takes(self, request: OrderRequest) -> bool:
         """Whether an order like this would match something at once."""
@@ -167,7 +94,7 @@ class Engine:
             ShortOfFundsError: The account cannot fund it; nothing happened.
             MarginShortError: Nor on margin.
         """
-        order = self._funded(account, self._draft(account, request))
+        order = self._claims.funded(account, self._draft(account, request))
         self._store(account, order)
         self._host.order_changed(order, Change.ACCEPTED, None)
         if request.expires_us is not None:
@@ -213,7 +140,7 @@ class Engine:
         if would_rest and (is_post_only or request.is_post_only) and self._takes(request):
             raise WouldTakeError
         changed = msgspec.structs.replace(order, request=request, is_amended=True, changed_us=self._host.now_us())
-        changed = self._funded(account, changed, but_for=order)
+        changed = self._claims.funded(account, changed, but_for=order)
         self._store(account, changed)
         self._host.order_changed(changed, Change.AMENDED, None)
         if changed.rests:
@@ -264,21 +191,6 @@ class Engine:
             created_us=now_us,
             changed_us=now_us,
         )
-
-    def _funded(self, account: Account, order: Order, *, but_for: Order | None = None) -> Order:
-        """The order with what it will claim; what *but_for* claims so far counts as free."""
-        request = order.request
-        if request.leverage is not None:
-            if not self.margin.can_carry(account, request, self.markets[request.symbol]):
-                raise MarginShortError
-            return order
-        asset, hold, claim = self._hold_of(account, order)
-        free = account.free(asset)
-        if but_for is not None and but_for.hold_asset == asset:
-            free = add(free, but_for.claim)
-        if claim > free:
-            raise ShortOfFundsError(asset=asset, needed=claim, free=free)
-        return msgspec.structs.replace(order, hold_asset=asset, hold=hold, claim=claim)
 
     def _go_live(self, account: Account, order: Order) -> Order:
         request = order.request
@@ -450,54 +362,18 @@ class Engine:
                 account.claim(order.hold_asset, subtract(order.claim, claimed))
         account.orders.put(order, now_s=now_s)
 
-    # Funds
+    # Funds and quantities
 
     def _reclaimed(self, account: Account, order: Order, *, is_done: bool) -> Order:
-        """The order with the claim it still needs, already taken back from the account."""
+        """The order with the claim it still needs, the rest of it given back to the account."""
         if order.request.leverage is not None or order.hold_asset is None:
             return order
         if is_done:
             changed = msgspec.structs.replace(order, hold=ZERO, claim=ZERO)
         else:
-            _, hold, claim = self._hold_of(account, order)
-            changed = msgspec.structs.replace(order, hold=min(hold, order.hold), claim=min(claim, order.claim))
+            changed = self._claims.left(account, order)
         self._store(account, changed)
         return changed
-
-    def _hold_of(self, account: Account, order: Order) -> tuple[str, Decimal, Decimal]:
-        """Asset, what the venue shows as held, and what it counts, for what is left of an order."""
-        request = order.request
-        rules = self.markets[request.symbol].rules
-        if request.trigger is not None and not order.is_triggered and not self._policy.do_untriggered_stops_hold:
-            return (rules.quote if request.side == "buy" else rules.base), ZERO, ZERO
-        if request.side == "sell":
-            return rules.base, order.remaining, order.remaining
-        rate = ZERO if request.is_fee_in_base else self._host.fee_rate(account, is_maker=False)
-        price = request.limit_price
-        if price is None and request.trigger is not None and not order.is_triggered:
-            price = request.trigger.price
-        with exact():
-            if request.quote_quantity is not None:
-                notional = request.quote_quantity - order.cost
-            elif price is not None:
-                notional = round_up(order.remaining * price, places=rules.quote_decimals)
-            else:
-                notional = self._walk(request, order.remaining)
-            claim = notional + round_up(notional * rate, places=rules.quote_decimals)
-        return rules.quote, claim if self._policy.does_hold_include_fee else notional, claim
-
-    def _walk(self, request: OrderRequest, quantity: Decimal) -> Decimal:
-        """What a market buy of *quantity* would cost now."""
-        decimals = self.markets[request.symbol].rules.quote_decimals
-        cost = ZERO
-        with exact():
-            for offer in self.books[request.symbol].offers("sell"):
-                part = min(offer.quantity, quantity)
-                cost += round_up(part * offer.price, places=decimals)
-                quantity -= part
-                if not quantity:
-                    break
-        return cost
 
     def _wanted(self, order: Order, offer: Offer) -> Decimal:
         request = order.request
@@ -555,7 +431,7 @@ class Engine:
         if order.request.leverage is None:
             # A market order's price is known only now, and a stop may have claimed nothing so far.
             try:
-                order = self._funded(account, order, but_for=order)
+                order = self._claims.funded(account, order, but_for=order)
             except ShortOfFundsError:
                 self._end(account, order, OrderStatus.CANCELED, self._policy.short_reason)
                 return

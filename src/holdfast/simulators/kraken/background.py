@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Final
 
 from holdfast.core.amounts import exact, round_down
+from holdfast.simulators.core.claims import ShortOfFundsError
 from holdfast.simulators.core.dice import Dice
-from holdfast.simulators.core.engine import ShortOfFundsError
 from holdfast.simulators.core.orders import OrderRequest
 from holdfast.simulators.kraken.exchange import KrakenExchange
 

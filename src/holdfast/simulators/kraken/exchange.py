@@ -18,8 +18,9 @@ from holdfast.core.assets import AssetCode
 from holdfast.core.seams import Clock
 from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.dice import Dice
-from holdfast.simulators.core.engine import Engine, EnginePolicy, Leg
+from holdfast.simulators.core.engine import Engine
 from holdfast.simulators.core.fees import FeeSchedule
+from holdfast.simulators.core.host import EnginePolicy, Leg
 from holdfast.simulators.core.lazily import Lazily
 from holdfast.simulators.core.ledger import LedgerEntry, Posting
 from holdfast.simulators.core.markets import Market, MarketRules, PublicTrade

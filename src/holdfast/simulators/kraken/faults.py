@@ -121,8 +121,8 @@ CATALOGUE: Final[dict[str, FaultKind]] = {
     ),
     "extra_snapshot": _immediate("Every subscription of a channel gets another snapshot now.", channel=_CHANNEL),
     "foreign_row": _immediate(
-        "Every subscription of `balances` is told of `amount` (1) of `asset` in a wallet that is no spot or earn wallet "
-        "of this account, `wallet_type` (futures) and `wallet_id` (main); the ledger knows nothing of it.",
+        "Every subscription of `balances` is told of `amount` (1) of `asset` in a wallet that is no spot or earn wallet"
+        " of this account, `wallet_type` (futures) and `wallet_id` (main); the ledger knows nothing of it.",
         "asset",
         asset=text,
         amount=amount_field,

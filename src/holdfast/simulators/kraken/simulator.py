@@ -11,11 +11,11 @@ from holdfast.simulators.kraken.background import Background
 from holdfast.simulators.kraken.balances import BalancesChannel
 from holdfast.simulators.kraken.call import Services
 from holdfast.simulators.kraken.errors import KrakenRefusedError
-from holdfast.simulators.kraken.events import Events
 from holdfast.simulators.kraken.exchange import KrakenExchange
 from holdfast.simulators.kraken.executions import ExecutionsChannel
 from holdfast.simulators.kraken.faults import checked_fault
 from holdfast.simulators.kraken.gate import Gate
+from holdfast.simulators.kraken.happenings import Happenings
 from holdfast.simulators.kraken.market_channels import MarketChannels
 from holdfast.simulators.kraken.rest import RestSurface, parse_body
 from holdfast.simulators.kraken.settings import KrakenSimSettings
@@ -72,7 +72,7 @@ class KrakenSimulator:
             markets=MarketChannels(self._exchange, self._stream),
         )
         StreamOrders(self._exchange, self._stream, self._tokens, self._orders)
-        self._events = Events(self._exchange, self._orders, self._tokens, close_streams=self._stream.close_of_key)
+        self._events = Happenings(self._exchange, self._orders, self._tokens, close_streams=self._stream.close_of_key)
         Background(self._exchange)
 
     def handle(self, request: SimRequest) -> SimReply:

@@ -17,7 +17,8 @@ import msgspec
 
 from holdfast.core.amounts import exact
 from holdfast.simulators.core.accounts import Account
-from holdfast.simulators.core.engine import MarginShortError, ShortOfFundsError, WouldTakeError
+from holdfast.simulators.core.claims import MarginShortError, ShortOfFundsError
+from holdfast.simulators.core.engine import WouldTakeError
 from holdfast.simulators.core.orders import Order, OrderRequest, Trigger
 from holdfast.simulators.kraken.errors import (
     DEADLINE,
