@@ -49,6 +49,7 @@ class RaceResult(msgspec.Struct, frozen=True, kw_only=True):
     take_p99_s: float
     least_calls_of_a_survivor: int  # Of workers that lived through the whole race.
     most_calls_of_a_survivor: int
+    loop_lag_max_s: float  # Of the venue's own event loop: above a second the machine was elsewhere.
     failures: dict[str, int]  # As the workers saw them.
     events: dict[str, int]
 
@@ -77,6 +78,19 @@ async def end(process: asyncio.subprocess.Process) -> None:
             process.kill()
     process._transport.close()  # type: ignore[attr-defined]  # There is no public way.
     await process.wait()
+
+
+class Lag:
+    """How late timers were."""
+
+    def __init__(self) -> None:
+        self.max_s = 0.0
+
+    async def watch(self) -> None:
+        while True:
+            due_s = time.monotonic() + 0.05
+            await asyncio.sleep(0.05)
+            self.max_s = max(self.max_s, time.monotonic() - due_s)
 
 
 async def race(
@@ -126,6 +140,9 @@ async def race(
 
         began_s = time.monotonic()
         async with contextlib.AsyncExitStack() as stack:
+            lag = Lag()
+            watching = asyncio.create_task(lag.watch())
+            stack.callback(watching.cancel)
             starting = [start_worker(work(number), stack) for number in range(processes)]
             workers = list(await asyncio.gather(*starting))
             survivors = set(workers)
@@ -166,6 +183,7 @@ async def race(
             take_p99_s=_at(takes_s, 0.99),
             least_calls_of_a_survivor=min(counts, default=0),
             most_calls_of_a_survivor=max(counts, default=0),
+            loop_lag_max_s=round(lag.max_s, 3),
             failures=_sum(report["failures"] for report in reports.values()),
             events=_sum(report["events"] for report in reports.values()),
         )
