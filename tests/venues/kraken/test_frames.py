@@ -169,7 +169,6 @@ def test_documented_trade_is_a_delta_net_of_fee() -> None:
             has_other_leg=True,
             as_of_s=5.0,
             entry="LABCDE-FGHIJ-KLMNOP",
-            venue_time_s=1789984800.123456,
         )
     ]
 
@@ -259,23 +258,6 @@ def test_missing_field_is_refused_by_name(field: str) -> None:
 @pytest.mark.parametrize("field", ["subtype", "category", "ledger_id", "ref_id", "timestamp", "asset_class"])
 def test_field_that_decides_nothing_may_be_missing(field: str) -> None:
     assert moved(update(**{field: ""}))[0].change == D("-401.0")
-
-
-@pytest.mark.parametrize(
-    ("text", "time_s"),
-    [
-        ('"2026-09-21T10:00:00Z"', 1789984800.0),
-        ('"2026-09-21T12:00:00.5+02:00"', 1789984800.5),
-        ('"2026-09-21T10:00:00.123456789Z"', 1789984800.123457),
-        ('"2026-09-21T10:00:00"', None),
-        ('"yesterday"', None),
-        ("null", None),
-        ("1789984800", None),
-    ],
-)
-def test_time_of_a_change_is_krakens_or_none(text: str, time_s: float | None) -> None:
-    delta = moved(update(timestamp=text))[0]
-    assert delta.venue_time_s == (None if time_s is None else pytest.approx(time_s, abs=1e-6))
 
 
 def test_extra_fields_are_tolerated() -> None:

@@ -10,16 +10,12 @@ Sources: the pages named at each shape (checked 2026-11-20).
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
-
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-"""An RFC 3339 time, which always states its offset."""
 
 
 class Envelope(msgspec.Struct, Generic[T], kw_only=True):
@@ -288,7 +284,6 @@ class BalancesUpdateRow(msgspec.Struct, kw_only=True):
     category: str = ""
     ledger_id: str | None = None
     ref_id: str | None = None
-    timestamp: str | None = None
     user: str | None = None
 
 
@@ -304,7 +299,7 @@ class FastBalancesUpdateRow(msgspec.Struct, kw_only=True, gc=False):
     type: str
     ledger_id: str
     ref_id: str
-    timestamp: Moment
+    timestamp: str
     category: str
     asset_class: str
     subtype: str | None = None
