@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from typing import Final
 
 from holdfast.core.amounts import ZERO
 from holdfast.core.assets import AssetCode
@@ -20,7 +21,10 @@ from holdfast.core.lines import Line
 from holdfast.core.standing import Standing
 from holdfast.core.venue import Channel
 
-__all__ = ["Book", "Figures"]
+__all__ = ["ANCHOR_WANT", "Book", "Figures"]
+
+ANCHOR_WANT: Final = (WantKind.READ_BALANCES, "moved")
+"""What is wanted once money moved."""
 
 Figures = tuple[Decimal | None, Decimal | None, Decimal | None]
 """Total, held and available as shown."""
@@ -34,7 +38,7 @@ class Book:
     zero, and that is as good a statement, with as good an age, as any other.
     """
 
-    __slots__ = ("legs", "lines", "orders", "others", "rest_s", "settings", "standing", "wants")
+    __slots__ = ("is_anchor_wanted", "legs", "lines", "orders", "others", "rest_s", "settings", "standing", "wants")
 
     def __init__(self, settings: LedgerSettings) -> None:
         self.settings = settings
@@ -44,6 +48,7 @@ class Book:
         self.orders = OpenOrders(lag_s=settings.rest_lag_s, trail_length=settings.trail_length)
         self.legs = Legs(wait_s=settings.leg_wait_s, remember_s=settings.rest_lag_s, length=settings.trail_length)
         self.wants: dict[tuple[WantKind, str], Want] = {}
+        self.is_anchor_wanted = False  # Whether ANCHOR_WANT stands: asked for every pushed change, hence kept.
         self.rest_s = float("-inf")  # As-of of the newest complete REST statement that was taken.
 
     # Lines
@@ -121,6 +126,7 @@ class Book:
             return
         want = Want(kind=kind, reason=reason, not_before_s=not_before_s, other_than=other_than, channel=channel)
         self.wants[kind, reason] = want
+        self.is_anchor_wanted = ANCHOR_WANT in self.wants
         draft.wants.append(want)
 
     def rest_answered(self, snapshot: Snapshot) -> None:
@@ -129,12 +135,19 @@ class Book:
             is_plain_read = want.kind is WantKind.READ_BALANCES and want.other_than is None
             if is_plain_read and snapshot.states_holds and want.not_before_s <= snapshot.as_of_s:
                 del self.wants[key]
+        self.is_anchor_wanted = ANCHOR_WANT in self.wants
 
     def drop_wants(self, kind: WantKind, channel: Channel | None = None) -> None:
         """What was wanted has come, or cannot come any more."""
         for key, want in list(self.wants.items()):
             if want.kind is kind and want.channel is channel:
                 del self.wants[key]
+        self.is_anchor_wanted = ANCHOR_WANT in self.wants
+
+    def drop_want(self, kind: WantKind, reason: str) -> None:
+        """One thing is not wanted any more."""
+        self.wants.pop((kind, reason), None)
+        self.is_anchor_wanted = ANCHOR_WANT in self.wants
 
     # Disagreements
 

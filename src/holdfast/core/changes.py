@@ -73,7 +73,7 @@ class WantKind(enum.StrEnum):
     RESUBSCRIBE = "resubscribe"
 
 
-class Want(msgspec.Struct, frozen=True, kw_only=True):
+class Want(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     One thing that would settle an open question; a proposal, and harmless when repeated.
 
@@ -88,7 +88,7 @@ class Want(msgspec.Struct, frozen=True, kw_only=True):
     channel: Channel | None = None
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     One asset's figures after an accepted change; whole units, ``None`` where unknown.
 
@@ -109,7 +109,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     entry: str | None = None
 
 
-class Discrepancy(msgspec.Struct, frozen=True, kw_only=True):
+class Discrepancy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     Two figures for one thing that cannot both be right, each as it was stated.
 
@@ -125,7 +125,7 @@ class Discrepancy(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[tuple[str, str], ...] = ()  # The venue's own rows behind ``theirs``, where there are several.
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     What a statement did.
 

@@ -118,8 +118,11 @@ class Ledger:
                 line is not None
                 and not delta.has_other_leg
                 and delta.total is None
-                and line.is_plain()
-                and pushes.ANCHOR_WANT in book.wants
+                and book.is_anchor_wanted
+                and line.dispute is None
+                and not line.rest_won
+                and line.raw is not None
+                and line.total is not None
             ):
                 return Outcome(changes=(line.follow(delta, now_s),))
         draft = Draft()
@@ -298,7 +301,7 @@ class Ledger:
         doubt = self._doubt(snapshot)
         earlier, standing.suspicion = standing.suspicion, None
         if earlier is not None:
-            self._book.wants.pop((WantKind.READ_BALANCES, earlier.reason), None)  # Wanted again below if it stays.
+            self._book.drop_want(WantKind.READ_BALANCES, earlier.reason)  # Wanted again below if it stays.
             first = earlier.snapshot
             is_same = self._says_the_same(earlier, snapshot)
             if is_same and doubt is not None:
@@ -391,7 +394,7 @@ class Ledger:
         if first.source is Source.STREAM or not standing.is_accepted or self._doubt(first) is not None:
             return
         standing.suspicion = None
-        self._book.wants.pop((WantKind.READ_BALANCES, doubt.reason), None)
+        self._book.drop_want(WantKind.READ_BALANCES, doubt.reason)
         draft.confirmed = doubt.reason
         if first.as_of_s >= standing.valid_after_s:
             self._believe(first, now_s=now_s, draft=draft)

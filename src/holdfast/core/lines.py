@@ -182,7 +182,11 @@ class Line:
         self.source = Source.STREAM
 
     def follow(self, delta: Delta, now_s: float) -> Change:
-        """What ``push``, ``move`` and ``change_by`` do for a plain line of whose events none waits, in one step."""
+        """
+        What ``push``, ``move`` and ``change_by`` do, in one step.
+
+        Only for a line that shows the stream's own total, without a dispute, and while no event waits.
+        """
         change, raw, available = delta.change, self.raw, self.available
         assert raw is not None
         self.trail.supersede(raw, now_s)
@@ -299,10 +303,6 @@ class Line:
         self.pending_unknown -= move.is_unknown
         if is_shown:
             self.carry(move.change, now_s)
-
-    def is_plain(self) -> bool:
-        """Whether a delta moves what is shown just as it moves the stream's own total."""
-        return self.raw is not None and self.total is not None and self.dispute is None and not self.rest_won
 
     def figures(self) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
         """Total, held and available as shown."""

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final
 
 import msgspec
 
 from holdfast.core.amounts import ZERO, add, subtract
 from holdfast.core.assets import AssetCode
 from holdfast.core.balances import Delta, Holding, OrderChange, OrdersSnapshot, Partial, Snapshot, Source
-from holdfast.core.book import Book
+from holdfast.core.book import ANCHOR_WANT, Book
 from holdfast.core.changes import Discrepancy, Draft, WantKind
 from holdfast.core.holds import HoldMove
 from holdfast.core.legs import Event
@@ -25,7 +24,6 @@ from holdfast.core.rest import take_anchor
 from holdfast.core.venue import Channel
 
 __all__ = [
-    "ANCHOR_WANT",
     "accept_stream",
     "expire",
     "move",
@@ -35,10 +33,6 @@ __all__ = [
     "state_orders",
     "state_some",
 ]
-
-ANCHOR_WANT: Final = (WantKind.READ_BALANCES, "moved")
-"""What is wanted once money moved."""
-
 
 # Snapshots
 
