@@ -49,6 +49,7 @@ class AcmeVenue:
         self.sessions: list[AcmeSession] = []
         self.events: list[dict[str, Any]] = []
         self.faults: list[dict[str, Any]] = []
+        self.closes_at_once = False
         self.replies: list[SimReply] = []  # Given first, one each; then always the same.
         self.reply = SimReply(status=200, headers={"content-type": "application/json"}, body=ACME_BODY)
 
@@ -83,6 +84,8 @@ class AcmeVenue:
         session = AcmeSession(self, peer)
         self.sessions.append(session)
         peer.send(b'{"channel":"status","type":"update","data":[]}')
+        if self.closes_at_once:
+            peer.close(1008, "no more")
         return session
 
     def truth(self) -> dict[str, Any]:

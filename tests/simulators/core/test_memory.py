@@ -547,10 +547,19 @@ def test_handshake_rule_can_mute_or_close_a_connection_from_its_first_moment(ven
     async def script(front: MemoryFront, connection: StreamConnection, heard: Heard) -> Any:
         say(venue, 1)
         await asyncio.sleep(1)
-        return heard.sequences(), [code for _, code, _ in heard.closes]
+        return heard.sequences(), [code for _, code, _ in heard.closes], len(front.lines)
 
-    assert converse(venue, script, handshake("mute")) == ([], [])
-    assert converse(venue, script, handshake("close", code=1013)) == ([], [1013])
+    assert converse(venue, script, handshake("mute")) == ([], [], 1)
+    assert converse(venue, script, handshake("close", code=1013)) == ([], [1013], 0)
+
+
+def test_venue_may_close_a_stream_while_it_opens(venue: AcmeVenue) -> None:
+    async def script(front: MemoryFront, connection: StreamConnection, heard: Heard) -> Any:
+        await asyncio.sleep(1)
+        return [code for _, code, _ in heard.closes], front.lines, venue.sessions[0].is_closed
+
+    venue.closes_at_once = True
+    assert converse(venue, script) == ([1008], {}, True)
 
 
 def test_client_can_close_in_order_or_abort(venue: AcmeVenue) -> None:

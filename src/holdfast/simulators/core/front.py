@@ -156,12 +156,13 @@ class Front:
         self._last_line += 1
         number = self._last_line
         line = Line(self.venue, self.plan, self.journal, self.loop, carrier, number=number, forget=self._forget)
+        self.lines[number] = line  # First: a connection may end before it was even answered.
         refusal = line.connect(path, headers, impaired_by=first)
         if refusal is not None:
+            self._forget(line)
             self.journal.note("ws_refused", {"name": path}, line=line.number, outcome=str(refusal.status))
             done(refusal)
             return
-        self.lines[line.number] = line
         done(line)
 
     def _forget(self, line: Line) -> None:

@@ -129,6 +129,9 @@ class Line:
         if isinstance(answer, SimReply):
             self.is_closed = True
             return answer
+        if self.is_closed:
+            self._loop.call_soon(answer.closed)  # The venue closed it while it was taking it.
+            return None
         self._session = answer
         for firing in impaired_by:
             if isinstance(firing.action, do.Close):
