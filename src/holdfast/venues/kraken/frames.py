@@ -40,7 +40,7 @@ _BALANCES_UPDATE: Final = b'{"channel":"balances","type":"update",'
 # (bonded, locked, flexible and ids yet to come) are locked: their REST rows are assets of their own, which this channel
 # cannot name, so it says nothing about them.
 # Source: https://docs.kraken.com/api-reference/earn/list-earn-strategies (checked 2026-11-20)
-_COUNTED_EARN: Final = frozenset({"earn/liquid", "earn/flex"})
+_COUNTED_EARN: Final = frozenset({("earn", "liquid"), ("earn", "flex")})
 
 # Causes of which Kraken writes one row per asset under one ref_id.
 _TWO_LEGGED: Final = frozenset({"trade", "conversion"})
@@ -113,7 +113,10 @@ def rows_of(data: Any, shape: type[T], channel: str) -> list[T]:
 # Balances
 
 
-_MANY: Final = "//"
+_Wallet = str | tuple[str, str]
+"""A spot wallet by its id, any other with its type."""
+
+_MANY: Final = ("", "")
 
 _FAST_UPDATE: Final = msgspec.json.Decoder(wire.FastBalancesUpdate)
 
@@ -134,7 +137,7 @@ class Wallets:
         self.names = names
         self._on_credit = on_credit
         self._omits = omits
-        self._only: dict[AssetCode, str] = {}
+        self._only: dict[AssetCode, _Wallet] = {}
         """The one wallet an asset has, or ``_MANY``."""
 
     def stated(self, rows: list[wire.BalancesSnapshotRow], *, as_of_s: float) -> Snapshot:
@@ -146,7 +149,7 @@ class Wallets:
             AmountError: Money that is no amount.
             UnknownAssetError: An asset that Kraken does not list.
         """
-        only: dict[AssetCode, str] = {}
+        only: dict[AssetCode, _Wallet] = {}
         holdings: dict[AssetCode, Holding] = {}
         for row in rows:
             if row.user is not None:
@@ -158,7 +161,7 @@ class Wallets:
             if code in holdings:
                 raise PayloadError(f"{where}: stated twice")
             total = amount(row.balance, f"{where}.balance")
-            wallets: dict[str, Decimal] = {}
+            wallets: dict[_Wallet, Decimal] = {}
             for wallet in row.wallets:
                 name = _wallet(wallet.type, wallet.id)
                 if name in wallets:
@@ -210,7 +213,7 @@ class Wallets:
                     only[code] = wallet
                 elif known != wallet:
                     only[code] = _MANY
-                if row.wallet_type != "spot" and not _is_counted(wallet):
+                if type(wallet) is not str and wallet not in _COUNTED_EARN:
                     continue
                 balance = _plus(row.balance)
                 total = balance if known is None or known == wallet else None
@@ -301,13 +304,12 @@ class Wallets:
         )
 
 
-def _wallet(wallet_type: str, wallet_id: str) -> str:
-    """One name for a wallet: spot wallets by their id, others with their type before it."""
-    return wallet_id if wallet_type == "spot" else f"{wallet_type}/{wallet_id}"
+def _wallet(wallet_type: str, wallet_id: str) -> _Wallet:
+    return wallet_id if wallet_type == "spot" else (wallet_type, wallet_id)
 
 
-def _is_counted(wallet: str) -> bool:
-    return "/" not in wallet or wallet in _COUNTED_EARN
+def _is_counted(wallet: _Wallet) -> bool:
+    return type(wallet) is str or wallet in _COUNTED_EARN
 
 
 # Orders
