@@ -488,6 +488,55 @@ class TestChanging:
     def test_amend_of_an_unknown_order_is_refused(self) -> None:
         assert Bench().error("AmendOrder", txid="OXXXXX-XXXXX-XXXXXX", order_qty="1") == "EOrder:Unknown order"
 
+    def test_amend_moves_the_trigger_of_a_stop_until_it_is_set_off(self) -> None:
+        bench = Bench()
+        fields = {"ordertype": "stop-loss-limit", "type": "sell", "volume": "0.01", "pair": "XBTUSD"}
+        (txid,) = bench.call("AddOrder", **fields, price="39000", price2="39900")["txid"]
+        bench.call("AmendOrder", txid=txid, trigger_price="39500")
+        assert bench.call("OpenOrders")["open"][txid]["stopprice"] == "39500.00000"
+        bench.happen("market_price", pair="BTC-USD", price="39400")
+        assert bench.error("AmendOrder", txid=txid, trigger_price="39000") == "EOrder:Invalid order"
+
+    @pytest.mark.parametrize("change", [{"limit_price": "39000"}, {"trigger_price": "x"}, {"order_qty": "0"}])
+    def test_amend_of_what_an_order_does_not_have_is_refused(self, change: dict[str, str]) -> None:
+        bench = Bench()
+        (txid,) = bench.call(
+            "AddOrder", ordertype="stop-loss", type="sell", volume="0.01", pair="XBTUSD", price="39000"
+        )["txid"]
+        assert bench.error("AmendOrder", txid=txid, **change).startswith(("EOrder:Invalid", "EGeneral:Invalid"))
+
+    def test_edit_of_a_stop_changes_both_its_prices(self) -> None:
+        bench = Bench()
+        fields = {"ordertype": "stop-loss-limit", "type": "sell", "volume": "0.01", "pair": "XBTUSD"}
+        (txid,) = bench.call("AddOrder", **fields, price="39000", price2="38900")["txid"]
+        result = bench.call("EditOrder", txid=txid, pair="XBTUSD", price="38500", price2="38400")
+        assert result["descr"]["order"] == "sell 0.01000000 XBTUSD @ stop loss 38500.0 -> limit 38400.0"
+        row = bench.call("OpenOrders")["open"][result["txid"]]
+        assert (row["stopprice"], row["limitprice"]) == ("38500.00000", "38400.00000")
+
+    def test_validated_edit_changes_nothing(self) -> None:
+        bench = Bench()
+        txid = bench.limit()
+        result = bench.call("EditOrder", txid=txid, pair="XBTUSD", volume="0.02", validate="true")
+        assert (result["orders_cancelled"], "txid" in result) == (0, False)
+        assert list(bench.call("OpenOrders")["open"]) == [txid]
+
+    @pytest.mark.parametrize(
+        ("change", "error"),
+        [
+            ({"volume": "9"}, "EOrder:Insufficient funds"),
+            ({"pair": "ETHUSD"}, "EQuery:Unknown asset pair"),
+            ({"price": "39000.05"}, "EOrder:Tick size check failed"),
+            ({"userref": "x"}, "EGeneral:Invalid arguments:userref"),
+        ],
+    )
+    def test_edit_that_is_refused_leaves_the_order_as_it_was(self, change: dict[str, str], error: str) -> None:
+        bench = Bench()
+        txid = bench.limit()
+        assert bench.error("EditOrder", **{"txid": txid, "pair": "XBTUSD", **change}) == error
+        assert list(bench.call("OpenOrders")["open"]) == [txid]
+        assert bench.truth()["USD"]["held"] == "390.936"
+
     def test_edit_makes_a_new_order_with_a_new_id(self) -> None:
         bench = Bench()
         txid = bench.limit(userref="5")
@@ -535,6 +584,18 @@ class TestCancelling:
         assert result == {"count": 2}
         assert bench.call("CancelAll") == {"count": 2}
         assert bench.call("CancelAll") == {"count": 0}
+
+    @pytest.mark.parametrize(
+        ("fields", "error"),
+        [
+            ({"orders": []}, "EGeneral:Invalid arguments:orders"),
+            ({"orders": "O"}, "EGeneral:Invalid arguments:orders"),
+            ({"orders": ["O"] * 51}, "EGeneral:Invalid arguments:orders"),
+            ({"orders": ["nobody", {"txid": "nothing"}]}, "EOrder:Unknown order"),
+        ],
+    )
+    def test_cancel_batch_takes_one_to_fifty_ids(self, fields: dict[str, Any], error: str) -> None:
+        assert Bench().error("CancelOrderBatch", as_json=True, **fields) == error
 
     def test_dead_man_switch_fires_once(self) -> None:
         bench = uncounted()
@@ -656,6 +717,17 @@ class TestMargin:
         bench = Bench(profile="margin")
         error = bench.error("AddOrder", ordertype="market", type="buy", volume="9", pair="XBTUSD", leverage="2")
         assert error == "EOrder:Margin allowance exceeded"
+
+    def test_larger_opposite_order_closes_and_turns_the_position(self) -> None:
+        bench = Bench(profile="margin")
+        order = {"ordertype": "market", "pair": "XBTUSD", "leverage": "2"}
+        bench.call("AddOrder", **order, type="buy", volume="0.1")
+        bench.call("AddOrder", **order, type="sell", volume="0.04")
+        (row,) = bench.call("OpenPositions").values()
+        assert (row["vol"], row["vol_closed"]) == ("0.10000000", "0.04000000")
+        bench.call("AddOrder", **order, type="sell", volume="0.16")
+        (row,) = bench.call("OpenPositions").values()
+        assert (row["type"], row["vol"]) == ("sell", "0.10000000")
 
     def test_leverage_the_pair_does_not_have_is_refused(self) -> None:
         bench = Bench(profile="margin")

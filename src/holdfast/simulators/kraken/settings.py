@@ -9,7 +9,7 @@ worth drawing.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -107,6 +107,13 @@ class KrakenSimSettings(msgspec.Struct, frozen=True, kw_only=True):
     refill_s: float = 2.0  # After which liquidity that was taken is offered again.
 
     def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} has to be one of {', '.join(map(str, choices))}: {getattr(self, name)!r}")
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if name != "clock_skew_s" and isinstance(value, int | float | Decimal) and value < 0:
+                raise ValueError(f"{name} may not be negative: {value}")
         if sorted(self.check_order) != sorted(("key", "signature", "nonce", "permission", "counter")):
             raise ValueError(
                 f"check_order has to hold key, signature, nonce, permission and counter once each: {self.check_order}"
@@ -116,6 +123,10 @@ class KrakenSimSettings(msgspec.Struct, frozen=True, kw_only=True):
         if self.deadline_min_s > self.deadline_max_s:
             raise ValueError("deadline_min_s is above deadline_max_s")
 
+
+_CHOICES: Final[dict[str, tuple[object, ...]]] = {
+    name: get_args(hint) for name, hint in get_type_hints(KrakenSimSettings).items() if get_origin(hint) is Literal
+}
 
 OPEN_POINTS: Final[dict[str, tuple[object, ...]]] = {
     "is_identical_nonce_in_window_accepted": (False, True),
