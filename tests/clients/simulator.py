@@ -77,5 +77,5 @@ def running(*arguments: str) -> Iterator[Simulator]:
         assert process.returncode == 0
         assert [text for text in err.splitlines() if ".pem" not in text] == []
     finally:
-        process.kill()
-        process.communicate()
+        process.terminate()  # Not kill: it has a certificate folder to take away.
+        process.communicate(timeout=10)

@@ -40,8 +40,8 @@ def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
         assert process.stdout is not None
         yield process, json.loads(process.stdout.readline())
     finally:
-        process.kill()
-        process.communicate()
+        process.terminate()  # Not kill: it has a certificate folder to take away.
+        process.communicate(timeout=10)
 
 
 def test_ready_line_comes_first_and_sigterm_ends_it_silently_with_a_stream_open() -> None:
