@@ -546,6 +546,23 @@ async def test_locked_assets_known_from_rest_are_omitted_by_the_stream() -> None
     await scene.stop()
 
 
+@on_virtual_time
+async def test_what_rest_found_out_meanwhile_counts_for_the_next_snapshot() -> None:
+    scene = Scene()
+    await scene.start()
+    lent = '"ZUSD":{"balance":"-1","credit":"9","credit_used":"1","hold_trade":"0"}'
+    body = f'{{"error":[],"result":{{"DOT.S":{{"balance":"5","hold_trade":"0"}},{lent}}}}}'.encode()
+    scene.bench.http.answers["BalanceEx"] = [scene.bench.http.reply(body)]
+    await scene.bench.client.read_balances("BalanceEx")
+    scene.venue.holdings = [held("USD", main=-1.0)]
+    scene.stream.resubscribe(BALANCES, "anew")
+    await scene.settle()
+    snapshot = scene.sink.of("balances")[-1]
+    assert snapshot.omits == {"DOT.S"}
+    assert snapshot.holdings["USD"].total == D("-1.0")
+    await scene.stop()
+
+
 # Tokens and refusals
 
 
@@ -657,6 +674,23 @@ async def test_pings_go_on_though_nobody_answers_and_judge_nothing() -> None:
     assert not connection.is_gone
     assert len({request["req_id"] for request in connection.sent}) == len(connection.sent)
     await scene.stop()
+
+
+@on_virtual_time
+async def test_answered_ping_tells_how_long_the_way_is() -> None:
+    scene = Scene()
+    connection = await scene.start()
+    assert scene.stream.round_trip_s is None
+    scene.wire.on_request = None
+    await asyncio.sleep(2.5)
+    await asyncio.sleep(0.3)
+    ping = connection.of("ping")[0]
+    connection.say({"method": "pong", "req_id": ping["req_id"], "success": True})
+    connection.say({"method": "pong", "req_id": 12345})
+    connection.say({"method": "pong"})
+    assert scene.stream.round_trip_s == pytest.approx(0.8, abs=0.1)
+    await scene.stop()
+    assert scene.stream.round_trip_s is None
 
 
 @on_virtual_time

@@ -12,7 +12,6 @@ import enum
 import math
 from collections.abc import Sequence
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import msgspec
@@ -301,6 +300,8 @@ def retry_after_s(header: str | None, *, wall_s: float) -> float | None:
     if text.isascii() and text.isdigit():
         asked_s = float(text)
     else:
+        from email.utils import parsedate_to_datetime  # Loads much, and is hardly ever needed.
+
         try:
             date = parsedate_to_datetime(text)
             asked_s = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - wall_s

@@ -140,6 +140,12 @@ class Wallets:
         self._only: dict[AssetCode, _Wallet] = {}
         """The one wallet an asset has, or ``_MANY``."""
 
+    def learn(self, names: Names, *, on_credit: frozenset[AssetCode], omits: frozenset[AssetCode]) -> None:
+        """Take what REST has found out since; what this channel said of wallets stays."""
+        self.names = names
+        self._on_credit = on_credit
+        self._omits = omits
+
     def stated(self, rows: list[wire.BalancesSnapshotRow], *, as_of_s: float) -> Snapshot:
         """
         A snapshot: held assets only, so absence means zero; locked wallets are left out.

@@ -34,6 +34,7 @@ from holdfast.errors import (
 )
 from holdfast.venues.kraken import errors, frames, limits, parse, wire
 from holdfast.venues.kraken.client import KrakenClient
+from holdfast.venues.kraken.symbols import Names
 
 __all__ = ["KrakenStream"]
 
@@ -165,6 +166,11 @@ class KrakenStream:
             self._session = None
             session.abandon()
 
+    @property
+    def round_trip_s(self) -> float | None:
+        """Seconds our latest answered ping took on this connection; None where none was answered yet."""
+        return None if self._session is None else self._session.round_trip_s
+
     def resubscribe(self, channel: Channel, reason: str) -> None:
         """Ask for a new snapshot of one channel; its deltas are dropped until it has come. Never suspends."""
         if self._session is not None:
@@ -202,8 +208,14 @@ class _Session:
 
     async def prepare(self) -> None:
         names = await self.while_open(self._client.names())
-        self._wallets = frames.Wallets(names, on_credit=self._client.on_credit, omits=self._client.locked_assets)
+        self._wallets = frames.Wallets(names)
         self._executions = frames.Executions(names)
+        self._learn(names)
+
+    def _learn(self, names: Names) -> None:
+        """What REST reads have found out since the last snapshot was asked for counts for the next one."""
+        self._wallets.learn(names, on_credit=self._client.on_credit, omits=self._client.locked_assets)
+        self._executions.names = names
 
     async def connect(self, wire: StreamWire, url: str) -> None:
         # Kept before anything else runs: whoever ends this session meanwhile finds what to abort.
@@ -229,8 +241,8 @@ class _Session:
             self.raise_if_ended()
             if self._lacks_names:
                 self._lacks_names = False
-                if await self.while_open(self._client.relist()):
-                    self._wallets.names = self._executions.names = await self._client.names()
+                await self.while_open(self._client.relist())
+            self._learn(await self.while_open(self._client.names()))
             token = await self.while_open(self._client.websocket_token())
 
     async def while_open(self, waiting: Awaitable[T]) -> T:
