@@ -109,7 +109,8 @@ async def race(
     Run workers until *calls* nonces were accepted by the strict venue, or by the simulated Kraken.
 
     Every second process has a sane clock; of the others some start an hour slow or a day ahead, and some are stepped
-    by as much while they run. *kills* of them are killed, evenly over the race, and replaced.
+    by as much while they run. *kills* of them are killed, evenly over the race, and replaced; the first and the fifth
+    live through it all.
     """
     dice = random.Random(seed)
     lane = str(folder / "lane-race")
@@ -150,7 +151,7 @@ async def race(
                 await venue.until_taken(calls * (step + 1) // (kills + 1))
                 if told is not None:
                     told(venue.taken)
-                place = dice.randrange(processes)
+                place = dice.choice([place for place in range(processes) if place % 4])
                 victim = workers[place]
                 survivors.discard(victim)
                 killed.add(victim.pid)
