@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from pathlib import Path
 
 import pytest
@@ -240,3 +240,32 @@ def test_coroutine_closed_inside_a_turn_leaves_nothing_locked(rig: Rig) -> None:
     asyncio.run(drop())
 
     assert asyncio.run(take(lane)) > 0
+
+
+def test_turn_ended_by_the_garbage_collector_inside_our_own_call_does_not_deadlock(rig: Rig) -> None:
+    lane = rig.lane(wait_s=5.0)
+
+    async def hold() -> None:
+        async with lane.turn(priority=Priority.ORDER):
+            await asyncio.get_running_loop().create_future()
+
+    class Grave:
+        """Ends what lies in it when it is collected, which may be anywhere."""
+
+        def __init__(self, coroutine: Coroutine[object, object, None]) -> None:
+            self.coroutine = coroutine
+
+        def __del__(self) -> None:
+            self.coroutine.close()
+
+    async def drop() -> int:
+        await take(lane)
+        coroutine = hold()
+        coroutine.send(None)
+        grave = [Grave(coroutine)]
+        del coroutine
+        with lane._passage.gate._mutex:  # As any call of ours, when the collector strikes.
+            grave.clear()
+        return await take(lane)
+
+    assert asyncio.run(drop()) > 0

@@ -96,7 +96,8 @@ class Gate:
         self._reset()
 
     def _reset(self) -> None:
-        self._mutex = threading.Lock()
+        # Re-entrant: a turn that the garbage collector ends may be ended in the middle of one of our own calls.
+        self._mutex = threading.RLock()
         self._token = secrets.randbits(63) | 1
         self._pid = os.getpid()
         self._waiters: list[Ticket] = []
