@@ -147,6 +147,20 @@ def test_disputed_figure_stays_fresh_only_while_it_was_known_to_be_true() -> Non
     assert account["USD"].age_s == 57.0
 
 
+def test_newest_figure_of_a_dispute_is_the_one_that_counts() -> None:
+    account = live()
+    account.read(USD="1100", BTC="0.4")
+    account.wait(10.0)
+
+    account.read(USD="900", BTC="0.4")
+
+    assert account["USD"].spendable == 900
+    account.wait(10.0)
+    account.read(USD="1200", BTC="0.4")
+    assert account["USD"].spendable == 1200
+    assert account.push(USD="1200", BTC="0.4").found[0].theirs == 1200
+
+
 def test_higher_foreign_figure_raises_nothing() -> None:
     account = live()
     account.read(USD="1900", BTC="0.4")

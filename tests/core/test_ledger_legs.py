@@ -8,6 +8,7 @@ import pytest
 
 from holdfast.core.balances import Source
 from holdfast.core.ledger import LedgerSettings, WantKind
+from holdfast.core.legs import Legs
 from holdfast.core.venue import Channel
 from tests.core.statements import Account, delta, order, orders
 
@@ -244,6 +245,33 @@ def test_rest_that_knows_the_fill_ends_the_wait() -> None:
     assert account.figures("USD") == "1099 0 1099"
     assert account["USD"].spendable == 1099
     assert account.label("USD") == "live"
+
+
+def test_fill_heard_while_the_balances_channel_is_away_counts_until_rest_includes_it() -> None:
+    account = ordered()
+    account.ledger.lose_channel(Channel.BALANCES, "gap", now_s=account.now_s)
+    account.wait(1.0)
+    account.fill("O1", "T1")
+    assert account.ledger.next_due_s() is None
+
+    account.read(USD="1500 400 1100", BTC="0.4")
+    assert account.figures("USD") == "1500 400 1100"
+    assert account["USD"].spendable == 1100
+    account.wait(2.0)
+    account.read(USD="1099", BTC="0.41")
+    assert account.figures("USD") == "1099 0 1099"
+    assert account["USD"].spendable == 1099
+    assert account.ledger._book.legs.pending == {}
+
+
+def test_memory_of_settled_references_is_bounded_in_time_and_in_number() -> None:
+    legs = Legs(wait_s=1.0, remember_s=60.0, length=10)
+    for second in range(30):
+        legs.settle(legs.event(f"T{second}", now_s=float(second)), now_s=float(second))
+    assert [legs.has_settled(f"T{second}") for second in (0, 19, 20, 29)] == [False, False, True, True]
+
+    legs.settle(legs.event("later", now_s=85.0), now_s=85.0)
+    assert [legs.has_settled(ref) for ref in ("T24", "T25", "later")] == [False, True, True]
 
 
 def test_market_order_of_unknown_cost_leaves_nothing_to_spend_until_its_legs_have_come() -> None:

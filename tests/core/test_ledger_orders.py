@@ -59,8 +59,10 @@ def test_amended_order_moves_the_difference() -> None:
     account = live()
     account.place(order("O1", "250"))
     assert account.figures("USD") == "1500 250 1250"
+    assert account["USD"].spendable == 1250
     account.place(order("O1", "600"))
     assert account.figures("USD") == "1500 600 900"
+    assert account["USD"].spendable == 894
 
 
 def test_order_that_changes_the_asset_it_holds_moves_both() -> None:

@@ -50,7 +50,10 @@ def test_first_frame_after_a_silence_proves_nothing_of_the_time_before() -> None
 
     assert account.label("USD") == "stale silent"
     assert account.ledger.next_due_s() is not None
-    assert account.tick().invalidated == "silent"
+    outcome = account.tick()
+    assert outcome.invalidated == "silent"
+    assert [want.reason for want in outcome.wants] == ["silent"]
+    assert account.tick().invalidated is None
     assert account.ledger.next_due_s() is None
     assert "silent" in account.wanted(WantKind.READ_BALANCES)
     account.ledger.prove(account.now_s + 0.1)
@@ -193,6 +196,11 @@ def test_invalidation_at_the_very_moment_of_the_last_statement_counts() -> None:
     account.ledger.invalidate("insufficient_funds", now_s=account.now_s)
 
     assert account.label("USD") == "stale insufficient_funds"
+    account.read(USD="1500")
+    assert account.label("USD") == "live"
+    account.ledger.lose_stream("closed", now_s=account.now_s)
+    account.read(USD="1400")
+    assert account.label("USD") == "fresh"
 
 
 def test_new_snapshot_that_was_asked_for_suspends_live_without_invalidating() -> None:

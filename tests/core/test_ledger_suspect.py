@@ -165,14 +165,28 @@ def test_explained_vanishing_is_not_suspect() -> None:
     assert account.figures("SOL") == "0 0 0"
 
 
-def test_own_fill_explains_a_vanishing() -> None:
+def traded() -> Account:
+    """An account without balance pushes whose order was just filled in part."""
     account = Account()
     account.push_orders(order("O1", "0.4", "BTC"))
     account.read(USD="100", BTC="0.4 0.4 0")
-    account.fill("O1", "T1")
+    account.fill("O1", "T1", left=order("O1", "0.1", "BTC"))
+    return account
 
-    assert account.read(USD="4100").suspect is None
-    assert account.figures("BTC") == "0 0 0"
+
+def test_own_fill_explains_that_everything_moved() -> None:
+    account = traded()
+
+    assert account.read(USD="3100", BTC="0.1 0.1 0").suspect is None
+    assert account.figures("BTC") == "0.1 0.1 0"
+
+
+@pytest.mark.parametrize("lie", [{}, {"USD": "3100"}, {"BTC": "0.1 0.1 0"}], ids=["empty", "no BTC", "no USD"])
+def test_own_fill_does_not_explain_that_anything_is_gone(lie: dict[str, str]) -> None:
+    account = traded()
+
+    assert account.read(**lie).suspect in {"suspect_empty", "suspect_vanished"}
+    assert account.figures("USD") == "100 0 100"
 
 
 def test_jump_of_everything_is_suspect_and_confirmed_by_the_other_read() -> None:

@@ -335,7 +335,9 @@ class Ledger:
             line = book.peek(asset)
             if is_rest and line.rest_s > snapshot.as_of_s:
                 return True  # Asked before what is known of this asset: it will not be applied to it.
-            if line.explained_s >= line.total_s - lag_s and line.explained_s != NEVER_S:
+            # A fill explains that a figure moved, never that it is gone: a repeated one would hide a lost row.
+            explained_s = max(line.explained_s, line.filled_s) if total else line.explained_s
+            if explained_s >= line.total_s - lag_s and explained_s != NEVER_S:
                 return True
             if not is_rest:
                 return asset in snapshot.omits or (line.dispute is not None and line.dispute.stated.total == total)

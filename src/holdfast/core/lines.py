@@ -56,6 +56,7 @@ class Line:
         "discrepancy",
         "dispute",
         "explained_s",
+        "filled_s",
         "ghost",
         "held",
         "holds_asked",
@@ -127,6 +128,7 @@ class Line:
         self.valid_after_s = NEVER_S
         self.invalid_reason: str | None = None
         self.explained_s = NEVER_S
+        self.filled_s = NEVER_S  # A fill of ours explains that a total moved, and not that it is gone.
 
     def twin(self, asset: AssetCode) -> Line:
         """A line for *asset* with the same figures and the same standing."""

@@ -296,7 +296,7 @@ def move_orders(book: Book, changes: Sequence[OrderChange], *, now_s: float, dra
             _show_moves(book, moves, cause=change.reason, now_s=now_s, draft=draft)
             continue
         for asset in touched:
-            book.line(asset).explained_s = now_s
+            book.line(asset).filled_s = now_s
         holds_nothing = change.order is not None and change.order.hold == ZERO
         if not moves and holds_nothing and ref not in legs.pending:
             continue  # A margin order: no legs will come.
