@@ -66,6 +66,7 @@ _USER_AGENT: Final = "holdfast"
 _FORM: Final = "application/x-www-form-urlencoded"
 
 _ATTEMPTS: Final = 3
+_LAND_WITHIN_S: Final = 1.0
 _PAUSE_S: Final = (0.25, 1.0)  # Before the second and the third attempt; each is stretched by up to half.
 
 _PAGE: Final = 50
@@ -123,6 +124,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 class _Failure(msgspec.Struct, frozen=True, kw_only=True):
     error: VenueError | PayloadError
     after: After
+
+
+class _Flight:
+    """One signed call: whether anything of it may have left."""
+
+    def __init__(self) -> None:
+        self.has_left = False
 
 
 class _Deadline:
@@ -186,6 +194,7 @@ class KrakenClient:
         self._has_tokenized = False
         self._is_proved = False
         self._is_closed = False
+        self._flying: set[asyncio.Task[HttpReply | _Failure]] = set()
         self._on_credit: frozenset[AssetCode] = frozenset()
         self._locked: frozenset[AssetCode] = frozenset()
         self._missing: dict[str, tuple[float, PermissionMissingError]] = {}
@@ -376,8 +385,18 @@ class KrakenClient:
         return parse.fee_rates(reply.body, names)
 
     async def close(self) -> None:
-        """Refuse further calls. The wire belongs to whoever made it."""
+        """
+        Refuse further calls, and give what is under way a moment to be answered. The wire belongs to whoever made it.
+
+        A call that was aborted could reach Kraken behind a successor's nonce. Suspends for a second at most.
+        """
         self._is_closed = True
+        if self._flying:
+            _, left = await asyncio.wait(self._flying, timeout=_LAND_WITHIN_S)
+            for flying in left:
+                flying.cancel()
+            if left:
+                await asyncio.wait(left)
 
     async def _pages(
         self,
@@ -440,7 +459,7 @@ class KrakenClient:
         cost = limits.COSTS.get(request, limits.DEFAULT_COST)
         headroom = limits.HEADROOM[priority]
 
-        async def attempt() -> HttpReply | _Failure:
+        async def take_turn(flight: _Flight) -> HttpReply | _Failure:
             patience_s = self._clock.now_s() + self._settings.read_deadline_s
             while True:
                 await self._admit(self._private_counter, cost, request, headroom=headroom, until_s=patience_s)
@@ -448,7 +467,9 @@ class KrakenClient:
                     # While we waited for the lane others may have used the points we saw.
                     if self._private_counter.wait_s(cost, now_s=self._clock.now_s(), headroom=headroom) > 0:
                         continue
-                    answer = await self._send_signed(request, form, await turn.take(), cost, deadline)
+                    nonce = await turn.take()
+                    flight.has_left = True
+                    answer = await self._send_signed(request, form, nonce, cost, deadline)
                     if isinstance(answer, _Failure) and answer.after is After.NEW_NONCE:
                         self._emit(event("nonce.refused", broker=self._account, attempt=1))
                         answer = await self._send_signed(request, form, await turn.take_beyond(), cost, deadline)
@@ -456,7 +477,26 @@ class KrakenClient:
                         await self._park(turn, answer.after)
                     return answer
 
+        async def attempt() -> HttpReply | _Failure:
+            # In a task of its own: a caller that is cancelled leaves at once, while what it sent keeps the lane until
+            # the answer is there. Aborted, its bytes could still arrive, and behind the next nonce.
+            flight = _Flight()
+            flying = asyncio.get_running_loop().create_task(take_turn(flight), name=f"kraken {request}")
+            self._flying.add(flying)
+            flying.add_done_callback(self._landed)
+            try:
+                return await asyncio.shield(flying)
+            except asyncio.CancelledError:
+                if not flight.has_left:
+                    flying.cancel()
+                raise
+
         return await self._until_answered(attempt, deadline)
+
+    def _landed(self, flying: asyncio.Task[HttpReply | _Failure]) -> None:
+        self._flying.discard(flying)
+        if not flying.cancelled():
+            flying.exception()  # Seen: whoever asked for it may be gone.
 
     async def _park(self, turn: Turn, after: After) -> None:
         """Close the credential to everybody where the refusal says that going on makes it worse."""

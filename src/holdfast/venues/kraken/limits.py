@@ -73,8 +73,8 @@ LOCKOUT_S: Final = 900.0
 # A key or a right that was refused is tried again only this seldom: repeated bad keys lead to the lockout.
 PROBE_AFTER_S: Final = 300.0
 
-# Whatever a Retry-After says, we look again after five minutes.
-RETRY_AFTER_MAX_S: Final = 300.0
+# Whatever a Retry-After says, we look again after a minute: figures have to heal within 90 s of the venue.
+RETRY_AFTER_MAX_S: Final = 60.0
 
 # Cloudflare bans an address for ten minutes beyond about this many (re)connects.
 # Source: https://docs.kraken.com/exchange/guides/websockets/reconnection (checked 2026-11-20)
