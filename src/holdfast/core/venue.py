@@ -292,7 +292,7 @@ class Venue(Protocol):
         Refuse a credential that cannot be right, before anything is sent.
 
         Raises:
-            ConfigError: Names the field, what is wrong (a trailing newline, not base64 ...) and the fix, never the value.
+            ConfigError: Names the field, what is wrong (a line break, not base64 ...) and the fix, never the value.
         """
         ...
 
@@ -308,7 +308,7 @@ class Venue(Protocol):
         account: str,
         options: Mapping[str, object],
     ) -> VenueClient:
-        """A client; with no credential it answers the unsigned reads only. *account* is the broker's name, for errors."""
+        """A client; without a credential it answers unsigned reads only. *account* is the broker's name."""
         ...
 
     def stream(

@@ -84,7 +84,7 @@ class SimulatedVenue(Protocol):
         ...
 
     def truth(self) -> dict[str, Any]:
-        """``{"accounts": {name: {"assets": {CODE: {"total", "held", "available"}}}}}``: exact strings, canonical codes."""
+        """``{"accounts": {name: {"assets": {CODE: {"total", "held", "available"}}}}}``: exact text, canonical codes."""
         ...
 
     def credentials(self) -> list[dict[str, Any]]:
