@@ -9,6 +9,7 @@ import pytest
 from holdfast.core.balances import Source
 from holdfast.core.lag import Likeness, Trail, compare
 from holdfast.core.ledger import LedgerSettings, WantKind
+from holdfast.core.venue import Channel
 from tests.core.statements import Account, delta, order, part
 
 
@@ -145,6 +146,46 @@ def test_disputed_figure_stays_fresh_only_while_it_was_known_to_be_true() -> Non
     # The stream is heard, and may still be frozen: its last word on this asset is as old as the last agreement.
     assert account.label("USD") == "stale age"
     assert account["USD"].age_s == 57.0
+
+
+def test_dispute_asks_for_one_new_snapshot_and_for_another_when_rest_wins() -> None:
+    account = live()
+    asked = []
+    for _ in range(8):
+        outcome = account.read(USD="1100", BTC="0.4")
+        asked.append([want.reason for want in outcome.wants if want.kind is WantKind.RESUBSCRIBE])
+        account.push(USD="1500", BTC="0.4")
+        account.wait(10.0)
+
+    assert asked == [["disputed"], [], [], [], [], [], ["rest_differs"], []]
+
+
+def test_lost_stream_ends_a_dispute_without_blaming_it() -> None:
+    account = live()
+    account.read(USD="1100", BTC="0.4")
+    account.ledger.lose_stream("closed", now_s=account.now_s)
+    account.wait(1.0)
+
+    outcome = account.read(USD="1100", BTC="0.4")
+
+    assert outcome.found == ()
+    assert account.figures("USD") == "1100 0 1100"
+    assert account.label("USD") == "fresh"
+
+
+@pytest.mark.parametrize(("total", "kinds"), [("1100", ["stream_frozen"]), ("1500", [])])
+def test_read_while_the_new_snapshot_is_awaited_decides_the_dispute(total: str, kinds: list[str]) -> None:
+    account = live()
+    account.read(USD="1100", BTC="0.4")
+    account.ledger.await_snapshot(Channel.BALANCES, now_s=account.now_s)
+    account.wait(1.0)
+
+    outcome = account.read(USD=total, BTC="0.4")
+
+    assert [found.kind for found in outcome.found] == kinds
+    assert account.figures("USD") == f"{total} 0 {total}"
+    account.push(USD=total, BTC="0.4")
+    assert account.ledger.discrepancies == ()
 
 
 def test_newest_figure_of_a_dispute_is_the_one_that_counts() -> None:
@@ -284,6 +325,7 @@ def test_discrepancy_ends_when_the_two_agree_again(ends: str) -> None:
     account.wait(1.0)
     account.read(USD=total, BTC="0.4")
     assert account.label("USD") == "live"
+    assert account["USD"].source is Source.STREAM
     assert account.figures("USD") == f"{total} 0 {total}"
 
 

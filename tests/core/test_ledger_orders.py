@@ -208,6 +208,16 @@ def test_lagging_rest_list_neither_revives_nor_ends_what_the_stream_told_of_late
     assert account.label("USD") == "live"
 
 
+def test_lagging_rest_list_does_not_end_what_the_streams_snapshot_had() -> None:
+    account = live()
+    account.wait(5.0)
+
+    account.ledger.state_orders(rest_orders(account), now_s=account.now_s)
+
+    assert account.figures("USD") == "1500 400 1100"
+    assert account["USD"].spendable == 1100
+
+
 def test_rest_list_that_denies_a_recent_word_of_the_stream_is_asked_for_again_after_the_lag() -> None:
     account = live()
     account.wait(130.0)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
-from holdfast.core.balances import BalanceState, Holding, Source
+from holdfast.core.balances import BalanceState, Holding, Snapshot, Source
 from holdfast.core.ledger import LedgerSettings, WantKind
-from tests.core.statements import Account, delta, part, pushed, rest
+from holdfast.errors import InvariantError
+from tests.core.statements import Account, delta, holding, part, pushed, rest
 
 
 def test_nothing_stated_is_unknown_and_not_zero() -> None:
@@ -129,6 +131,49 @@ def test_older_answer_about_one_asset_never_downgrades_it() -> None:
 
     assert account.figures("USD") == "7 0 7"
     assert account.figures("BTC") == "3 0 3"
+
+
+def dated(account: Account, venue_time_s: float, **totals: str) -> Snapshot:
+    """A REST answer that carries the venue's own time."""
+    return msgspec.structs.replace(rest(account.now_s, **totals), venue_time_s=venue_time_s)
+
+
+def test_answer_that_the_venue_dates_earlier_is_an_old_one_out_of_a_cache() -> None:
+    account = Account()
+    account.ledger.state_snapshot(dated(account, 500.0, USD="10"), now_s=account.now_s)
+    account.wait(10.0)
+    before = account.picture()
+
+    assert account.ledger.state_snapshot(dated(account, 499.0, USD="9"), now_s=account.now_s).refused == "cached"
+    assert account.ledger.state_snapshot(dated(account, 500.0, USD="10"), now_s=account.now_s).refused == "cached"
+    assert account.picture() == before
+    assert account.ledger.state_snapshot(dated(account, 510.0, USD="9"), now_s=account.now_s).refused is None
+    assert account.figures("USD") == "9 0 9"
+
+
+def test_two_answers_of_one_second_may_carry_one_date() -> None:
+    account = Account()
+    account.ledger.state_snapshot(dated(account, 500.0, USD="10"), now_s=account.now_s)
+    account.wait(0.5)
+
+    assert account.ledger.state_snapshot(dated(account, 500.0, USD="9"), now_s=account.now_s).refused is None
+
+
+@pytest.mark.parametrize("amount", [1.5, "1.5", 1, Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity")])
+def test_amount_that_is_no_exact_decimal_stops_the_account(amount: object) -> None:
+    account = Account()
+    account.go_live(USD="10")
+    bad = {"USD": msgspec.structs.replace(holding("USD", "1 0 1"), available=amount)}
+    before = account.picture()
+
+    with pytest.raises(InvariantError):
+        account.ledger.state_snapshot(msgspec.structs.replace(rest(0.0), holdings=bad), now_s=account.now_s)
+    with pytest.raises(InvariantError):
+        account.ledger.state_partial(msgspec.structs.replace(part(0.0), holdings=bad), now_s=account.now_s)
+    if isinstance(amount, Decimal):
+        with pytest.raises(InvariantError):
+            account.move(msgspec.structs.replace(delta("USD", "1"), change=amount))
+    assert account.picture() == before
 
 
 def test_refused_answer_changes_no_figure_and_no_age_and_is_counted() -> None:

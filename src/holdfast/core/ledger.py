@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -26,6 +27,10 @@ from holdfast.core.lines import NEVER_S
 from holdfast.core.standing import answer
 from holdfast.core.suspicion import SUSPECT_JUMP, Suspicion, says_the_same, suspect
 from holdfast.core.venue import Channel
+from holdfast.errors import InvariantError
+
+_SAME_TIME_S: Final = 2.0
+"""Two answers within this time may carry one venue time, which some venues state in whole seconds."""
 
 __all__ = ["Change", "Discrepancy", "Ledger", "LedgerSettings", "Outcome", "Want", "WantKind"]
 
@@ -49,6 +54,7 @@ class Ledger:
         self._refusals: Counter[tuple[str, str]] = Counter()
         self._proof_within_s = settings.proof_within_s
         self._has_lapsed = False
+        self._venue_times: dict[str, tuple[float, float]] = {}  # By read: the venue's newest time, and our as-of of it.
         self._streamed: Snapshot | None = None  # The stream's newest snapshot, believed or not.
 
     # Statements
@@ -74,9 +80,14 @@ class Ledger:
         Judge, and where it can be believed apply, a complete statement of REST or of the stream.
 
         Refused (``outdated``) where REST was asked before what was stated since, or before everything older stopped
-        counting; put aside as suspect where it is hard to believe and no different read has said the same.
+        counting, and (``cached``) where the venue's own time says that it is an older answer. Put aside as suspect
+        where it is hard to believe and no different read has said the same.
+
+        Raises:
+            InvariantError: An amount is not an exact, finite decimal: a bug in whoever made the statement.
         """
         book, draft = self._book, Draft()
+        _check_exact(snapshot.holdings)
         if snapshot.source is Source.STREAM:
             if not self.pushes_balances:
                 return self._refused(snapshot.read, "not_pushed")
@@ -84,12 +95,20 @@ class Ledger:
             self._streamed = snapshot
         elif snapshot.as_of_s < max(book.standing.valid_after_s, book.rest_s):
             return self._refused(snapshot.read, "outdated")
+        elif self._is_cached(snapshot):
+            return self._refused(snapshot.read, "cached")
         self._judge(snapshot, now_s=now_s, draft=draft)
         return draft.outcome()
 
     def state_partial(self, partial: Partial, *, now_s: float) -> Outcome:
-        """Apply a statement of some assets; the others are not touched."""
+        """
+        Apply a statement of some assets; the others are not touched.
+
+        Raises:
+            InvariantError: An amount is not an exact, finite decimal: a bug in whoever made the statement.
+        """
         book, draft = self._book, Draft()
+        _check_exact(partial.holdings)
         if partial.source is not Source.STREAM:
             if partial.as_of_s < book.standing.valid_after_s:
                 return self._refused(partial.read, "outdated")
@@ -105,7 +124,13 @@ class Ledger:
         Apply changes on top of the stream's snapshot, in order; refused (``before_snapshot``) where none stands.
 
         The legs of one event are shown together, or alone once they have waited ``leg_wait_s``.
+
+        Raises:
+            InvariantError: A change is not an exact, finite decimal: a bug in whoever made the delta.
         """
+        for delta in deltas:
+            if not delta.change.is_finite():
+                raise InvariantError(f"{delta.asset} was moved by an amount that is no exact decimal")
         book = self._book
         standing = book.standing
         if not standing.is_stated:
@@ -195,6 +220,9 @@ class Ledger:
 
     def _lose(self, channels: tuple[Channel, ...], reason: str, *, now_s: float, draft: Draft) -> None:
         has_stated = [self._stop(channel, now_s=now_s, draft=draft) for channel in channels]
+        if Channel.BALANCES in channels:
+            for line in self._book.lines.values():
+                line.dispute = None  # One side of it is gone; what is asked for from now on stands for itself.
         # A channel that never stated anything takes nothing with it.
         if any(has_stated):
             self._book.invalidate(reason, now_s=now_s, draft=draft)
@@ -290,6 +318,18 @@ class Ledger:
         return self._refusals
 
     # Judgement
+
+    def _is_cached(self, snapshot: Snapshot) -> bool:
+        """Whether the venue dates this answer no later than an earlier one that was asked for well before."""
+        venue_time_s = snapshot.venue_time_s
+        if venue_time_s is None:
+            return False
+        newest_s, as_of_s = self._venue_times.get(snapshot.read, (NEVER_S, NEVER_S))
+        if venue_time_s < newest_s or (venue_time_s == newest_s and snapshot.as_of_s > as_of_s + _SAME_TIME_S):
+            return True
+        if venue_time_s > newest_s:
+            self._venue_times[snapshot.read] = (venue_time_s, snapshot.as_of_s)
+        return False
 
     def _refused(self, read: str, reason: str) -> Outcome:
         self._refusals[read, reason] += 1
@@ -400,3 +440,11 @@ class Ledger:
         draft.confirmed = doubt.reason
         if first.as_of_s >= standing.valid_after_s:
             self._believe(first, now_s=now_s, draft=draft)
+
+
+def _check_exact(holdings: Mapping[AssetCode, Holding]) -> None:
+    """Amounts are exact decimals from end to end; this check stays on in production."""
+    for holding in holdings.values():
+        for amount in (holding.total, holding.held, holding.available):
+            if amount is not None and not (type(amount) is Decimal and amount.is_finite()):
+                raise InvariantError(f"{holding.asset} was stated with an amount that is no exact decimal")

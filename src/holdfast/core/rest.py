@@ -56,6 +56,9 @@ def _take_line(
     before, was_restored = line.figures(), line.is_restored
     since_s = as_of_s - book.settings.rest_lag_s
     total = stated.total
+    if line.rest_won and total == line.raw and book.standing.is_accepted:
+        book.resolved(line, "agreed", draft)
+        line.set_total(total, as_of_s=as_of_s, source=Source.STREAM)
     if book.standing.is_accepted and line.raw is not None and not line.rest_won:
         likeness = compare(total, current=line.raw, trail=line.trail, since_s=since_s)
         if likeness is not Likeness.DIFFERS and book.legs.has_waiting(line.asset):
@@ -83,48 +86,44 @@ def _take_line(
 
 def _take_total(book: Book, line: Line, stated: Holding, as_of_s: float, draft: Draft) -> None:
     """REST's word counts: no stream speaks of this asset, or it was found wrong."""
-    standing = book.standing
-    if line.rest_won and line.raw == stated.total:
-        book.resolved(line, "agreed", draft)
     if line.dispute is not None:
-        # The stream was asked to state its snapshot anew and has not yet: what it said before was wrong.
-        _record(book, line, "stream_frozen", stated, draft)
+        if line.raw != stated.total:
+            # The stream was asked to state its snapshot anew and has not yet: what it said before was wrong.
+            _record(book, line, "stream_frozen", stated, draft)
         line.dispute = None
     line.set_total(stated.total, as_of_s=as_of_s, source=Source.REST)
-    if not standing.is_stated:
+    if not book.standing.is_stated:
         line.raw = None
 
 
 def _disputed(book: Book, line: Line, stated: Holding, as_of_s: float, draft: Draft) -> bool:
     """Open or renew a dispute; True where REST has insisted for long enough and wins."""
-    dispute = line.dispute
+    dispute, settings = line.dispute, book.settings
     if dispute is None:
         line.dispute = dispute = Dispute(stated, as_of_s)
+        # The frame may be on its way: a stream that was merely slower than REST needs no new snapshot.
+        _want_snapshot(book, "disputed", as_of_s + settings.leg_wait_s, draft)
     else:
         dispute.renew(stated, as_of_s)
-    if line is not book.others and line.asset not in draft.disputed:
+    if line.asset not in draft.disputed:
         draft.disputed.append(line.asset)
-    settings = book.settings
-    # The frame may be on its way: a stream that was merely slower than REST needs no new snapshot.
-    book.want(
-        draft,
-        WantKind.RESUBSCRIBE,
-        "disputed",
-        not_before_s=as_of_s + settings.leg_wait_s,
-        channel=Channel.BALANCES,
-    )
     if as_of_s < dispute.first_s + settings.rest_lag_s or book.legs.has_waiting(line.asset):
         book.want(draft, WantKind.READ_BALANCES, "disputed", not_before_s=as_of_s + settings.after_event_s)
         return False
     _record(book, line, "rest_differs", stated, draft)
+    _want_snapshot(book, "rest_differs", as_of_s, draft)
     line.dispute = None
     line.rest_won = True
     line.set_total(stated.total, as_of_s=as_of_s, source=Source.REST)
     return True
 
 
+def _want_snapshot(book: Book, reason: str, not_before_s: float, draft: Draft) -> None:
+    book.want(draft, WantKind.RESUBSCRIBE, reason, not_before_s=not_before_s, channel=Channel.BALANCES)
+
+
 def _record(book: Book, line: Line, kind: str, stated: Holding, draft: Draft) -> None:
-    if line is book.others or line.discrepancy is not None:
+    if line.discrepancy is not None:
         return
     book.found(
         line,
@@ -141,7 +140,7 @@ def _record(book: Book, line: Line, kind: str, stated: Holding, draft: Draft) ->
 
 
 def _lagging(book: Book, line: Line, as_of_s: float, draft: Draft) -> None:
-    if line is not book.others and line.asset not in draft.lagging:
+    if line.asset not in draft.lagging:
         draft.lagging.append(line.asset)
     book.want(draft, WantKind.READ_BALANCES, "lagging", not_before_s=as_of_s + book.settings.after_event_s)
 

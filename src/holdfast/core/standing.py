@@ -113,7 +113,7 @@ def _judge(
         return stale, as_of_s, suspicion.reason
     if not (line.total_counts and line.anchor_counts):
         return stale, as_of_s, line.invalid_reason
-    if line.available is None:
+    if line.available is None or line.anchor_s == NEVER_S:
         return stale, as_of_s, "unanchored"
     if now_s - line.anchor_s > settings.anchor_max_age_s:
         return stale, as_of_s, "anchor_age"
