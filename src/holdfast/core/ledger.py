@@ -20,11 +20,21 @@ import msgspec
 from holdfast.core import pushes, rest
 from holdfast.core.amounts import ZERO
 from holdfast.core.assets import AssetCode
-from holdfast.core.balances import Balance, Delta, Holding, OrderChange, OrdersSnapshot, Partial, Snapshot, Source
+from holdfast.core.balances import (
+    Balance,
+    BalanceState,
+    Delta,
+    Holding,
+    OrderChange,
+    OrdersSnapshot,
+    Partial,
+    Snapshot,
+    Source,
+)
 from holdfast.core.book import Book
 from holdfast.core.changes import Change, Discrepancy, Draft, LedgerSettings, Outcome, Want, WantKind
 from holdfast.core.lines import NEVER_S
-from holdfast.core.standing import answer
+from holdfast.core.standing import answer, state_of
 from holdfast.core.suspicion import SUSPECT_JUMP, Suspicion, says_the_same, suspect
 from holdfast.core.venue import Channel
 from holdfast.errors import InvariantError
@@ -295,6 +305,15 @@ class Ledger:
         """Every asset that was ever stated, proven zeros included, by code."""
         lines = self._book.lines
         return {asset: self.balance(asset, now_s=now_s) for asset, line in lines.items() if line.total is not None}
+
+    def states(self, *, now_s: float) -> dict[AssetCode, BalanceState]:
+        """The state of every asset in ``balances``, for a fraction of the cost."""
+        standing, settings = self._book.standing, self.settings
+        return {
+            asset: state_of(line, asset, standing=standing, settings=settings, now_s=now_s)
+            for asset, line in self._book.lines.items()
+            if line.total is not None
+        }
 
     def has_complete_picture(self) -> bool:
         """Whether a complete statement was accepted since the start: an asset nobody stated is then a proven zero."""

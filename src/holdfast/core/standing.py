@@ -17,7 +17,7 @@ from holdfast.core.holds import OpenOrders, most_of
 from holdfast.core.lines import NEVER_S, Line
 from holdfast.core.suspicion import Suspicion
 
-__all__ = ["Standing", "answer"]
+__all__ = ["Standing", "answer", "state_of"]
 
 
 class Standing:
@@ -94,6 +94,15 @@ def answer(
         source=Source.DERIVED if line.is_derived else line.source,
         reason=reason,
     )
+
+
+def state_of(
+    line: Line, asset: AssetCode, *, standing: Standing, settings: LedgerSettings, now_s: float
+) -> BalanceState:
+    """What ``answer`` would call the state, without working out any amount."""
+    if line.total is None:
+        return BalanceState.UNKNOWN
+    return _judge(line, asset, standing=standing, settings=settings, now_s=now_s)[0]
 
 
 def _judge(

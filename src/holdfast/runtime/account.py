@@ -397,8 +397,7 @@ class Account:
                 listeners.tell(told)
 
     def _note_states(self) -> None:
-        balances = self.ledger.balances(now_s=self.clock.now_s())
-        self._shown_states = {code: each.state for code, each in balances.items()}
+        self._shown_states = self.ledger.states(now_s=self.clock.now_s())
 
     def tell_states(self) -> None:
         """Tell of figures whose state moved without the figure moving. Costs nothing while nobody listens."""
