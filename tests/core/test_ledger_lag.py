@@ -226,9 +226,24 @@ def test_stream_that_was_merely_slower_ends_the_dispute_without_a_discrepancy() 
     outcome = account.move(delta("USD", "100", as_of_s=account.now_s))
 
     assert outcome.found == outcome.resolved == ()
+    assert account.wanted(WantKind.RESUBSCRIBE) == []
+    assert "disputed" not in account.wanted(WantKind.READ_BALANCES)
     assert account.figures("USD") == "1600 0 1600"
     assert account.label("USD") == "live"
     assert account["USD"].spendable == 1600
+
+
+def test_end_of_one_dispute_leaves_the_others_wants_alone() -> None:
+    account = Account()
+    account.go_live(USD="1500", BTC="0.4", SOL="7")
+    account.read(USD="1600", BTC="0.5", SOL="7")
+
+    account.move(delta("USD", "100", as_of_s=account.now_s))
+
+    assert account.label("USD") == "live"
+    assert account.wanted(WantKind.RESUBSCRIBE) == ["disputed"]
+    account.move(delta("BTC", "0.1", as_of_s=account.now_s))
+    assert account.wanted(WantKind.RESUBSCRIBE) == []
 
 
 def test_rest_that_catches_up_ends_the_dispute() -> None:

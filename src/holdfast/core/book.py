@@ -85,15 +85,15 @@ class Book:
         holds = self.orders.of(asset)
         return ZERO if holds is None else holds.known
 
-    def freeze_proof(self) -> None:
-        """The stream stops speaking: what it proved so far is the age of what it stated."""
+    def freeze_proof(self, proof_s: float) -> None:
+        """The stream stops speaking: what it proved until *proof_s* is the age of what it stated."""
         standing = self.standing
         for line in self.every_line():
             if not standing.is_streamed(line) or line.total is None:
                 continue
-            line.total_s = max(line.total_s, standing.proof_s)
+            line.total_s = max(line.total_s, proof_s)
             if standing.tracks_holds(line):
-                line.holds_s = max(line.holds_s, standing.proof_s)
+                line.holds_s = max(line.holds_s, proof_s)
 
     # Validity
 
@@ -158,8 +158,11 @@ class Book:
 
     def resolved(self, line: Line, how: str, draft: Draft) -> None:
         """The line's sources agree again; whatever was open between them ends."""
-        line.dispute = None
+        had_dispute, line.dispute = line.dispute is not None, None
         line.rest_won = False
+        if had_dispute and not any(other.dispute is not None for other in self.lines.values()):
+            self.drop_want(WantKind.RESUBSCRIBE, "disputed")
+            self.drop_want(WantKind.READ_BALANCES, "disputed")
         if line.discrepancy is not None:
             draft.resolved.append(ended(line.discrepancy, how))
             line.discrepancy = None
