@@ -196,25 +196,33 @@ class Ledger:
         standing = self._book.standing
         if now_s - standing.proof_s > self._proof_within_s:
             self._lapse(now_s)
+        standing.proof_before_s = standing.proof_s
         standing.proof_s = now_s
 
     def _lapse(self, now_s: float) -> None:
         standing = self._book.standing
         if standing.is_stated or standing.orders_stated:
-            self._book.freeze_proof()
+            self._book.freeze_proof(standing.proof_s)
             self._book.invalidate("silent", now_s=now_s, draft=Draft())
             self._has_lapsed = True
 
     def lose_stream(self, reason: str, *, now_s: float) -> Outcome:
         """The connection ended: no channel states anything any more, and only later figures count."""
         draft = Draft()
-        self._lose(tuple(Channel), reason, now_s=now_s, draft=draft)
+        proof_s = self._book.standing.proof_s
+        self._lose(tuple(Channel), reason, now_s=now_s, proof_s=proof_s, draft=draft)
         return draft.outcome()
 
     def lose_channel(self, channel: Channel, reason: str, *, now_s: float) -> Outcome:
-        """One channel's sequence broke or it was refused: its deltas are refused until it states a snapshot again."""
+        """
+        One channel's sequence broke or it was refused: its deltas are refused until it states a snapshot again.
+
+        The frame that shows it proves that the socket lives and nothing of the figures: they are as old as the frame
+        before it leaves them.
+        """
         draft = Draft()
-        self._lose((channel,), reason, now_s=now_s, draft=draft)
+        proof_s = self._book.standing.proof_before_s
+        self._lose((channel,), reason, now_s=now_s, proof_s=proof_s, draft=draft)
         return draft.outcome()
 
     def await_snapshot(self, channel: Channel, *, now_s: float) -> Outcome:
@@ -225,11 +233,13 @@ class Ledger:
         the channel's deltas from then on.
         """
         draft = Draft()
-        self._stop(channel, now_s=now_s, draft=draft)
+        self._stop(channel, now_s=now_s, proof_s=self._book.standing.proof_s, draft=draft)
         return draft.outcome()
 
-    def _lose(self, channels: tuple[Channel, ...], reason: str, *, now_s: float, draft: Draft) -> None:
-        has_stated = [self._stop(channel, now_s=now_s, draft=draft) for channel in channels]
+    def _lose(
+        self, channels: tuple[Channel, ...], reason: str, *, now_s: float, proof_s: float, draft: Draft
+    ) -> None:
+        has_stated = [self._stop(channel, now_s=now_s, proof_s=proof_s, draft=draft) for channel in channels]
         if Channel.BALANCES in channels:
             for line in self._book.lines.values():
                 line.dispute = None  # One side of it is gone; what is asked for from now on stands for itself.
@@ -237,10 +247,10 @@ class Ledger:
         if any(has_stated):
             self._book.invalidate(reason, now_s=now_s, draft=draft)
 
-    def _stop(self, channel: Channel, *, now_s: float, draft: Draft) -> bool:
-        """The channel states nothing from now on; whether it had."""
+    def _stop(self, channel: Channel, *, now_s: float, proof_s: float, draft: Draft) -> bool:
+        """The channel states nothing from now on; whether it had. What it stated was true until *proof_s*."""
         book, standing = self._book, self._book.standing
-        book.freeze_proof()
+        book.freeze_proof(proof_s)
         if channel is Channel.ORDERS:
             had_stated, standing.orders_stated = standing.orders_stated, False
             standing.orders_count_until_s = now_s + self.settings.rest_lag_s

@@ -40,8 +40,9 @@ __all__ = [
 def restate_stream(book: Book, snapshot: Snapshot, *, now_s: float, draft: Draft) -> None:
     """Take the stream's totals as its own, whether or not they will be believed."""
     show_waiting(book, now_s=now_s, draft=draft)
-    book.freeze_proof()
     standing = book.standing
+    # Should this snapshot not be believed, it proves nothing of what was stated before it.
+    book.freeze_proof(standing.proof_before_s if standing.proof_s >= now_s else standing.proof_s)
     standing.is_stated, standing.is_accepted = True, False
     standing.stated_since_s = snapshot.as_of_s
     standing.pushes_holds = snapshot.states_holds

@@ -28,6 +28,7 @@ class Standing:
         "is_stated",
         "orders_count_until_s",
         "orders_stated",
+        "proof_before_s",
         "proof_s",
         "pushes_holds",
         "stated_since_s",
@@ -43,7 +44,8 @@ class Standing:
         self.stated_since_s = NEVER_S  # When the newest snapshot of either channel came: it hides what was before.
         # Orders known only from before then count against spendable while the anchor may not include them.
         self.orders_count_until_s = NEVER_S
-        self.proof_s = NEVER_S
+        self.proof_s = NEVER_S  # When the newest frame came.
+        self.proof_before_s = NEVER_S  # The one before it: what the newest may contradict was true until then.
         self.valid_after_s = NEVER_S
         self.suspicion: Suspicion | None = None
 
