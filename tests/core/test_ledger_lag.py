@@ -233,6 +233,21 @@ def test_stream_that_was_merely_slower_ends_the_dispute_without_a_discrepancy() 
     assert account["USD"].spendable == 1600
 
 
+def test_dispute_that_ends_is_anchored_by_its_newest_answer() -> None:
+    account = live()
+    account.read(USD="1600 0 1600", BTC="0.4")
+    account.wait(10.0)
+    account.read(USD="1600 50 1550", BTC="0.4")
+
+    account.move(delta("USD", "100", as_of_s=account.now_s))
+
+    assert account.figures("USD") == "1600 50 1550"
+    account.wait(295.0)
+    assert account.label("USD") == "live"
+    account.wait(6.0)
+    assert account.label("USD") == "stale anchor_age"
+
+
 def test_end_of_one_dispute_leaves_the_others_wants_alone() -> None:
     account = Account()
     account.go_live(USD="1500", BTC="0.4", SOL="7")

@@ -134,6 +134,27 @@ def test_age_of_a_lost_stream_runs_from_its_last_proof() -> None:
     assert account["USD"].age_s == 4.0
 
 
+@pytest.mark.parametrize("channel", list(Channel))
+def test_frame_that_shows_a_break_proves_nothing_of_the_time_since_the_one_before(channel: Channel) -> None:
+    account = live()
+    account.now_s += 3.0
+    account.ledger.prove(account.now_s)
+
+    account.ledger.lose_channel(channel, "gap", now_s=account.now_s)
+
+    assert account["USD"].age_s == 3.0
+
+
+def test_states_are_those_of_the_balances() -> None:
+    account = live()
+    account.ledger.invalidate("insufficient_funds", now_s=account.now_s, assets=["USD"])
+    account.ledger.explain(["NEVER"], now_s=account.now_s)
+
+    balances = account.ledger.balances(now_s=account.now_s)
+    assert account.ledger.states(now_s=account.now_s) == {asset: each.state for asset, each in balances.items()}
+    assert len(set(account.ledger.states(now_s=account.now_s).values())) == 2
+
+
 def test_connection_that_never_stated_anything_takes_nothing_with_it() -> None:
     account = Account()
     account.read(USD="1500")
