@@ -158,7 +158,8 @@ async def test_locked_rows_and_credit_lines_are_remembered_for_who_cannot_see_th
     await bench.client.read_balances("BalanceEx")
     assert bench.client.locked_assets == {"DOT.S"}
     assert bench.client.on_credit == {"USD"}
-    assert (await bench.client.read_balances("Balance")).holdings["USD"].total == D(-1)
+    for _ in range(2):
+        assert (await bench.client.read_balances("Balance")).holdings["USD"].total == D(-1)
 
 
 @on_virtual_time
@@ -529,6 +530,23 @@ async def test_calls_wait_for_room_in_the_counter_instead_of_being_refused() -> 
         level = max(0.0, level - (asked.at_s - at_s) * 1.0) + 1
         at_s = asked.at_s
         assert level <= 20
+
+
+@on_virtual_time
+async def test_callers_who_waited_for_the_lane_do_not_overrun_the_counter_together() -> None:
+    bench = Bench(rate_tier="starter")
+    await bench.client.load()
+    await bench.client.server_time()
+    bench.http.takes_s = 0.01
+    outcomes = await asyncio.gather(*(_outcome(bench.client.read_balances("BalanceEx")) for _ in range(40)))
+    level, at_s = 0.0, 0.0
+    for asked in bench.http.of("BalanceEx"):
+        level = max(0.0, level - (asked.at_s - at_s) * 0.33) + 1
+        at_s = asked.at_s
+        assert level <= 15
+    refusals = [each for each in outcomes if each is not None]
+    assert all(isinstance(each, RateLimitedError) for each in refusals)
+    assert len(refusals) + len(bench.http.of("BalanceEx")) == 40
 
 
 @on_virtual_time

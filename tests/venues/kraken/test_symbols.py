@@ -49,7 +49,9 @@ def test_symbol_has_its_meaning(symbol: str, code: str, kind: RowKind) -> None:
     assert (name.code, name.kind) == (code, kind)
 
 
-@pytest.mark.parametrize("symbol", ["NOPE", "NOPE.F", "NOPE.S", "XXBT.F.F", "BTC", "", ".F", "XBT.T", "<b>", "X" * 99])
+@pytest.mark.parametrize(
+    "symbol", ["NOPE", "NOPE.F", "NOPE.S", "XXBT.F.F", "BTC", "", ".F", "XBT.T", "KFEE.S", "KFEE.F", "<b>", "X" * 99]
+)
 def test_unlisted_symbol_is_refused_by_name(symbol: str) -> None:
     with pytest.raises(UnknownAssetError) as caught:
         listing().asset(symbol)
@@ -102,6 +104,14 @@ def test_names_that_nobody_listed_are_refused_both_ways() -> None:
         names.rest_symbol("BTC-CHF")
     with pytest.raises(UnknownNameError):
         names.rest_asset("BTC.M")
+
+
+def test_venue_that_invents_symbols_without_end_does_not_make_us_grow() -> None:
+    names = parse.names_of(sample("http_assets"), sample("http_asset_pairs"))
+    for number in range(12_000):
+        suffix = "".join(chr(ord("A") + number // 26**place % 26) for place in range(4))
+        assert names.asset(f"XBT.Z{suffix}").kind is RowKind.LOCKED
+    assert len(names._code_of) <= 10_000
 
 
 def test_stream_may_not_name_an_earning_row() -> None:
