@@ -32,8 +32,8 @@ ROOMS: dict[str, tuple[set[str], str]] = {
     "daemon": ({API, "errors", "core", "config", "runtime"}, "a face goes through the public API and the runtime"),
     "web": ({API, "errors", "core", "config", "runtime"}, "a face goes through the public API and the runtime"),
     "cli": (
-        {API, "errors", "core", "config", "runtime", "daemon", "web", "simulators"},
-        "a face goes through the public API and the runtime; `sim` and `demo` start simulators, `up` the daemon",
+        {API, "errors", "core", "config", "runtime", "daemon", "web", "simulators", "testing"},
+        "a face goes through the public API and the runtime; `sim` and `demo` start local venues, `up` the daemon",
     ),
     "testing": (
         {API, "errors", "core", "config", "venues", "store", "runtime", "simulators"},

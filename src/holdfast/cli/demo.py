@@ -5,28 +5,29 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-import tempfile
 import time
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cyclopts import Parameter
 
 from holdfast.cli.common import Common, balance_row, print_json, say
 from holdfast.cli.demo_script import Step, play
-from holdfast.cli.demo_venue import BROKER, DemoVenue, local_venue
 from holdfast.cli.durations import seconds_of
 from holdfast.cli.exits import Exit
 from holdfast.cli.session import wait
 from holdfast.cli.up import stop_requested
 from holdfast.core.amounts import parse_amount
+from holdfast.testing import local_venue
 
 if TYPE_CHECKING:
     from holdfast.core.events import Event
     from holdfast.runtime.broker import Broker
+    from holdfast.testing import LocalVenue
 
 __all__ = ["demo"]
 
+_BROKER: Final = "kraken-master"
 _CONVERGE_WITHIN_S: Final = 30.0
 _LEAVE_FOR_THE_END_S: Final = 2.0
 _SHOWN_EVENTS: Final = frozenset(
@@ -66,25 +67,29 @@ async def _demo(for_s: float | None, seed: int, common: Common) -> int:
     import holdfast
 
     record = _Record()
-    with tempfile.TemporaryDirectory(prefix="holdfast-demo-") as folder, stop_requested() as stop:
+    with contextlib.ExitStack() as stack:
+        stop = stack.enter_context(stop_requested())
         say("starting a local Kraken ...")
-        async with local_venue(seed=seed) as venue:
-            say(f"local Kraken at {venue.ready['rest']}; everything of this demonstration lives in {folder}")
-            async with holdfast.open(venue.config(Path(folder)), on_event=record.on_event) as desk:
-                broker = desk[BROKER]
-                await _until(stop, broker.wait_until("live", timeout_s=_CONVERGE_WITHIN_S))
-                shown = contextlib.nullcontext() if common.is_json else _live(broker, record)
-                with shown:
-                    playing = asyncio.create_task(play(venue.post, record.on_step))
-                    try:
-                        await _pause(stop, playing, None if for_s is None else max(0.0, for_s - _LEAVE_FOR_THE_END_S))
-                    finally:
-                        playing.cancel()
-                        with contextlib.suppress(asyncio.CancelledError):
-                            await playing
-                    await venue.post("faults", {"clear": True})
-                    differences, truth = await _converge(broker, venue)
-                summary = await _summary(broker, venue, record, differences, truth, seed=seed)
+        venue = await asyncio.to_thread(stack.enter_context, local_venue("kraken", seed=seed))
+        say(f"local Kraken at {venue.ready['rest']}; state and keys of this demonstration go when it ends")
+
+        async def tell(path: str, document: Mapping[str, Any]) -> None:
+            await asyncio.to_thread(venue.post, path, document)
+
+        async with holdfast.open(venue.config, on_event=record.on_event) as desk:
+            broker = desk[_BROKER]
+            await _until(stop, broker.wait_until("live", timeout_s=_CONVERGE_WITHIN_S))
+            with contextlib.nullcontext() if common.is_json else _live(broker, record):
+                playing = asyncio.create_task(play(tell, record.on_step))
+                try:
+                    await _pause(stop, playing, None if for_s is None else max(0.0, for_s - _LEAVE_FOR_THE_END_S))
+                finally:
+                    playing.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await playing
+                await asyncio.to_thread(venue.heal)
+                differences, truth = await _converge(broker, venue)
+            summary = _summary(broker, record, differences, truth, seed=seed)
     if common.is_json:
         print_json(summary)
     else:
@@ -146,11 +151,11 @@ async def _pause(stop: asyncio.Event, playing: asyncio.Task[None], for_s: float 
         stopping.cancel()
 
 
-async def _converge(broker: Broker, venue: DemoVenue) -> tuple[list[dict[str, Any]], dict[str, dict[str, str]]]:
+async def _converge(broker: Broker, venue: LocalVenue) -> tuple[list[dict[str, Any]], dict[str, dict[str, str]]]:
     """Wait until our figures equal the venue's ledger; what still differs after the bound, and the ledger."""
     end = time.monotonic() + _CONVERGE_WITHIN_S
     while True:
-        truth = await venue.truth()
+        truth = await asyncio.to_thread(venue.truth)
         differences = _differences(broker, truth)
         if not differences or time.monotonic() > end:
             return differences, truth
@@ -180,9 +185,8 @@ def _differences(broker: Broker, truth: dict[str, dict[str, str]]) -> list[dict[
     return found
 
 
-async def _summary(
+def _summary(
     broker: Broker,
-    venue: DemoVenue,
     record: _Record,
     differences: list[dict[str, Any]],
     truth: dict[str, dict[str, str]],
@@ -192,7 +196,7 @@ async def _summary(
     status = broker.status()
     return {
         "schema_version": 1,
-        "broker": BROKER,
+        "broker": _BROKER,
         "seed": seed,
         "ran_s": record.at_s(),
         "equal": not differences,

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +49,15 @@ class LocalVenue:
 
     def happen(self, **event: Any) -> None:
         """Let something happen at the venue: a deposit, a withdrawal, somebody else's trade. Blocks briefly."""
-        self._post("/events", event)
+        self.post("events", event)
 
     def fault(self, **fault: Any) -> None:
         """Let something go wrong at the venue. Blocks briefly."""
-        self._post("/faults", {"add": [fault]})
+        self.post("faults", {"add": [fault]})
 
     def heal(self) -> None:
         """Let nothing go wrong any more. Blocks briefly."""
-        self._post("/faults", {"clear": True})
+        self.post("faults", {"clear": True})
 
     def truth(self) -> dict[str, dict[str, str]]:
         """What the account really holds: asset to ``total``, ``held`` and ``available``, as exact text. Blocks."""
@@ -65,9 +65,10 @@ class LocalVenue:
             found: dict[str, dict[str, str]] = json.load(answer)["accounts"]["master"]["assets"]
         return found
 
-    def _post(self, path: str, body: dict[str, Any]) -> None:
+    def post(self, path: str, body: Mapping[str, Any]) -> None:
+        """Send *body* to *path* below the admin address. Blocks briefly; raises ``HTTPError`` where it is refused."""
         request = urllib.request.Request(  # noqa: S310  # The address is the simulator's own.
-            self.ready["admin"] + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+            f"{self.ready['admin']}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=_ANSWERS_WITHIN_S) as answer:  # noqa: S310
             answer.read()
@@ -83,10 +84,13 @@ def local_venue(venue: str = "kraken", *, seed: int = 0, profile: str = "plain")
     """
     command = [sys.executable, "-m", "holdfast.cli", "sim", venue]
     command += ["--port", "0", "--seed", str(seed), "--profile", profile]
-    environment = {**os.environ, "NO_COLOR": "1"}
+    environment = {name: value for name, value in os.environ.items() if "_API_" not in name} | {"NO_COLOR": "1"}
     with (
         tempfile.TemporaryDirectory(prefix="holdfast-") as folder,
-        subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process,  # noqa: S603  # Our own command.
+        # In a session of its own: Ctrl-C is for whoever runs the block, and the simulator goes last.
+        subprocess.Popen(  # noqa: S603  # Our own command.
+            command, stdout=subprocess.PIPE, env=environment, start_new_session=True
+        ) as process,
     ):
         try:
             assert process.stdout is not None
