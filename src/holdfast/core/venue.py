@@ -156,6 +156,7 @@ class StreamRules(msgspec.Struct, frozen=True, kw_only=True):
     connect_budget: int  # (Re)connections allowed ...
     connect_budget_window_s: float  # ... in any window this long, per host.
     pushes_balances: bool
+    rest_lag_s: float = 5.0  # How far the venue's REST is known to lag its stream.
 
 
 class StreamSink(Protocol):

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -33,12 +33,6 @@ from holdfast.runtime.supervisor import ACCOUNT_FACT, Contact, PinnedAccount, Su
 __all__ = ["Opening", "open"]
 
 Mode = Literal["auto", "own", "attach"]
-
-_REST_LAG_S: Final = {"kraken": 60.0}
-"""How far a venue's REST is known to lag its stream; 5 s where nothing worse is known.
-
-Source: https://github.com/btschwertfeger/kraken-infinity-grid/issues/82 (checked 2026-11-20)
-"""
 
 
 def open(  # noqa: A001  # Users read it as holdfast.open().
@@ -313,7 +307,7 @@ def _rules_of(broker: BrokerConfig, rules: StreamRules) -> StreamRules:
 
 def _ledger_of(broker: BrokerConfig, venue: Venue, rules: StreamRules, reads: tuple[str, ...]) -> Ledger:
     reading = broker.reading
-    rest_lag_s = _REST_LAG_S.get(venue.id, 5.0) if reading.rest_lag_s is None else reading.rest_lag_s
+    rest_lag_s = rules.rest_lag_s if reading.rest_lag_s is None else reading.rest_lag_s
     settings = LedgerSettings(
         max_age_s=reading.max_age_s,
         anchor_max_age_s=reading.anchor_max_age_s,

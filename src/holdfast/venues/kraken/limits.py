@@ -25,6 +25,7 @@ __all__ = [
     "PROBE_AFTER_S",
     "PUBLIC",
     "QUIET_AFTER_REFUSAL_S",
+    "REST_LAG_S",
     "RETRY_AFTER_MAX_S",
     "TIERS",
     "Tier",
@@ -80,3 +81,7 @@ RETRY_AFTER_MAX_S: Final = 60.0
 # Source: https://docs.kraken.com/exchange/guides/websockets/reconnection (checked 2026-11-20)
 CONNECTS: Final = 150
 CONNECTS_WINDOW_S: Final = 600.0
+
+# REST was seen to answer with what the stream had left behind for up to a minute.
+# Source: https://github.com/btschwertfeger/kraken-infinity-grid/issues/82 (checked 2026-11-20)
+REST_LAG_S: Final = 60.0

@@ -46,6 +46,7 @@ _RULES: Final = StreamRules(
     connect_budget=limits.CONNECTS,
     connect_budget_window_s=limits.CONNECTS_WINDOW_S,
     pushes_balances=True,
+    rest_lag_s=limits.REST_LAG_S,
 )
 
 _CONNECT_S: Final = 5.0

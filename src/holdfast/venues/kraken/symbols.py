@@ -116,9 +116,14 @@ class Names:
         parts = _SUFFIXED.match(symbol)
         if parts is not None:
             # C98.S is C98 staked, not C for 98 days: both readings of the digits are looked up.
-            owner = self._code_of.get(parts["base"] + (parts["days"] or "")) or self._code_of.get(parts["base"])
-            derived = _suffixed(parts)
-            if owner is not None and owner.kind is RowKind.PLAIN and derived is not None:
+            days = parts["days"] or ""
+            owner = self._code_of.get(parts["base"] + days)
+            if owner is not None:
+                days = ""
+            elif parts["suffix"] != "F":  # What earns flexibly has no days.
+                owner = self._code_of.get(parts["base"])
+            if owner is not None and owner.kind is RowKind.PLAIN and parts["suffix"] != "T":
+                derived = _of_owner(owner.code, days, parts["suffix"])
                 if len(self._code_of) < _REMEMBERED:
                     self._code_of[symbol] = derived
                 return derived
@@ -178,15 +183,19 @@ class Names:
 
 def _suffixed(parts: re.Match[str]) -> AssetName | None:
     """The name of ``<base>[days].<suffix>``; None for tokenized assets, which are assets of their own."""
-    suffix = parts["suffix"]
+    base, days, suffix = parts["base"], parts["days"] or "", parts["suffix"]
     if suffix == "T":
         return None
     if suffix == "F":
-        return AssetName(code=code_of_altname(parts["base"] + (parts["days"] or "")), kind=RowKind.EARNING)
-    return AssetName(
-        code=f"{code_of_altname(parts['base'])}{parts['days'] or ''}.{suffix}",
-        kind=RowKind.LOCKED,
-    )
+        base, days = base + days, ""
+    return _of_owner(code_of_altname(base), days, suffix)
+
+
+def _of_owner(code: AssetCode, days: str, suffix: str) -> AssetName:
+    """What a suffixed row is called, and what it is, beside the plain row of *code*."""
+    if suffix == "F":
+        return AssetName(code=code, kind=RowKind.EARNING)
+    return AssetName(code=f"{code}{days}.{suffix}", kind=RowKind.LOCKED)
 
 
 def code_of_altname(altname: str) -> AssetCode:
