@@ -64,6 +64,8 @@ def test_what_is_no_text_and_no_number_is_refused_as_one(text: str) -> None:
         (b'{"a":1,"\\u0061":1}', "duplicate key 'a'"),
         (b'{"x":{"b":[{"a":1,"a":2}]}}', "duplicate key 'a'"),
         (b'{"a":NaN}', "NaN is not a number"),
+        (b'{"amount":"1","note":"\\ud800"}', "surrogate"),
+        (b'{"amount":"1","\\uDFFF":1}', "surrogate"),
         (b"[" * 100_000, "nested too deep"),
         (b'{"a":' * 100_000, "nested too deep"),
         (b"[]", "expected shape"),

@@ -186,6 +186,28 @@ def test_a_subscriber_with_a_bug_is_reported_and_the_others_are_told() -> None:
     assert len(told) == 1
 
 
+def test_a_subscriber_that_raises_a_cancellation_ends_no_task_of_ours() -> None:
+    async def main() -> tuple[list[str], str, str]:
+        reported: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: reported.append(type(context["exception"]).__name__)
+        )
+        async with world(contact="rest") as w:
+            await w.broker.ready()
+            cancelled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            cancelled.cancel()
+            w.broker.subscribe(lambda _: cancelled.result())
+            w.desk.on_event(lambda _: cancelled.result())
+            for total in ("1700.25", "1800.25"):
+                w.venue.truth["USD"] = (total, "0")
+                await asyncio.sleep(60)
+            return reported, w.total(), w.state()
+
+    reported, total, state = run_virtual(main())
+    assert set(reported) == {"CancelledError"}
+    assert (total, state) == ("1800.25", "fresh")
+
+
 def test_changes_are_read_one_by_one_and_end_with_the_desk() -> None:
     async def main() -> list[str]:
         seen: list[str] = []

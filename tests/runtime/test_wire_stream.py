@@ -159,10 +159,12 @@ async def test_message_of_exactly_the_bound_is_taken() -> None:
     [
         [frame(b"x" * 1000, announced=MAX_FRAME_BYTES + 1)],
         [frame(b"x" * 1000, announced=16 << 20)],
+        [frame(b"x" * (MAX_FRAME_BYTES + 1))],
+        [frame(b"x" * (5 << 20), fin=False), frame(b"x", opcode=CONTINUATION)],
         [frame(b"x" * (3 << 20), fin=False), frame(b"x" * (2 << 20), opcode=CONTINUATION)],
         [frame(b"", fin=False)] + [frame(b"x" * (1 << 20), opcode=CONTINUATION, fin=False)] * 5,
     ],
-    ids=["one byte", "16 MiB", "two fragments", "many fragments"],
+    ids=["one byte", "16 MiB", "one byte and all of it there", "first fragment", "two fragments", "many fragments"],
 )
 async def test_message_beyond_the_bound_ends_the_connection(payloads: list[bytes]) -> None:
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

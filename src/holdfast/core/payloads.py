@@ -34,8 +34,8 @@ def decode_strictly(body: bytes, shape: type[T], /) -> T:
     but must be well-formed.
 
     Raises:
-        PayloadError: Not UTF-8, not JSON, a duplicate key, NaN or Infinity, nested too deep, too many values, or not
-            of this shape; the text names the place.
+        PayloadError: Not UTF-8, not JSON, half of a surrogate pair, a duplicate key, NaN or Infinity, nested too deep,
+            too many values, or not of this shape; the text names the place.
     """
     try:
         text = body.decode("utf-8")
@@ -46,6 +46,11 @@ def decode_strictly(body: bytes, shape: type[T], /) -> T:
         raise PayloadError(f"more than {MAX_VALUES} values")
     try:
         tree = _DECODER.decode(text)
+        if "\\ud" in text or "\\uD" in text:
+            # Half of a surrogate pair is no character: it could neither be written down nor sent on.
+            json.dumps(tree, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise PayloadError("half of a surrogate pair") from None
     except json.JSONDecodeError as error:
         raise PayloadError(f"not JSON: {error.msg} at character {error.pos}") from None
     except RecursionError:

@@ -27,8 +27,8 @@ class Emitter:
         for sink in self._sinks:
             try:
                 sink(event)
-            except Exception as error:
-                # A listener's bug is its own: the account it heard of goes on.
+            except (Exception, asyncio.CancelledError) as error:
+                # A listener's bug is its own: the account it heard of goes on, and no task of ours is cancelled by it.
                 asyncio.get_running_loop().call_exception_handler(
                     {"message": "a listener to events failed", "exception": error}
                 )

@@ -143,8 +143,9 @@ class Listeners:
         for callback in self._callbacks.values():
             try:
                 callback(change)
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
                 # A listener's bug is reported where asyncio reports such bugs; figures and other listeners go on.
+                # Asked for the result of a cancelled future it raises what would end the task that told it.
                 asyncio.get_running_loop().call_exception_handler(
                     {"message": "a subscriber to balance changes failed", "exception": error}
                 )

@@ -471,6 +471,9 @@ def _listener(on_frame: Callable[[bytes], None], on_close: Callable[[int | None,
             kind = frame.msg_type
             if frame.rsv1 or frame.rsv2 or frame.rsv3:
                 self.refuse(transport, picows.WSCloseCode.PROTOCOL_ERROR, "compression was not agreed on")
+            elif frame.payload_size > MAX_FRAME_BYTES:
+                # The library looks at its bound only where a frame does not fit into what it has read already.
+                self.refuse(transport, picows.WSCloseCode.MESSAGE_TOO_BIG, "message too big")
             elif kind == text and self.parts is None:
                 if frame.fin:
                     self.deliver(transport, frame.get_payload_as_bytes())

@@ -40,6 +40,10 @@ from tests.venues.kraken.samples import listing, sample
         ("ETH2.S", "ETH2.S", RowKind.LOCKED),
         ("ETH2", "ETH2", RowKind.PLAIN),
         ("USD.HOLD", "USD.HOLD", RowKind.LOCKED),
+        # Not how Kraken spells them; if it did, they would be rows of the same assets.
+        ("XETH.F", "ETH", RowKind.EARNING),
+        ("ZUSD.HOLD", "USD.HOLD", RowKind.LOCKED),
+        ("XXBT03.S", "BTC03.S", RowKind.LOCKED),
         ("SOL.NEW", "SOL.NEW", RowKind.LOCKED),
         ("KFEE", "FEE", RowKind.NOT_MONEY),
     ],
@@ -50,7 +54,11 @@ def test_symbol_has_its_meaning(symbol: str, code: str, kind: RowKind) -> None:
 
 
 @pytest.mark.parametrize(
-    "symbol", ["NOPE", "NOPE.F", "NOPE.S", "XXBT.F.F", "BTC", "", ".F", "XBT.T", "KFEE.S", "KFEE.F", "<b>", "X" * 99]
+    "symbol",
+    [
+        *("NOPE", "NOPE.F", "NOPE.S", "XXBT.F.F", "BTC", "", ".F", "XBT.T", "KFEE.S", "KFEE.F", "<b>", "X" * 99),
+        *("X" * 99 + ".F", "x" * 99 + ".S", "SOL03.F"),
+    ],
 )
 def test_unlisted_symbol_is_refused_by_name(symbol: str) -> None:
     with pytest.raises(UnknownAssetError) as caught:
