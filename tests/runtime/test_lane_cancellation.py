@@ -16,6 +16,7 @@ from holdfast.core.seams import Priority
 from holdfast.errors import CredentialBusyError, CredentialParkedError, StoreError
 from holdfast.runtime.lane import FileLane
 from holdfast.runtime.lane_gate import disk_threads
+from holdfast.testing import FakeClock, run_virtual
 from tests.runtime.lane_rig import Rig
 
 STEPS = range(25)
@@ -86,6 +87,23 @@ async def test_waiter_cancelled_while_it_is_being_woken_wakes_the_next(rig: Rig)
         first.cancel()
         assert await asyncio.wait_for(second, 1.0) > 0
         await asyncio.wait([first])
+
+
+def test_next_in_line_enters_at_once_where_the_one_before_it_is_cancelled_while_woken(tmp_path: Path) -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        lane = FileLane(tmp_path / "lane", clock=FakeClock(loop), sync=lambda fd: None)
+        async with lane.turn(priority=Priority.ORDER):
+            first = asyncio.create_task(take(lane))
+            await asyncio.sleep(0.31)
+            second = asyncio.create_task(take(lane))
+            await asyncio.sleep(0.31)
+        left_s = loop.time()
+        first.cancel()  # Nudged, and never to try.
+        await second
+        return loop.time() - left_s
+
+    assert run_virtual(main()) < 0.001
 
 
 async def test_first_use_may_be_cancelled_at_every_step(rig: Rig) -> None:
