@@ -55,6 +55,7 @@ def _plainly(body: bytes, *, auto_earn_spendable: bool) -> dict[str, tuple[Decim
         assert isinstance(tree, dict)
         assert isinstance(tree["error"], list)
         assert all(isinstance(each, str) for each in tree["error"])
+        assert tree.get("result") or tree.keys() <= {"error", "result"}  # Something else instead is no empty account.
         for symbol, row in (tree.get("result") or {}).items():
             assert isinstance(row, dict)
             total, held = parse_amount(row["balance"]), parse_amount(row["hold_trade"])

@@ -18,6 +18,7 @@ from holdfast.core.credentials import Credential
 from holdfast.core.events import Event
 from holdfast.core.seams import HttpReply, HttpRequest, HttpWire
 from holdfast.runtime.open import Opening
+from holdfast.runtime.supervisor import Contact
 from holdfast.simulators.core.faults import FaultPlan
 from holdfast.simulators.core.journal import Journal
 from holdfast.simulators.core.memory import MemoryFront
@@ -84,9 +85,19 @@ class World:
         detect_s: How long a change at the venue may go unnoticed under the faults now in force (design bounds).
     """
 
-    def __init__(self, *, seed: int, profile: str, heartbeats: bool, folder: Path | None, keeps_digest: bool) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        profile: str,
+        heartbeats: bool,
+        folder: Path | None,
+        keeps_digest: bool,
+        contact: Contact = "stream",
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.seed = seed
+        self._contact = contact
         self.rng = random.Random(f"scenario {seed}")
         self.clock = FakeClock(loop)
         drawn = {name: self._drawn(name) for name in _POINTS}
@@ -140,7 +151,8 @@ class World:
             store_path=self._store_path,
             seed=self.seed,
         )
-        opening: Opening = holdfast.open(memory_config(BROKER, venue="kraken"), parts=parts, on_event=self._on_event)
+        config = memory_config(BROKER, venue="kraken")
+        opening: Opening = holdfast.open(config, parts=parts, contact=self._contact, on_event=self._on_event)
         self.opened = contextlib.AsyncExitStack()
         self.desk = await self.opened.enter_async_context(opening)
         self.checker.watch(self.desk)
@@ -220,11 +232,19 @@ async def world(
     heartbeats: bool = True,
     keeps_store: bool = False,
     keeps_digest: bool = False,
+    contact: Contact = "stream",
 ) -> AsyncIterator[World]:
     """A world with an open client; at the end the client is closed and the whole run is judged."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hf-scenario-"))) if keeps_store else None
-        made = World(seed=seed, profile=profile, heartbeats=heartbeats, folder=folder, keeps_digest=keeps_digest)
+        made = World(
+            seed=seed,
+            profile=profile,
+            heartbeats=heartbeats,
+            folder=folder,
+            keeps_digest=keeps_digest,
+            contact=contact,
+        )
         made.checker.note_truth()
         await made.open()
         try:

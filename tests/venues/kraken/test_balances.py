@@ -360,3 +360,11 @@ def test_hostile_symbol_is_one_escaped_line() -> None:
         assert told.isprintable()
         assert told.isascii()
         assert len(told) < 300
+
+
+@pytest.mark.parametrize("instead", ['"results":{"ZUSD":{"balance":"1","hold_trade":"0"}}', '"Result":{},"x":0'])
+def test_answer_with_something_else_in_place_of_its_result_is_no_empty_account(instead: str) -> None:
+    body = f'{{"error":[],{instead}}}'.encode()
+    for parse in (read, lambda body: balances.balance(body, listing())):
+        with pytest.raises(PayloadError, match="no part of an answer"):
+            parse(body)

@@ -14,7 +14,7 @@ import operator
 import re
 from collections.abc import Container, Iterable, Mapping
 from decimal import Decimal
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import msgspec
 
@@ -197,7 +197,7 @@ def _balance_ex_rows(body: bytes) -> Mapping[str, wire.BalanceExRow]:
         lent = sum((row.credit is not None) + (row.credit_used is not None) for row in rows.values())
         if not answer.error and body.count(b'"') == 4 + 10 * len(rows) + 4 * lent:
             return rows
-    return envelope(body, dict[str, wire.BalanceExRow], "BalanceEx") or {}
+    return envelope(body, dict[str, wire.BalanceExRow], "BalanceEx") or _nothing_held(body, "BalanceEx")
 
 
 def _balance_rows(body: bytes) -> Mapping[str, str]:
@@ -209,7 +209,19 @@ def _balance_rows(body: bytes) -> Mapping[str, str]:
     else:
         if not answer.error and body.count(b'"') == 4 + 4 * len(answer.result):
             return answer.result
-    return envelope(body, dict[str, str], "Balance") or {}
+    return envelope(body, dict[str, str], "Balance") or _nothing_held(body, "Balance")
+
+
+def _nothing_held(body: bytes, request: str) -> dict[str, Any]:
+    """
+    No rows: an account that holds nothing, where the answer has the form in which Kraken says so.
+
+    An answer without ``result`` that brings something else instead is of no form we know, and never a zero.
+    """
+    strangers = msgspec.json.decode(body, type=dict[str, msgspec.Raw]).keys() - {"error", "result"}
+    if strangers:
+        raise PayloadError(f"{request}: no rows, but {ascii(min(strangers))[:40]}, which is no part of an answer")
+    return {}
 
 
 def _refuse_large(body: bytes, request: str) -> None:
