@@ -201,6 +201,8 @@ class Checker:
             found["available"] = ", ".join(status.reasons)
         if status.error_count:
             found["errors"] = f"{status.error_count}: {status.last_error}"
+        if found:
+            return found  # Asked twice a second: no need to look any closer.
         for asset, row in world.truth().items():
             balance = shown.get(asset)
             if balance is None:

@@ -10,13 +10,16 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
+
+import msgspec
 
 import holdfast
 from holdfast.core.amounts import parse_amount
 from holdfast.core.credentials import Credential
 from holdfast.core.events import Event
 from holdfast.core.seams import HttpReply, HttpRequest, HttpWire
+from holdfast.core.venue import Venue, VenueStream
 from holdfast.runtime.open import Opening
 from holdfast.runtime.supervisor import Contact
 from holdfast.simulators.core.faults import FaultPlan
@@ -31,6 +34,9 @@ from tests.scenarios.checker import Checker
 __all__ = ["BROKER", "World", "world"]
 
 BROKER: Final = "kraken-master"
+
+# With idle heartbeats left out only one in so many seconds comes. The client drops a stream that is silent for five.
+_COALESCED_S: Final = 4.0
 
 # What is drawn for a client that only reads; the rest concerns orders.
 _POINTS: Final = (
@@ -76,6 +82,18 @@ class _NotingWire:
         await self._inner.close()
 
 
+class _SeldomPinged:
+    """Kraken, but for when its stream asks for a sign of life: after a coalesced heartbeat's time, not before it."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(KRAKEN, name)
+
+    def stream(self, **parts: Any) -> VenueStream:
+        stream = KRAKEN.stream(**parts)
+        stream.rules = msgspec.structs.replace(stream.rules, ping_after_s=_COALESCED_S + 0.5)
+        return stream
+
+
 class World:
     """
     A venue and its one client.
@@ -102,7 +120,7 @@ class World:
         self.clock = FakeClock(loop)
         drawn = {name: self._drawn(name) for name in _POINTS}
         if not heartbeats:
-            drawn["coalesce_heartbeats_s"] = 4.0
+            drawn["coalesce_heartbeats_s"] = _COALESCED_S
         self.settings = KrakenSimSettings(**drawn)
         self.venue = KrakenSimulator(
             seed=seed, profile=profile, clock=self.clock.world(), timers=loop, settings=self.settings
@@ -119,6 +137,7 @@ class World:
             latency_s=(0.002, self.rng.choice((0.01, 0.05, 0.25))),
             with_digest=keeps_digest,
         )
+        self._adapter = KRAKEN if heartbeats else cast(Venue, _SeldomPinged())
         self._key = next(each for each in self.venue.credentials() if each["account"] == "master")
         self._lanes: dict[str, MemoryLane] = {}
         self._store_path = ":memory:" if folder is None else str(folder / "store.db")
@@ -143,7 +162,7 @@ class World:
         """Start the client, with whatever an earlier one left in store and lane."""
         parts = memory_parts(
             clock=self.clock,
-            venue=KRAKEN,
+            venue=self._adapter,
             credential=Credential(venue="kraken", key=self._key["key"], secret=self._key["secret"]),
             http=lambda _: _NotingWire(self.front.http_wire(clock=self.clock), self.asked, self.clock),
             streams=lambda _: self.front.stream_wire(),

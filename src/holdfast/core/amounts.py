@@ -9,6 +9,7 @@ calling bot has set: high precision, and inexactness is an error outside the fun
 from __future__ import annotations
 
 import decimal
+import functools
 import re
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -24,6 +25,7 @@ __all__ = [
     "add",
     "exact",
     "format_amount",
+    "multiply",
     "parse_amount",
     "round_down",
     "round_up",
@@ -133,6 +135,11 @@ def subtract(left: Decimal, right: Decimal) -> Decimal:
     return _CONTEXT.subtract(left, right)
 
 
+def multiply(left: Decimal, right: Decimal) -> Decimal:
+    """Exact product in our own context; raises ``decimal.Inexact`` rather than lose a digit."""
+    return _CONTEXT.multiply(left, right)
+
+
 def total_of(amounts: Iterable[Decimal]) -> Decimal:
     """Exact sum of any number of amounts in our own context; ``0`` for none."""
     total = ZERO
@@ -141,6 +148,7 @@ def total_of(amounts: Iterable[Decimal]) -> Decimal:
     return total
 
 
+@functools.cache
 def _step(places: int) -> Decimal:
     # Made of its parts: scaleb() would obey the limits of the caller's context.
     return Decimal((0, (1,), -places))

@@ -12,7 +12,7 @@ import math
 from decimal import Decimal
 from typing import NamedTuple
 
-from holdfast.core.amounts import ZERO, add, exact, subtract
+from holdfast.core.amounts import ZERO, add, multiply, subtract
 from holdfast.core.assets import AssetCode, split_symbol
 from holdfast.core.balances import OpenOrder, OrdersSnapshot
 from holdfast.core.lag import Trail
@@ -52,8 +52,7 @@ def is_like(held: Decimal, holds: Decimal, allowance: Decimal) -> bool:
 
 def most_of(holds: Decimal, allowance: Decimal) -> Decimal:
     """The most that the venue may hold for what our orders hold by estimate."""
-    with exact():
-        return holds * (1 + allowance)
+    return add(holds, multiply(holds, allowance)) if holds else ZERO
 
 
 class AssetHolds:

@@ -34,7 +34,7 @@ from holdfast.core.balances import (
 from holdfast.core.book import Book
 from holdfast.core.changes import Change, Discrepancy, Draft, LedgerSettings, Outcome, Want, WantKind
 from holdfast.core.lines import NEVER_S
-from holdfast.core.standing import answer, state_of
+from holdfast.core.standing import answer, is_plainly_live, state_of
 from holdfast.core.suspicion import SUSPECT_JUMP, Suspicion, says_the_same, suspect
 from holdfast.core.venue import Channel
 from holdfast.errors import InvariantError
@@ -324,6 +324,18 @@ class Ledger:
             for asset, line in self._book.lines.items()
             if line.total is not None
         }
+
+    def live_until_s(self, *, now_s: float) -> float:
+        """Until when every figure stays live by itself, while the stream is heard; not at all where one is not."""
+        book, standing = self._book, self._book.standing
+        lines = [line for line in book.lines.values() if line.total is not None]
+        if not all(is_plainly_live(line, standing, self.settings, now_s) for line in lines):
+            return NEVER_S
+        return min((line.anchor_s for line in lines), default=now_s) + self.settings.anchor_max_age_s
+
+    def is_heard(self, *, now_s: float) -> bool:
+        """Whether the stream spoke lately enough to prove its figures alive."""
+        return now_s - self._book.standing.proof_s <= self._proof_within_s
 
     def has_complete_picture(self) -> bool:
         """Whether a complete statement was accepted since the start: an asset nobody stated is then a proven zero."""

@@ -17,7 +17,7 @@ from holdfast.core.holds import OpenOrders, most_of
 from holdfast.core.lines import NEVER_S, Line
 from holdfast.core.suspicion import Suspicion
 
-__all__ = ["Standing", "answer", "state_of"]
+__all__ = ["Standing", "answer", "is_plainly_live", "state_of"]
 
 
 class Standing:
@@ -104,7 +104,28 @@ def state_of(
     """What ``answer`` would call the state, without working out any amount."""
     if line.total is None:
         return BalanceState.UNKNOWN
+    if is_plainly_live(line, standing, settings, now_s):
+        return BalanceState.LIVE
     return _judge(line, asset, standing=standing, settings=settings, now_s=now_s)[0]
+
+
+def is_plainly_live(line: Line, standing: Standing, settings: LedgerSettings, now_s: float) -> bool:
+    """Whether nothing at all is wrong, which is all that most looks at most accounts find."""
+    return (
+        standing.is_accepted
+        and standing.orders_stated
+        and standing.suspicion is None
+        and now_s - standing.proof_s <= settings.proof_within_s
+        and now_s - line.anchor_s <= settings.anchor_max_age_s
+        and line.is_tracked
+        and line.total_counts
+        and line.anchor_counts
+        and not line.is_restored
+        and not line.rest_won
+        and line.dispute is None
+        and line.raw is not None
+        and line.available is not None
+    )
 
 
 def _judge(

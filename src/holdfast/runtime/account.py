@@ -74,6 +74,7 @@ class Account:
             each.on_first.append(self._note_states)
         self._waiters: list[asyncio.Future[None]] = []
         self._shown_states: dict[AssetCode, BalanceState] = {}
+        self._states_until_s = float("-inf")  # Until then only a statement, or silence, can change a state.
         self._stream_state = life.state if life is not None else None
         self._stream_since_s = self._not_live_since_s = clock.now_s()
         self._last_frame_s: float | None = None
@@ -299,6 +300,7 @@ class Account:
             self.store.append(rows)
 
     def _settle(self, outcome: Outcome, *, read: str, now_s: float) -> None:
+        self._states_until_s = float("-inf")
         if outcome.changes or outcome.found or outcome.resolved:
             self.journal.add(outcome.changes, outcome.found + outcome.resolved, read=read)
         self._tell_judgement(outcome, read)
@@ -397,18 +399,30 @@ class Account:
                 listeners.tell(told)
 
     def _note_states(self) -> None:
-        self._shown_states = self.ledger.states(now_s=self.clock.now_s())
+        now_s = self.clock.now_s()
+        self._shown_states = self.ledger.states(now_s=now_s)
+        self._states_until_s = self.ledger.live_until_s(now_s=now_s)
 
     def tell_states(self) -> None:
         """Tell of figures whose state moved without the figure moving. Costs nothing while nobody listens."""
-        if all(listeners.is_empty for listeners in self._listeners):
+        for listeners in self._listeners:
+            if not listeners.is_empty:
+                break
+        else:
             return
         before = self._shown_states
         self._note_states()
+        if self._shown_states == before:
+            return
         moved = tuple(code for code, state in self._shown_states.items() if before.get(code, state) is not state)
         if moved:
             for listeners in self._listeners:
                 listeners.tell(BalancesChanged(broker=self.name, kind="state", assets=moved))
+
+    def look_at_states(self, now_s: float) -> None:
+        """Tell of states that time has moved, where it can have moved any."""
+        if now_s >= self._states_until_s or not self.ledger.is_heard(now_s=now_s):
+            self.tell_states()
 
     def wake(self) -> None:
         """Let everyone who waits for a change look again."""

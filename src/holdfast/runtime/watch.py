@@ -102,7 +102,7 @@ class Watch:
         except ClosedError:
             # Somebody removed our lock's file: another process may own the account by now, and we may not.
             account.halt("ownership_lost")
-        account.tell_states()
+        account.look_at_states(now_s)
         self._bring_forward(now_s)
 
     def _tick(self, *, now_s: float) -> Outcome:

@@ -31,7 +31,9 @@ class FakeClock:
         self._wall_us = wall_us
 
     def now_s(self) -> float:
-        return self.awake_s() + self._slept_s
+        if self._loop is not None:  # Asked for with every frame.
+            return self._loop.time() + self._offset_s + self._slept_s
+        return self._awake_s + self._slept_s
 
     def awake_s(self) -> float:
         if self._loop is not None:

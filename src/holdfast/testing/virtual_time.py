@@ -204,7 +204,9 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
             self._ready.append(timer)
             self._run_ready()
         else:
-            self._count_steps(1)
+            self._steps += 1
+            if self._steps > self._max_steps:
+                self._count_steps(0)
             timer._run()
         return True
 

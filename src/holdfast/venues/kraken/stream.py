@@ -146,7 +146,7 @@ class KrakenStream:
         """
         if self._session is not None:
             raise ClosedError("kraken: this stream is running already")
-        session = self._session = _Session(self._client, sink, self._clock, self._emit, self._account)
+        session = self._session = _Session(self._client, sink, self._clock, self._emit, self._account, self.rules)
         try:
             await session.prepare()
             token = await session.while_open(self._client.websocket_token())
@@ -186,12 +186,15 @@ class KrakenStream:
 class _Session:
     """One connection, from its token to its end."""
 
-    def __init__(self, client: KrakenClient, sink: StreamSink, clock: Clock, emit: Emit, account: str) -> None:
+    def __init__(
+        self, client: KrakenClient, sink: StreamSink, clock: Clock, emit: Emit, account: str, rules: StreamRules
+    ) -> None:
         self._client = client
         self._sink = sink
         self._clock = clock
         self._emit = emit
         self._account = account
+        self._rules = rules
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[VenueError] = self._loop.create_future()
         self._wake = asyncio.Event()
@@ -203,8 +206,7 @@ class _Session:
         self.round_trip_s: float | None = None
         self._last_frame_s = clock.now_s()
         self._lacks_names = False
-        self._token = ""
-        self._subscriptions = {channel: _Subscription(channel) for channel in _RULES.channels}
+        self._subscriptions = {channel: _Subscription(channel) for channel in rules.channels}
 
     # The life around the frames
 
@@ -232,7 +234,7 @@ class _Session:
     async def serve(self, token: str) -> None:
         self._open()
         self._last_frame_s = self._clock.now_s()
-        self._ping_timer = self._loop.call_later(_RULES.ping_after_s, self._keep_pinged)
+        self._ping_timer = self._loop.call_later(self._rules.ping_after_s, self._keep_pinged)
         while True:
             for subscription in self._subscriptions.values():
                 if subscription.is_wanted:
@@ -306,17 +308,17 @@ class _Session:
 
     def _keep_pinged(self) -> None:
         quiet_s = self._clock.now_s() - self._last_frame_s
-        if quiet_s >= _RULES.ping_after_s:
+        ping_after_s = self._rules.ping_after_s
+        if quiet_s >= ping_after_s:
             if len(self._pings) >= 16:  # Never answered: forget the oldest.
                 self._pings.pop(next(iter(self._pings)))
             self._pings[self._send("ping")] = self._clock.now_s()
             quiet_s = 0.0
-        self._ping_timer = self._loop.call_later(max(_RULES.ping_after_s - quiet_s, 0.05), self._keep_pinged)
+        self._ping_timer = self._loop.call_later(max(ping_after_s - quiet_s, 0.05), self._keep_pinged)
 
     # Subscriptions
 
     def _subscribe(self, subscription: _Subscription, token: str) -> None:
-        self._token = token
         if not subscription.is_unsubscribed:
             named = {"channel": _NAMES[subscription.channel], "token": token}
             subscription.unsubscribe_id = self._send("unsubscribe", named)
@@ -380,7 +382,6 @@ class _Session:
             self._wake.set()
             return
         subscription.is_refused = True
-        told = told.replace(self._token, "(our token)")  # A venue that repeats it must not get it into our logs.
         self._sink.channel_refused(subscription.channel, errors.shown(told))
         if all(each.is_refused for each in self._subscriptions.values()):
             error, _ = errors.error_of(
@@ -509,7 +510,7 @@ class _Session:
         elif isinstance(error, frames.UnknownOrderError) and len(self._executions.forgiven) < _FORGIVEN:
             self._executions.forgiven.add(error.order_id)
         # A frame that does not even name its channel may have belonged to either.
-        for each in (channel,) if channel is not None else _RULES.channels:
+        for each in (channel,) if channel is not None else self._rules.channels:
             subscription = self._subscriptions[each]
             if subscription.is_stated:
                 expected = sequence if sequence is not None and sequence == subscription.last else subscription.last + 1
