@@ -520,6 +520,7 @@ def test_a_bug_in_a_rule_stops_that_account_alone() -> None:
 
             broken._supervisor.account.ledger.move = bug  # type: ignore[method-assign, assignment]
             w.venue.streams[0].move("USD", "1")
+            assert (broken.balance("USD").state, broken.balance("USD").reason) == ("stale", "halted")
             await asyncio.sleep(60)
             assert broken.status().halted_reason == "invariant"
             assert broken.status().health == "down"

@@ -20,6 +20,7 @@ REASONS: Final[dict[str, str]] = {
     "disputed": "REST states a total that the stream never had; the lower of the two is what may be spent.",
     "fill_unreflected": "One of our orders was filled, and what it moved has not been pushed.",
     "gap": "A channel's sequence broke; nothing after the break was applied.",
+    "halted": "A rule of ours failed; what it was doing to the figures is not known.",
     "insufficient_funds": "The venue refused an order for lack of funds that our figures did not show.",
     "never_stated": "No statement about this asset was ever accepted. Unknown is not zero.",
     "paused": "This process did not run for a while.",

@@ -8,6 +8,7 @@ the stream life's; in here is only who is told what.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -278,10 +279,13 @@ class Account:
         return outcome
 
     def halt(self, reason: str, error: BaseException | None = None) -> None:
-        """Take nothing in any more; figures stay as they are, and age."""
+        """Take nothing in any more; figures stay as they are, and age: at once where a bug may have half changed them."""
         if self.halted_reason is not None:
             return
         self.halted_reason = reason
+        if error is not None:
+            with contextlib.suppress(Exception):  # The same bug may be met again.
+                self.ledger.invalidate("halted", now_s=self.clock.now_s())
         self.emitter(event("broker.halted", broker=self.name, reason=reason))
         if error is not None:
             asyncio.get_running_loop().call_exception_handler(
