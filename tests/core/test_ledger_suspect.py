@@ -157,6 +157,20 @@ def test_vanished_asset_alone_is_in_doubt_and_nothing_of_the_answer_is_applied()
     assert account.figures("USD") == "1500.25 400 1100.25"
 
 
+@pytest.mark.parametrize("worse", [{}, {"USD": "1500.25"}], ids=["nothing", "BTC gone too"])
+def test_second_answer_with_more_to_doubt_confirms_nothing(worse: dict[str, str]) -> None:
+    account = funded()
+    account.read(USD="1500.25 400 1100.25", BTC="0.4")
+    account.wait(2.0)
+
+    outcome = account.read(read="Balance", **worse)
+
+    assert (outcome.confirmed, outcome.dismissed) == (None, "suspect_vanished")
+    assert outcome.suspect in {"suspect_empty", "suspect_vanished"}
+    assert account.figures("BTC") == "0.4 0 0.4"
+    assert account.figures("SOL") == "12.5 0 12.5"
+
+
 def test_explained_vanishing_is_not_suspect() -> None:
     account = funded()
     account.ledger.explain(["SOL"], now_s=account.now_s)

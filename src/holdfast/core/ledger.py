@@ -384,7 +384,8 @@ class Ledger:
         if earlier is not None:
             self._book.drop_want(WantKind.READ_BALANCES, earlier.reason)  # Wanted again below if it stays.
             first = earlier.snapshot
-            is_same = self._says_the_same(earlier, snapshot)
+            # An answer that raises doubts beyond the earlier ones confirms nothing: it may be worse, not better.
+            is_same = self._says_the_same(earlier, snapshot) and (doubt is None or doubt.is_within(earlier))
             if is_same and doubt is not None:
                 is_late_enough = snapshot.as_of_s >= first.as_of_s + self.settings.confirm_after_s
                 if snapshot.read == first.read or not is_late_enough:

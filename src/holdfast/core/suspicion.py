@@ -50,6 +50,10 @@ class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
         """This suspicion as the successor of one that it contradicts."""
         return msgspec.structs.replace(self, round=earlier.round + 1)
 
+    def is_within(self, earlier: Suspicion) -> bool:
+        """Whether this doubts nothing that *earlier* did not doubt for the same reason."""
+        return self.reason == earlier.reason and set(self.assets) <= set(earlier.assets)
+
     def doubts(self, asset: AssetCode) -> bool:
         """Whether this asset's figures are in doubt."""
         return self.reason != SUSPECT_VANISHED or asset in self.assets
