@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -77,9 +78,9 @@ def opens(*, then: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any], 
 
 @asynccontextmanager
 async def connected(
-    then: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any],
+    then: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any], heard: Heard | None = None
 ) -> AsyncIterator[tuple[Any, Heard]]:
-    heard = Heard()
+    heard = heard or Heard()
     async with raw_server(opens(then=then)) as server:
         connection = await PicowsWire(must_be_simulator=None).connect(
             server.ws_url, on_frame=heard.on_frame, on_close=heard.on_close, deadline_s=5
@@ -174,6 +175,33 @@ async def test_message_beyond_the_bound_ends_the_connection(payloads: list[bytes
     assert answers[0][0] == CLOSE
     assert answers[0][1][:2] == (1009).to_bytes(2, "big")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 64 * 1024
+
+
+async def test_end_that_the_library_makes_is_told_once_and_to_nobody_else() -> None:
+    reported: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["message"]))
+    _, (code, _) = await says(frame(b"x" * 1000, announced=16 << 20))
+    gc.collect()
+    await asyncio.sleep(0)
+    assert (code, reported) == (1009, [])
+
+
+async def test_message_that_its_user_fails_on_ends_the_connection_before_the_next() -> None:
+    class Failing(Heard):
+        def on_frame(self, message: bytes) -> None:
+            super().on_frame(message)
+            raise LookupError("as arranged")
+
+    async def then(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(frame(b"{}") + frame(b"[]"))
+        await reader.read()
+
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
+    async with connected(then, heard := Failing()):
+        assert await heard.until_closed() == (1011, "not understood")
+    assert heard.frames == [b"{}"]
+    assert [type(error) for error in reported] == [LookupError]
 
 
 @pytest.mark.parametrize(

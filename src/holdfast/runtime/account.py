@@ -279,7 +279,7 @@ class Account:
         return outcome
 
     def halt(self, reason: str, error: BaseException | None = None) -> None:
-        """Take nothing in any more; figures stay as they are, and age: at once where a bug may have half changed them."""
+        """Take nothing in any more; figures stay and age, at once where a bug (*error*) may have half changed them."""
         if self.halted_reason is not None:
             return
         self.halted_reason = reason

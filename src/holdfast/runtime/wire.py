@@ -464,6 +464,7 @@ def _listener(on_frame: Callable[[bytes], None], on_close: Callable[[int | None,
             self.reason = ""
             self.is_over = False
             self.parts: bytearray | None = None
+            self.farewell: asyncio.Task[None] | None = None
 
         def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
             if self.is_over:
@@ -505,7 +506,13 @@ def _listener(on_frame: Callable[[bytes], None], on_close: Callable[[int | None,
                 except UnicodeDecodeError:
                     self.refuse(transport, picows.WSCloseCode.INVALID_TEXT, "invalid UTF-8")
                     return
-            on_frame(message)
+            try:
+                on_frame(message)
+            except Exception as error:
+                # A bug of ours. Nothing that follows the message it broke off may count.
+                self.refuse(transport, picows.WSCloseCode.INTERNAL_ERROR, "not understood")
+                report = {"message": "a message of a stream failed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(report)
 
         def refuse(self, transport: picows.WSTransport, code: picows.WSCloseCode, reason: str) -> None:
             self.is_over = True
@@ -522,9 +529,18 @@ def _listener(on_frame: Callable[[bytes], None], on_close: Callable[[int | None,
             if not was_over and handshake is not None and handshake.sent is not None:
                 # The library itself refused something: too big, masked, an opcode that does not exist.
                 self.code, self.reason = _number(handshake.sent.code), handshake.sent.reason
+            self.farewell = asyncio.get_running_loop().create_task(_hear_out(transport))
             on_close(self.code, self.reason)
 
     return Listener()
+
+
+async def _hear_out(transport: picows.WSTransport) -> None:
+    """Take what picows has to say about the end, or asyncio does; ``on_close`` has told it."""
+    try:
+        await transport.wait_disconnected()
+    except Exception as error:
+        _SILENT.debug("closed: %s", error)
 
 
 class _Connection:
