@@ -69,7 +69,7 @@ AMOUNT_MUTATIONS: Final[dict[str, str]] = {
 
 def _network() -> Iterator[Injection]:
     memory, sockets = ("memory",), ("sockets",)
-    yield _one("N1", "connection refused", {"do": "unreachable", "how": "refused"})
+    yield _one("N1", "connection refused", {"do": "unreachable", "how": "refused"}, fronts=memory)
     yield _one("N2", "connecting hangs", {"do": "unreachable", "how": "connect_timeout"}, fronts=memory)
     yield _one("N3", "the name is not found", {"do": "unreachable", "how": "dns"}, fronts=memory)
     yield _one("N14", "the handshake of TLS fails", {"do": "unreachable", "how": "tls"}, fronts=memory)
@@ -136,7 +136,7 @@ def _http() -> Iterator[Injection]:
     twice = {"do": "mislabel", "content_encoding": "gzip, gzip", "encodes": True}
     yield _one("H9", "packed with gzip twice", twice, expects="exact")
     yield _one("H9", "a gzip bomb: 1 GiB", {"do": "gzip_bomb", "unpacked_bytes": 1 << 30}, fronts=("sockets",))
-    yield _one("H9", "a gzip bomb: 64 MiB", {"do": "gzip_bomb", "unpacked_bytes": 64 << 20}, fronts=("memory",))
+    yield _one("H9", "a gzip bomb: 64 MiB", {"do": "gzip_bomb", "unpacked_bytes": 64 << 20})
     yield _one("H10", "a body without end", {"do": "endless_body", "total_bytes": 1 << 40}, fronts=("sockets",))
     yield _one("H10", "a body of 64 MiB", {"do": "endless_body", "total_bytes": 64 << 20}, fronts=("memory",))
     yield _one("H10", "a header of 1 MiB", {"do": "huge_headers", "count": 1, "value_bytes": 1 << 20})
@@ -193,8 +193,6 @@ def _bodies() -> Iterator[Injection]:
         {"do": "mutate", "how": "exponent", "field": "ZUSD.balance"},
         expects="exact",
     )
-    yield _one("B5", "10^30 for an amount", {"do": "mutate", "how": "giant", "field": "ZUSD.balance"})
-    yield _one("B5", "10^-30 for an amount", {"do": "mutate", "how": "tiny", "field": "ZUSD.balance"})
     as_number = {"do": "mutate", "how": "retype", "field": "ZUSD.balance"}
     yield _one("B8", "an amount that is a number and no text", as_number, expects="exact")
     names = {

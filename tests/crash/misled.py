@@ -22,6 +22,8 @@ from tests.scenarios.world import World, world
 __all__ = [
     "Finding",
     "amounts_in_every_place",
+    "finding_of",
+    "in_many_places",
     "mislead",
     "mislead_stream",
     "real_zeros",
@@ -76,9 +78,10 @@ def said_of(named: Iterable[Named]) -> str:
     return "; ".join(part for part in (first, ", ".join(events)) if part)
 
 
-def _finding(
+def finding_of(
     injection: Injection, *, front: str, before: Picture, after: Picture, named: list[Named], truth: dict[str, Any]
 ) -> Finding:
+    """Judge what was shown before and after one bad answer, and what was named."""
     is_untouched = before.digest() == after.digest()
     is_exact = _agrees(after, truth)
     problem = None
@@ -126,13 +129,12 @@ async def _prepared(w: World) -> Witness:
 
 async def _bad_read(w: World, witness: Witness, injection: Injection, read: str) -> Finding:
     witness.forget()
-    before = witness.picture()
     for rule in injection.rules:
         w.fault(**rule)
-    await witness.ask(read)
-    after, named = witness.picture(), list(witness.named)
+    before, after = await witness.ask(read)
+    named = list(witness.named)
     w.heal()
-    found = _finding(injection, front="memory", before=before, after=after, named=named, truth=w.truth())
+    found = finding_of(injection, front="memory", before=before, after=after, named=named, truth=w.truth())
     # What could not move could not be judged: after healing the time moves.
     await w.sleep(0.01)
     if not await witness.ask_in_peace(within_s=90.0):
@@ -152,7 +154,7 @@ def mislead(injection: Injection, *, seed: int = 0, read: str = "BalanceEx") -> 
     return run_virtual(main(), seed=seed)
 
 
-def _many(row: str, what: str, found: list[Finding]) -> Finding:
+def in_many_places(row: str, what: str, found: list[Finding]) -> Finding:
     """One line for one kind of answer in many places."""
     bad = [each for each in found if not each.is_kept]
     moved = sorted({each.moved for each in found})
@@ -187,7 +189,7 @@ def truncated_at_every_byte(read: str, *, step: int = 1, seed: int = 0) -> Findi
                 size += step
         if size < 60:
             raise AssertionError(f"an answer cut after {size} bytes was believed")
-        return _many("B1", f"`{read}` cut after each of its {size} bytes", found)
+        return in_many_places("B1", f"`{read}` cut after each of its {size} bytes", found)
 
     return run_virtual(main(), seed=seed)
 
@@ -207,8 +209,8 @@ def amounts_in_every_place(how: str, read: str, *, seed: int = 0, places: slice 
                 one = Injection(row="B2", what=place, rules=(rule,), expects=expects)  # type: ignore[arg-type]
                 found.append(await _bad_read(w, witness, one, read))
         if how == "negative":
-            return _many("B3", f"a negative amount in `{read}` that no credit line explains", found)
-        return _many("B2", f"{AMOUNT_MUTATIONS[how]} for an amount of `{read}`", found)
+            return in_many_places("B3", f"a negative amount in `{read}` that no credit line explains", found)
+        return in_many_places("B2", f"{AMOUNT_MUTATIONS[how]} for an amount of `{read}`", found)
 
     return run_virtual(main(), seed=seed)
 
@@ -338,11 +340,10 @@ def suspects(what: str, fault: dict[str, Any], *, row: str, seed: int = 0) -> Fi
     async def main() -> Finding:
         async with world(seed=seed, contact="rest") as w:
             witness = await _prepared(w)
-            before = witness.picture()
             witness.forget()
             w.fault(**fault)
-            await witness.ask("BalanceEx")
-            after, named = witness.picture(), list(witness.named)
+            before, after = await witness.ask("BalanceEx")
+            named = list(witness.named)
             is_kept = before.digest() == after.digest() and any(each.what == "answer.suspected" for each in named)
             await w.sleep(1.5)
             w.heal()

@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 
 import holdfast
-from holdfast.core import reconcile
 from holdfast.venues.kraken import client as kraken_client
 from holdfast.venues.kraken import limits
 from tests.crash.client import BROKER, say
@@ -26,10 +25,7 @@ __all__: list[str] = []
 
 def _hurry() -> None:
     kraken_client._PAUSE_S = (0.0, 0.0)  # type: ignore[misc]
-    tier = msgspec.structs.replace(limits.TIERS[limits.DEFAULT_TIER], maximum=1e9)
-    limits.TIERS = {**limits.TIERS, limits.DEFAULT_TIER: tier}  # type: ignore[misc]
-    # The schedule's own reads would meet what the orders make; they come again where nobody asks for long.
-    reconcile.ReconcileSettings.max_age_s = 1e6
+    limits.TIERS.update({name: msgspec.structs.replace(tier, maximum=1e9) for name, tier in limits.TIERS.items()})
 
 
 async def _obey(config: dict[str, Any]) -> None:
@@ -45,10 +41,9 @@ async def _obey(config: dict[str, Any]) -> None:
                 say(at="healed", is_ok=await witness.ask_in_peace(), picture=msgspec.to_builtins(witness.picture()))
                 continue
             witness.forget()
-            before = witness.picture()
             peak_mib(begins_anew=True)
-            await witness.ask(order["read"])
-            peak, after = peak_mib(), witness.picture()
+            before, after = await witness.ask(order["read"])
+            peak = peak_mib()
             say(
                 at="asked",
                 before=msgspec.to_builtins(before),

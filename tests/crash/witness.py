@@ -110,11 +110,13 @@ class Witness:
             states={asset: each.state.value for asset, each in balances.items()},
         )
 
-    async def ask(self, read: str) -> None:
-        """Make one read now, with all its attempts, whatever comes of it. Suspends."""
+    async def ask(self, read: str) -> tuple[Picture, Picture]:
+        """Make one read now, with all its attempts: what was shown before and after it. Suspends."""
         reader = self._broker._supervisor._reader
-        async with reader._turn:
+        async with reader._turn:  # The schedule's own reads wait meanwhile.
+            before = self.picture()
             await reader._read(read)
+            return before, self.picture()
 
     async def named_within(self, seconds: float) -> bool:
         """Wait until something is named; whether it was. Suspends."""
