@@ -17,6 +17,7 @@ from holdfast.errors import (
     NotReadyError,
     PayloadError,
     RateLimitedError,
+    StoreCorruptError,
     VenueError,
     VenueUnreachableError,
 )
@@ -531,6 +532,21 @@ def test_a_bug_in_a_rule_stops_that_account_alone() -> None:
 
     reported, _ = run_virtual(main())
     assert [type(error) for error in reported] == [ZeroDivisionError]
+
+
+def test_a_lane_whose_file_is_damaged_while_we_run_is_told_by_the_status() -> None:
+    async def main() -> tuple[str, tuple[str, ...], str | None]:
+        async with world() as w:
+            await live(w)
+
+            def unreadable() -> None:
+                raise StoreCorruptError("damaged in both of its slots")
+
+            w.broker._supervisor._lane.parking_now = unreadable  # type: ignore[method-assign]
+            status = w.broker.status()
+            return status.health.value, status.reasons, status.nonce.parked_cause
+
+    assert run_virtual(main()) == ("degraded", ("credential_lane_unreadable",), "lane_unreadable")
 
 
 def test_rest_and_stream_that_disagree_leave_the_lower_figure_spendable_and_a_discrepancy() -> None:

@@ -336,8 +336,13 @@ class Supervisor:
         balances = account.ledger.balances(now_s=now_s)
         store = account.store.status()
         stream = account.stream_status(now_s)
-        parking = self._lane.parking_now()
-        parked_cause = reader.parked_cause if parking is None else parking.cause
+        parked_cause = reader.parked_cause
+        try:
+            parking = self._lane.parking_now()
+        except StoreError:
+            parked_cause = "lane_unreadable"  # Nothing can be signed; why exactly, the next read tells.
+        else:
+            parked_cause = parked_cause if parking is None else parking.cause
         halted_reason = account.halted_reason or store.halted
         judgement = judge(
             Facts(
