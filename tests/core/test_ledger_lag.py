@@ -396,6 +396,18 @@ def test_answer_asked_before_a_delta_and_equal_to_the_figure_after_it_is_an_anch
     assert account["USD"].spendable == 1600
 
 
+def test_older_agreement_does_not_make_a_younger_figure_older() -> None:
+    account = live()
+    account.wait(20.0)
+    account.move(delta("USD", "100", as_of_s=account.now_s))
+    account.read_late(account.now_s - 15.0, USD="1600", BTC="0.4")
+
+    account.read(USD="1100", BTC="0.4")
+
+    assert account.label("USD") == "fresh disputed"
+    assert account["USD"].age_s == 0.0
+
+
 def test_same_total_before_and_after_does_not_prove_that_what_came_since_may_be_spent() -> None:
     account = live()
     # Staked: two rows of one asset, the total is as before and the money is gone.

@@ -122,6 +122,34 @@ def test_lagging_answer_without_the_new_order_frees_nothing() -> None:
     assert account["USD"].spendable == 999
 
 
+def test_lagging_answer_is_told_from_the_list_of_orders_before_a_new_list_too() -> None:
+    account = live()
+    account.wait(130.0)
+    account.push_orders(order("O1", "400"), order("O2", "100"))
+    account.wait(20.0)
+
+    account.read(USD="1500 400 1100", BTC="0.4")
+
+    assert account.figures("USD") == "1500 500 1000"
+    assert account["USD"].spendable == 999
+
+
+def test_answer_that_may_already_lack_an_order_gives_its_hold_back_only_once() -> None:
+    account = Account()
+    account.go_live(order("O1", "400"), order("O2", "1"), USD="1500 401 1099", BTC="0.4")
+    account.wait(130.0)
+    # The venue holds 401.6 for O1 alone, fee included; that O2 has ended is still on its way to us.
+    account.read(USD="1500 401.6 1098.4", BTC="0.4")
+
+    account.end("O2")
+
+    assert account.figures("USD") == "1500 401.6 1098.4"
+    assert account["USD"].spendable == Decimal("1098.4")
+    account.wait(6.0)
+    account.end("O1")  # Too late to have been on its way: what was kept back until the next read is little.
+    assert account.figures("USD") == "1500 1.6 1498.4"
+
+
 def test_lagging_answer_with_the_ended_order_holds_nothing_back() -> None:
     account = live()
     account.end("O1")

@@ -121,6 +121,19 @@ def test_answer_asked_before_a_later_accepted_one_never_downgrades() -> None:
     assert account.picture() == before
 
 
+def test_partial_answer_asked_before_everything_older_stopped_counting_is_refused() -> None:
+    account = Account()
+    account.read(USD="10")
+    asked_s = account.now_s
+    account.wait(1.0)
+    account.ledger.invalidate("clock_jump", now_s=account.now_s)
+
+    assert account.ledger.state_partial(part(asked_s, USD="9 0 9"), now_s=account.now_s).refused == "outdated"
+    assert account.figures("USD") == "10 0 10"
+    assert account.ledger.state_partial(part(account.now_s, USD="9 0 9"), now_s=account.now_s).refused is None
+    assert account.label("USD") == "fresh"
+
+
 def test_older_answer_about_one_asset_never_downgrades_it() -> None:
     account = Account()
     account.read(USD="10", BTC="2")
@@ -272,8 +285,10 @@ def test_contradictory_statement_is_shown_as_stated_recorded_and_never_spent(tex
     assert [found.kind for found in outcome.found] == [kind]
     assert [standing.kind for standing in account.ledger.discrepancies] == [kind]
 
+    first = account.ledger.discrepancies
     account.wait(1.0)
     assert account.read(USD=text).found == ()
+    assert account.ledger.discrepancies == first
     account.wait(1.0)
     assert [(ended.kind, ended.how) for ended in account.read(USD="10").resolved] == [(kind, "restated")]
     assert account["USD"].spendable == 10

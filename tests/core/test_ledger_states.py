@@ -288,6 +288,7 @@ def test_frame_after_the_first_of_a_burst_wants_nothing_new() -> None:
     account.wait(10.0)
     account.read(USD="1502", BTC="0.4")
     assert account.wanted(WantKind.READ_BALANCES) == []
+    assert [want.reason for want in account.move(delta("USD", "1")).wants] == ["moved"]
 
 
 def test_short_path_and_long_path_of_a_delta_agree() -> None:

@@ -260,6 +260,7 @@ def test_live_stream_that_agrees_on_zero_explains_it() -> None:
 def test_stream_that_catches_up_with_a_suspect_answer_confirms_it() -> None:
     account = Account()
     account.go_live(USD="100", BTC="0.4")
+    account.wait(20.0)
     assert account.read(USD="100").suspect == "suspect_vanished"
 
     outcome = account.move(delta("BTC", "-0.4", as_of_s=account.now_s))
@@ -267,6 +268,8 @@ def test_stream_that_catches_up_with_a_suspect_answer_confirms_it() -> None:
     assert outcome.confirmed == "suspect_vanished"
     assert account.label("BTC") == "live"
     assert account.figures("BTC") == "0 0 0"
+    account.wait(290.0)
+    assert account.label("BTC") == "live"  # The answer was an anchor after all.
 
 
 def test_empty_stream_snapshot_is_put_aside_and_its_deltas_move_nothing() -> None:

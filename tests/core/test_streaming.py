@@ -164,6 +164,27 @@ def test_frame_after_a_silence_that_nobody_noticed_comes_too_late() -> None:
     assert due_s <= broker.now_s
 
 
+def test_silence_of_one_connection_is_not_held_against_the_next() -> None:
+    broker = Broker()
+    broker.go_live()
+    broker.now_s += 600.0
+    broker.life.frame_arrived(broker.now_s)
+    broker.lose("silent")
+    broker.connect()
+
+    assert broker.abort is None
+
+
+def test_next_moment_to_look_is_the_nearest_bound() -> None:
+    broker = Broker()
+    broker.connect()
+    opened_s = broker.now_s
+    assert broker.life.next_due_s() == opened_s + 5.0
+    broker.hear(7.0)
+
+    assert broker.life.next_due_s() == opened_s + 10.0
+
+
 def test_socket_that_acknowledges_and_delivers_nothing_is_aborted() -> None:
     broker = Broker()
     broker.connect()

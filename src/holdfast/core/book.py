@@ -138,11 +138,10 @@ class Book:
         self.is_anchor_wanted = ANCHOR_WANT in self.wants
 
     def drop_wants(self, kind: WantKind, channel: Channel | None = None) -> None:
-        """What was wanted has come, or cannot come any more."""
+        """What was wanted has come, or cannot come any more; not for reads of balances."""
         for key, want in list(self.wants.items()):
             if want.kind is kind and want.channel is channel:
                 del self.wants[key]
-        self.is_anchor_wanted = ANCHOR_WANT in self.wants
 
     def drop_want(self, kind: WantKind, reason: str) -> None:
         """One thing is not wanted any more."""
