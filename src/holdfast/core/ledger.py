@@ -236,9 +236,7 @@ class Ledger:
         self._stop(channel, now_s=now_s, proof_s=self._book.standing.proof_s, draft=draft)
         return draft.outcome()
 
-    def _lose(
-        self, channels: tuple[Channel, ...], reason: str, *, now_s: float, proof_s: float, draft: Draft
-    ) -> None:
+    def _lose(self, channels: tuple[Channel, ...], reason: str, *, now_s: float, proof_s: float, draft: Draft) -> None:
         has_stated = [self._stop(channel, now_s=now_s, proof_s=proof_s, draft=draft) for channel in channels]
         if Channel.BALANCES in channels:
             for line in self._book.lines.values():
