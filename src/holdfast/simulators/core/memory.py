@@ -90,6 +90,11 @@ class MemoryFront(Front):
         if self._digest is not None:
             self._digest.update(arrived)
 
+    @property
+    def latency_max_s(self) -> float:
+        """The longest one-way time of a message, seconds."""
+        return self._low_s + self._span_s
+
     def latency_s(self) -> float:
         """The one-way time of the next message."""
         return self._low_s + self._span_s * self._rng.random() if self._span_s else self._low_s
