@@ -229,7 +229,7 @@ class Checker:
             elif entry["kind"] == "verdict" and entry.get("of") in nonces:
                 key, nonce = nonces[entry["of"]]
                 if "Invalid nonce" in (entry.get("outcome") or ""):
-                    if not self._are_nonces_stolen:
+                    if not self._are_nonces_stolen and nonce not in self._world.orphans:
                         self.violated("I2", f"the venue refused nonce {nonce}")
                 elif nonce <= last.get(key, -1):
                     self.violated("I2", f"nonce {nonce} came after {last[key]}")

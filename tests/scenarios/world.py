@@ -18,7 +18,7 @@ import holdfast
 from holdfast.core.amounts import parse_amount
 from holdfast.core.credentials import Credential
 from holdfast.core.events import Event
-from holdfast.core.seams import HttpReply, HttpRequest, HttpWire
+from holdfast.core.seams import HttpReply, HttpRequest, HttpWire, WireError
 from holdfast.core.venue import Venue, VenueStream
 from holdfast.runtime.open import Opening
 from holdfast.runtime.supervisor import Contact
@@ -66,17 +66,28 @@ _POINTS: Final = (
 
 
 class _NotingWire:
-    """An HTTP wire that tells when balances were asked for; everything else is the memory front's."""
+    """
+    An HTTP wire that tells when balances were asked for, and which calls were given up on their way.
 
-    def __init__(self, inner: HttpWire, noted: list[float], clock: FakeClock) -> None:
+    Everything else is the memory front's. A call whose time was over, or whose connection broke, may still reach the
+    venue behind the next nonce: no client can call it back.
+    """
+
+    def __init__(self, inner: HttpWire, noted: list[float], orphans: set[int], clock: FakeClock) -> None:
         self._inner = inner
         self._noted = noted
+        self._orphans = orphans
         self._clock = clock
 
     async def request(self, request: HttpRequest, *, deadline_s: float) -> HttpReply:
         if "/private/Balance" in request.url:
             self._noted.append(self._clock.now_s())
-        return await self._inner.request(request, deadline_s=deadline_s)
+        try:
+            return await self._inner.request(request, deadline_s=deadline_s)
+        except WireError:
+            if request.body.startswith(b"nonce="):
+                self._orphans.add(int(request.body[6:].partition(b"&")[0]))
+            raise
 
     async def close(self) -> None:
         await self._inner.close()
@@ -142,6 +153,7 @@ class World:
         self._lanes: dict[str, MemoryLane] = {}
         self._store_path = ":memory:" if folder is None else str(folder / "store.db")
         self.asked: list[float] = []
+        self.orphans: set[int] = set()
         self.events: list[tuple[float, Event]] = []
         self.opened: contextlib.AsyncExitStack | None = None
         self.desk: holdfast.Desk | None = None
@@ -164,7 +176,7 @@ class World:
             clock=self.clock,
             venue=self._adapter,
             credential=Credential(venue="kraken", key=self._key["key"], secret=self._key["secret"]),
-            http=lambda _: _NotingWire(self.front.http_wire(clock=self.clock), self.asked, self.clock),
+            http=lambda _: _NotingWire(self.front.http_wire(clock=self.clock), self.asked, self.orphans, self.clock),
             streams=lambda _: self.front.stream_wire(),
             lanes=self._lanes,
             store_path=self._store_path,

@@ -54,6 +54,13 @@ def first_error(reply: SimReply) -> str:
 
 def edited(reply: SimReply, firing: Firing) -> SimReply:
     """*reply* as ``truncate``, ``mutate``, ``mislabel`` or ``empty`` leaves it; unchanged where it cannot."""
+    try:
+        return _edited(reply, firing)
+    except UnicodeDecodeError:  # An earlier rule has compressed or re-encoded it: there is no text left to edit.
+        return reply
+
+
+def _edited(reply: SimReply, firing: Firing) -> SimReply:
     action = firing.action
     body = reply.body
     if isinstance(action, do.Empty):
