@@ -345,3 +345,21 @@ def test_the_same_seed_runs_the_same_way() -> None:
             return [(event.name, str(sorted(event.fields.items()))) for event in s.events]
 
     assert run_virtual(main(), seed=7) == run_virtual(main(), seed=7)
+
+
+def test_a_channel_the_key_may_not_see_is_named_in_the_status_with_the_venues_words() -> None:
+    async def main() -> None:
+        async with scene() as s:
+            key = next(each["key"] for each in s.venue.credentials() if each["account"] == "master")
+            s.venue.happen({"kind": "permissions", "key": key, "permissions": ["query-funds", "create-ws-token"]})
+            await asyncio.sleep(60)
+            refusals = {channel.name: channel.refusal for channel in s.broker.status().stream.channels}
+            assert refusals["orders"] is not None
+            assert "Permission denied" in refusals["orders"]
+            assert s.state() == "fresh"  # REST still may: money is read on, and nothing is called live.
+            every = ["query-funds", "create-ws-token", "query-open-trades", "query-closed-trades"]
+            s.venue.happen({"kind": "permissions", "key": key, "permissions": every})
+            await s.live(timeout_s=120)
+            assert all(channel.refusal is None for channel in s.broker.status().stream.channels)
+
+    run_virtual(main())

@@ -145,6 +145,7 @@ def status_table(statuses: list[BrokerStatus]) -> RenderableType:
         ("venue", [Text(f"{s.venue} · {s.environment} · {s.venue_mode.value}") for s in statuses]),
         ("account", [plain(s.account_id or "not named yet") for s in statuses]),
         ("stream", [Text(_stream_text(s)) for s in statuses]),
+        ("refused", [plain(_refusals(s)) for s in statuses]),
         ("last frame", [Text(age_text(s.stream.last_frame_age_s)) for s in statuses]),
         ("last read", [Text(age_text(s.last_success_age_s)) for s in statuses]),
         (
@@ -172,6 +173,11 @@ def _stream_text(status: BrokerStatus) -> str:
     stream = status.stream
     because = f" ({stream.reason})" if stream.reason else ""
     return f"{stream.state}{because} for {age_text(stream.for_s)}, connection {stream.connects}"
+
+
+def _refusals(status: BrokerStatus) -> str:
+    refused = [f"{channel.name}: {channel.refusal}" for channel in status.stream.channels if channel.refusal]
+    return "; ".join(refused) or "nothing"
 
 
 def _nonce_text(status: BrokerStatus) -> str:

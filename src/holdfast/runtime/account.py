@@ -114,6 +114,7 @@ class Account:
 
     def channel_refused(self, channel: Channel, reason: str) -> None:
         self._channels[channel].is_subscribed = False
+        self._channels[channel].refusal = reason[:300]
         self.answer_refused(channel.value, "subscription_refused", reason)
         self._lose_channel(channel, "refused")
 
@@ -173,6 +174,7 @@ class Account:
 
     def _stated(self, channel: Channel, now_s: float) -> None:
         self._channels[channel].has_snapshot = True
+        self._channels[channel].refusal = None
         if self.life is not None:
             self.life.stated(channel, now_s=now_s)
         self.note_stream(now_s)
@@ -247,6 +249,7 @@ class Account:
                 has_snapshot=record.has_snapshot,
                 age_s=None if record.last_s is None else max(0.0, now_s - record.last_s),
                 gaps=record.gaps,
+                refusal=record.refusal,
             )
             for channel, record in self._channels.items()
         )
@@ -339,6 +342,8 @@ class Account:
     def _resubscribe(self, channel: Channel, reason: str) -> None:
         if self.stream is None or self.life is None or not self._is_open or self.halted_reason is not None:
             return
+        if not any(want.channel is channel and want.kind is WantKind.RESUBSCRIBE for want in self.ledger.wants):
+            return  # What asked for it was settled while we waited: REST was merely faster.
         now_s = self.clock.now_s()
         self._channels[channel].has_snapshot = False
         self.life.unstated(channel, reason, now_s=now_s)
@@ -466,13 +471,14 @@ def _has_only_changes(outcome: Outcome) -> bool:
 class _ChannelRecord:
     """What one channel did on this connection, and how often its sequence broke since the start."""
 
-    __slots__ = ("gaps", "has_snapshot", "is_subscribed", "last_s")
+    __slots__ = ("gaps", "has_snapshot", "is_subscribed", "last_s", "refusal")
 
     def __init__(self) -> None:
         self.is_subscribed = False
         self.has_snapshot = False
         self.last_s: float | None = None
         self.gaps = 0
+        self.refusal: str | None = None
 
 
 def _end(waiter: asyncio.Future[None]) -> None:

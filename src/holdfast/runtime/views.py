@@ -35,6 +35,7 @@ class ChannelStatus(msgspec.Struct, frozen=True, kw_only=True):
     has_snapshot: bool
     age_s: float | None  # Since its last message; a quiet account leaves it old on a perfectly living socket.
     gaps: int  # Sequence breaks seen since the broker was opened.
+    refusal: str | None = None  # The venue's own words, where it refused the channel and has not stated it since.
 
 
 class StreamStatus(msgspec.Struct, frozen=True, kw_only=True):
