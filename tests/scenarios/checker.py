@@ -203,7 +203,8 @@ class Checker:
             found["errors"] = f"{status.error_count}: {status.last_error}"
         if found:
             return found  # Asked twice a second: no need to look any closer.
-        for asset, row in world.truth().items():
+        truth = world.truth()
+        for asset, row in truth.items():
             balance = shown.get(asset)
             if balance is None:
                 if row["total"] != _ZERO:
@@ -215,7 +216,7 @@ class Checker:
             elif balance.state is not BalanceState.LIVE:
                 found[asset] = f"{balance.state} ({balance.reason})"
         for asset, balance in shown.items():
-            if asset not in world.truth() and balance.total != _ZERO:
+            if asset not in truth and balance.total != _ZERO:
                 found[asset] = f"shown as {balance.total}, and the venue has none"
         return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import gc
 import multiprocessing
 import os
 import subprocess
@@ -38,6 +39,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 def run_one(family: str, seed: int, *, keeps_digest: bool = False) -> Result:
     """Run one scenario on virtual time. Never raises for what the scenario finds."""
+    # A week makes millions of short-lived objects and keeps few: looking for cycles less often is a sixth of its time.
+    gc.set_threshold(50_000, 20, 20)
     start = time.perf_counter()
     try:
         figures = run_virtual(run_family(family, seed, keeps_digest=keeps_digest), seed=seed, horizon_s=40 * 86_400)
