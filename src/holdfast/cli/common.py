@@ -43,8 +43,9 @@ def print_json(document: Any) -> None:
 
 
 def say(text: str) -> None:
-    """One line of diagnostics on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """One line of diagnostics on stderr; dropped where there is none."""
+    if sys.stderr is not None:
+        print(text, file=sys.stderr, flush=True)
 
 
 def amount_text(amount: Decimal | None) -> str | None:

@@ -6,7 +6,7 @@ import asyncio
 import collections
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cyclopts import Parameter
@@ -30,6 +30,7 @@ __all__ = ["demo"]
 _BROKER: Final = "kraken-master"
 _CONVERGE_WITHIN_S: Final = 30.0
 _LEAVE_FOR_THE_END_S: Final = 2.0
+_REDRAW_S: Final = 0.125
 _SHOWN_EVENTS: Final = frozenset(
     {
         "stream.connected",
@@ -79,7 +80,7 @@ async def _demo(for_s: float | None, seed: int, common: Common) -> int:
         async with holdfast.open(venue.config, on_event=record.on_event) as desk:
             broker = desk[_BROKER]
             await _until(stop, broker.wait_until("live", timeout_s=_CONVERGE_WITHIN_S))
-            with contextlib.nullcontext() if common.is_json else _live(broker, record):
+            async with contextlib.nullcontext() if common.is_json else _live(broker, record):
                 playing = asyncio.create_task(play(tell, record.on_step))
                 try:
                     await _pause(stop, playing, None if for_s is None else max(0.0, for_s - _LEAVE_FOR_THE_END_S))
@@ -211,8 +212,8 @@ def _summary(
     }
 
 
-@contextlib.contextmanager
-def _live(broker: Broker, record: _Record) -> Any:
+@contextlib.asynccontextmanager
+async def _live(broker: Broker, record: _Record) -> AsyncIterator[None]:
     """Draw balances and events on the terminal while the block runs; plain lines where there is no terminal."""
     from rich.console import Console, Group
     from rich.live import Live
@@ -234,12 +235,24 @@ def _live(broker: Broker, record: _Record) -> Any:
             lines.append(line)
         return Group(balances_table(broker), Text(""), *lines)
 
-    record.is_drawn = True
-    try:
-        with Live(console=console, get_renderable=picture, refresh_per_second=8, transient=False):
+    # Drawn from the loop: a desk is not for other threads, and rich's own refresh would be one.
+    with Live(picture(), console=console, auto_refresh=False, transient=False) as live:
+
+        async def draw() -> None:
+            while True:
+                live.update(picture(), refresh=True)
+                await asyncio.sleep(_REDRAW_S)
+
+        record.is_drawn = True
+        drawing = asyncio.create_task(draw())
+        try:
             yield
-    finally:
-        record.is_drawn = False
+        finally:
+            record.is_drawn = False
+            drawing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await drawing
+            live.update(picture(), refresh=True)
 
 
 def _print_summary(summary: dict[str, Any]) -> None:

@@ -36,9 +36,9 @@ _STATE_STYLE = {
 _HEALTH_STYLE = {"healthy": "green", "degraded": "yellow", "down": "red"}
 
 
-def amount_cell(amount: Decimal | None, style: str = "") -> Text:
+def amount_cell(amount: Decimal | None) -> Text:
     """An amount, or a dash where it is unknown."""
-    return Text("–" if amount is None else short_amount(amount), style=style, justify="right")
+    return Text("–" if amount is None else short_amount(amount), justify="right")
 
 
 def short_amount(amount: Decimal) -> str:
@@ -76,37 +76,48 @@ def state_cell(balance: Balance) -> Text:
     return Text(text if balance.reason is None else f"{text} ({balance.reason})", style=_STATE_STYLE[balance.state])
 
 
-def balances_table(broker: Broker, *, limit: int | None = None) -> RenderableType:
-    """One broker's balances with its condition in the title."""
+def balances_table(broker: Broker, *, limit: int | None = None, width: int | None = None) -> RenderableType:
+    """
+    One broker's balances under its condition.
+
+    Where *width* columns (the terminal's when None) cannot hold the table, each asset gets lines of its own: an amount
+    is never broken.
+    """
     status = broker.status()
     figures = broker.balances()
-    has_claims = any(balance.reserved for balance in figures.values())
-    table = Table(
-        title=title_of(status), title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
-    table.add_column("asset", no_wrap=True)
-    for name in ("total", "held", "available", *(("reserved",) if has_claims else ()), "spendable"):
-        table.add_column(name, justify="right", overflow="fold")
-    table.add_column("how sure", no_wrap=True)
-    shown = list(figures.items())[:limit]
-    for asset, balance in shown:
-        style = "" if balance.is_fit_to_approve else "dim"
-        claims = (amount_cell(balance.reserved, style),) if has_claims else ()
-        table.add_row(
-            plain(asset),
-            amount_cell(balance.total, style),
-            amount_cell(balance.held, style),
-            amount_cell(balance.available, style),
-            *claims,
-            amount_cell(balance.spendable, style),
-            state_cell(balance),
-        )
     if not figures:
         note = "no balance yet" if status.assets == 0 and status.last_success_age_s is None else "nothing held: proven"
-        table.add_row(Text(note, style="dim"))
+        return Group(title_of(status), Text(f"  {note}", style="dim"))
+    shown = list(figures.items())[:limit]
+    names = ["total", "held", "available", "spendable"]
+    if any(balance.reserved for balance in figures.values()):
+        names.insert(3, "reserved")
+    rows = [
+        (plain(asset), [amount_cell(getattr(balance, name)) for name in names], state_cell(balance), balance)
+        for asset, balance in shown
+    ]
+    amounts_width = sum(
+        max(len(name), *(cells[at].cell_len for _, cells, _, _ in rows)) + 2 for at, name in enumerate(names)
+    )
+    needed = max(row[0].cell_len for row in rows) + amounts_width + max(row[2].cell_len for row in rows) + 6
+    parts: list[RenderableType] = [title_of(status)]
+    if needed > (Console().width if width is None else width):
+        for asset, cells, state, balance in rows:
+            parts.append(Text.assemble("  ", asset.append("  "), state, no_wrap=True, overflow="ellipsis"))
+            style = "" if balance.is_fit_to_approve else "dim"
+            parts += [Text(f"    {name:10}{cell}", style=style) for name, cell in zip(names, cells, strict=True)]
+    else:
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table.add_column("asset", no_wrap=True)
+        for name in names:
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("how sure", no_wrap=True)
+        for asset, cells, state, balance in rows:
+            table.add_row(asset, *cells, state, style="" if balance.is_fit_to_approve else "dim")
+        parts.append(table)
     if len(shown) < len(figures):
-        return Group(table, Text(f"  and {len(figures) - len(shown)} more", style="dim"))
-    return table
+        parts.append(Text(f"  and {len(figures) - len(shown)} more", style="dim"))
+    return Group(*parts)
 
 
 def title_of(status: BrokerStatus) -> Text:
