@@ -11,7 +11,7 @@ from __future__ import annotations
 import decimal
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Final
@@ -125,26 +125,24 @@ def format_amount(value: Decimal) -> str:
     return format(value, "f")
 
 
-def add(left: Decimal, right: Decimal) -> Decimal:
-    """Exact sum in our own context; raises ``decimal.Inexact`` rather than lose a digit."""
-    return _CONTEXT.add(left, right)
+# The context's own methods: a function around them would cost as much again, with every frame.
+_Operation = Callable[[Decimal, Decimal], Decimal]
 
+add: Final[_Operation] = _CONTEXT.add
+"""Exact sum in our own context; raises ``decimal.Inexact`` rather than lose a digit."""
 
-def subtract(left: Decimal, right: Decimal) -> Decimal:
-    """Exact difference in our own context; raises ``decimal.Inexact`` rather than lose a digit."""
-    return _CONTEXT.subtract(left, right)
+subtract: Final[_Operation] = _CONTEXT.subtract
+"""Exact difference in our own context; raises ``decimal.Inexact`` rather than lose a digit."""
 
-
-def multiply(left: Decimal, right: Decimal) -> Decimal:
-    """Exact product in our own context; raises ``decimal.Inexact`` rather than lose a digit."""
-    return _CONTEXT.multiply(left, right)
+multiply: Final[_Operation] = _CONTEXT.multiply
+"""Exact product in our own context; raises ``decimal.Inexact`` rather than lose a digit."""
 
 
 def total_of(amounts: Iterable[Decimal]) -> Decimal:
     """Exact sum of any number of amounts in our own context; ``0`` for none."""
     total = ZERO
     for amount in amounts:
-        total = _CONTEXT.add(total, amount)
+        total = add(total, amount)
     return total
 
 

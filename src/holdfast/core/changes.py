@@ -14,10 +14,21 @@ from decimal import Decimal
 import msgspec
 
 from holdfast.core.assets import AssetCode
-from holdfast.core.balances import Source
+from holdfast.core.balances import Delta, Source
 from holdfast.core.venue import Channel
 
-__all__ = ["NOTHING", "Change", "Discrepancy", "Draft", "LedgerSettings", "Outcome", "Want", "WantKind"]
+__all__ = [
+    "NOTHING",
+    "Change",
+    "Discrepancy",
+    "Draft",
+    "LedgerSettings",
+    "Moved",
+    "Outcome",
+    "Want",
+    "WantKind",
+    "change_of",
+]
 
 
 class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +118,28 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cause: str | None = None  # The read, the venue's word for a delta's kind, or what happened to an order.
     ref: str | None = None
     entry: str | None = None
+
+
+Moved = tuple[Delta, Decimal, Decimal | None, Decimal | None, Source]
+"""A delta that was followed, and the asset's total, held, available and their source after it."""
+
+
+def change_of(moved: Moved) -> Change:
+    """The change that a followed delta is; made once somebody wants to write it down."""
+    delta, total, held, available, source = moved
+    return Change(
+        asset=delta.asset,
+        kind="delta",
+        total=total,
+        held=held,
+        available=available,
+        source=source,
+        as_of_s=delta.as_of_s,
+        is_money=True,
+        cause=delta.kind,
+        ref=delta.ref,
+        entry=delta.entry,
+    )
 
 
 class Discrepancy(msgspec.Struct, frozen=True, kw_only=True, gc=False):

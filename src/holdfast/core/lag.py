@@ -29,17 +29,21 @@ class Trail:
     Figures that stopped being true lately, oldest first, each with the time it was superseded (our clock, seconds).
 
     Bounded in time and in number. Forgetting a figure early is safe: a late answer is then taken for a different one.
+
+    Attributes:
+        entries: Time and figure. May be appended to as it is: the bound on their number holds, and what has become
+            too old is not looked at.
     """
 
-    __slots__ = ("_entries", "_keep_s")
+    __slots__ = ("_keep_s", "entries")
 
     def __init__(self, *, keep_s: float, length: int) -> None:
         self._keep_s = keep_s
-        self._entries: deque[tuple[float, Decimal]] = deque(maxlen=length)
+        self.entries: deque[tuple[float, Decimal]] = deque(maxlen=length)
 
     def supersede(self, figure: Decimal, at_s: float) -> None:
         """Note that *figure* was true until *at_s*."""
-        entries = self._entries
+        entries = self.entries
         entries.append((at_s, figure))
         # An answer asked for just before a figure was superseded may lag by all of the bound: hence twice.
         oldest_s = at_s - 2.0 * self._keep_s
@@ -48,7 +52,7 @@ class Trail:
 
     def since(self, at_s: float) -> Iterator[tuple[float, Decimal]]:
         """What was still true at *at_s* or later, newest first, each with the time it was superseded."""
-        for entry in reversed(self._entries):
+        for entry in reversed(self.entries):
             if entry[0] < at_s:
                 return
             yield entry
@@ -63,16 +67,16 @@ class Trail:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._entries.clear()
+        self.entries.clear()
 
     def copy(self) -> Trail:
         """An independent trail with the same entries."""
-        twin = Trail(keep_s=self._keep_s, length=self._entries.maxlen or 0)
-        twin._entries.extend(self._entries)
+        twin = Trail(keep_s=self._keep_s, length=self.entries.maxlen or 0)
+        twin.entries.extend(self.entries)
         return twin
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
 
 def compare(stated: Decimal, *, current: Decimal, trail: Trail, since_s: float) -> Likeness:

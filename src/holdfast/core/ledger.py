@@ -32,7 +32,7 @@ from holdfast.core.balances import (
     Source,
 )
 from holdfast.core.book import Book
-from holdfast.core.changes import Change, Discrepancy, Draft, LedgerSettings, Outcome, Want, WantKind
+from holdfast.core.changes import Change, Discrepancy, Draft, LedgerSettings, Moved, Outcome, Want, WantKind, change_of
 from holdfast.core.lines import NEVER_S
 from holdfast.core.standing import answer, is_plainly_live, state_of
 from holdfast.core.suspicion import SUSPECT_JUMP, Suspicion, says_the_same, suspect
@@ -138,6 +138,10 @@ class Ledger:
         Raises:
             InvariantError: A change is not an exact, finite decimal: a bug in whoever made the delta.
         """
+        if len(deltas) == 1:
+            moved = self.follow(deltas[0], now_s)
+            if moved is not None:
+                return Outcome(changes=(change_of(moved),))
         for delta in deltas:
             if not delta.change.is_finite():
                 raise InvariantError(f"{delta.asset} was moved by an amount that is no exact decimal")
@@ -145,26 +149,31 @@ class Ledger:
         standing = book.standing
         if not standing.is_stated:
             return self._refused("balances", "before_snapshot")
-        if len(deltas) == 1 and standing.is_accepted and standing.suspicion is None and not book.legs.pending:
-            # The common frame, without the detours that ``pushes`` makes for the others.
-            delta = deltas[0]
-            line = book.lines.get(delta.asset)
-            if (
-                line is not None
-                and not delta.has_other_leg
-                and delta.total is None
-                and book.is_anchor_wanted
-                and line.dispute is None
-                and not line.rest_won
-                and line.raw is not None
-                and line.total is not None
-            ):
-                return Outcome(changes=(line.follow(delta, now_s),))
         draft = Draft()
         pushes.move(book, deltas, now_s=now_s, draft=draft)
         if standing.suspicion is not None:
             self._look_again(standing.suspicion, now_s=now_s, draft=draft)
         return draft.outcome()
+
+    def follow(self, delta: Delta, now_s: float) -> Moved | None:
+        """
+        ``move`` of one delta where nothing else is open, as with nearly every frame of a busy account.
+
+        None, and nothing done, where there is more to it: then ``move`` has to be asked.
+        """
+        book = self._book
+        standing = book.standing
+        line = book.lines.get(delta.asset)
+        if (
+            line is not None
+            and not delta.has_other_leg
+            and standing.is_accepted
+            and standing.suspicion is None
+            and book.is_anchor_wanted
+            and not book.legs.pending
+        ):
+            return line.follow(delta, now_s)
+        return None
 
     def state_orders(self, snapshot: OrdersSnapshot, *, now_s: float) -> Outcome:
         """Take every open order, from the stream or from REST; recent stream facts outlast a lagging REST answer."""

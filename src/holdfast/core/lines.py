@@ -10,17 +10,22 @@ every change of the total, and by what our own orders hold more or less since.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from holdfast.core.amounts import ZERO, add, subtract
 from holdfast.core.assets import AssetCode
 from holdfast.core.balances import Delta, Holding, Source
-from holdfast.core.changes import Change, Discrepancy
+from holdfast.core.changes import Change, Discrepancy, Moved
 from holdfast.core.holds import HoldBase, HoldMove, most_of
 from holdfast.core.lag import Trail
 
 __all__ = ["NEVER_S", "Dispute", "Line", "contradiction"]
 
 NEVER_S = float("-inf")
+
+# Read once: an enum's member costs a look-up that shows in every frame.
+_STREAM: Final = Source.STREAM
+_DERIVED: Final = Source.DERIVED
 
 
 class Dispute:
@@ -183,36 +188,33 @@ class Line:
         self.total_s = as_of_s
         self.source = Source.STREAM
 
-    def follow(self, delta: Delta, now_s: float) -> Change:
+    def follow(self, delta: Delta, now_s: float) -> Moved | None:
         """
-        What ``push``, ``move`` and ``change_by`` do, in one step.
+        What ``push``, ``move`` and ``change_by`` do, in one step; None, and nothing done, where there is more to it.
 
-        Only for a line that shows the stream's own total, without a dispute, and while no event waits.
+        Only while no event waits. The line has to show the stream's own total, undisputed, and the venue's new total,
+        where it states one, has to be what the change leads to.
         """
-        change, raw, available = delta.change, self.raw, self.available
-        assert raw is not None
-        self.trail.supersede(raw, now_s)
+        raw = self.raw
+        if raw is None or self.total is None or self.dispute is not None or self.rest_won:
+            return None
+        change, available, stated = delta.change, self.available, delta.total
+        if not change.is_finite():
+            return None
+        total = add(raw, change)
+        if stated is not None and stated != total:
+            return None
+        self.trail.entries.append((now_s, raw))
         self.moved_s = now_s
-        total = self.total = self.raw = add(raw, change)
+        self.total = self.raw = total
         if available is not None:
-            available = self.available = add(available, change)
+            # With nothing held both are one figure; comparing costs less than adding.
+            available = self.available = total if available == raw else add(available, change)
         if change > ZERO:
             self.unproven = add(self.unproven, change)
         self.total_s = delta.as_of_s
-        source = self.source = Source.STREAM
-        return Change(
-            asset=self.asset,
-            kind="delta",
-            total=total,
-            held=self.held,
-            available=available,
-            source=Source.DERIVED if self.is_derived else source,
-            as_of_s=delta.as_of_s,
-            is_money=True,
-            cause=delta.kind,
-            ref=delta.ref,
-            entry=delta.entry,
-        )
+        self.source = _STREAM
+        return delta, total, self.held, available, _DERIVED if self.is_derived else _STREAM
 
     def carry(self, change: Decimal, now_s: float) -> None:
         """Our orders hold *change* more than before; what the anchor does not hold, or may not, is not given back."""

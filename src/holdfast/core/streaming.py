@@ -75,6 +75,7 @@ class StreamLife:
         now_s: float,
     ) -> None:
         self._rules = rules
+        self._silent_after_s = rules.silent_after_s
         self._settings = settings
         self._budget = budget
         self._randomness = randomness
@@ -131,7 +132,7 @@ class StreamLife:
 
         One that comes after a silence beyond the bound comes too late, whether or not anyone looked in between.
         """
-        if now_s - self._frame_s >= self._rules.silent_after_s and self._is_open:
+        if now_s - self._frame_s >= self._silent_after_s and self._is_open:
             self._is_silent = True
         self._frame_s = now_s
 

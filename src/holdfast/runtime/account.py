@@ -14,7 +14,7 @@ from typing import Any
 
 from holdfast.core.assets import AssetCode
 from holdfast.core.balances import BalanceState, Delta, OrderChange, OrdersSnapshot, Partial, Snapshot
-from holdfast.core.changes import NOTHING, Change, Outcome, Want, WantKind
+from holdfast.core.changes import NOTHING, Change, Outcome, Want, WantKind, change_of
 from holdfast.core.events import event
 from holdfast.core.ledger import Ledger
 from holdfast.core.reconcile import Reconciler
@@ -86,15 +86,20 @@ class Account:
         self._balances_channel = self._channels[Channel.BALANCES]
         self._refused: set[tuple[str, str]] = set()
         self._wants: tuple[Want, ...] = ()
+        # Bound once: called for every frame.
+        self._heard = None if life is None else life.frame_arrived
+        self._prove = ledger.prove
+        self._follow = ledger.follow
+        self._moved_told: dict[AssetCode, BalancesChanged] = {}
 
     # The stream's word (StreamSink): plain functions that do not raise
 
     def frame_arrived(self, now_s: float) -> None:
         # Called for every heartbeat: nothing that takes time belongs here.
         self._last_frame_s = now_s
-        if self.life is not None:
-            self.life.frame_arrived(now_s)
-        self.ledger.prove(now_s)
+        if self._heard is not None:
+            self._heard(now_s)
+        self._prove(now_s)
 
     def stream_opened(self) -> None:
         now_s = self.clock.now_s()
@@ -134,17 +139,24 @@ class Account:
 
     def balances_moved(self, deltas: Sequence[Delta]) -> None:
         # The frame that a busy account sends most: what nearly all of them need, and the rest only where asked for.
-        now_s = self._balances_channel.last_s = deltas[0].as_of_s
+        delta = deltas[0]
+        now_s = self._balances_channel.last_s = delta.as_of_s
         if self.halted_reason is not None:
             return
         try:
+            if len(deltas) == 1:
+                moved = self._follow(delta, now_s)
+                if moved is not None:
+                    self.journal.add_moved(moved)
+                    if self.emitter.is_heard:
+                        self._tell_changes((change_of(moved),))
+                    else:
+                        self._tell_moved(delta.asset)
+                    if self._waiters:
+                        self.wake()
+                    return
             outcome = self.ledger.move(deltas, now_s=now_s)
-            if _has_only_changes(outcome) and not deltas[-1].has_other_leg:
-                self.journal.add(outcome.changes, (), read="balances")
-                self._tell_changes(outcome.changes)
-                if self._waiters:
-                    self.wake()
-            elif outcome is not NOTHING:
+            if outcome is not NOTHING:
                 self._settle(outcome, read="balances", now_s=now_s)
         except Exception as error:
             self.halt("invariant", error)
@@ -407,6 +419,15 @@ class Account:
                     told = BalancesChanged(broker=self.name, kind=first.kind, assets=assets)
                 listeners.tell(told)
 
+    def _tell_moved(self, asset: AssetCode) -> None:
+        told = self._moved_told.get(asset)
+        if told is None:
+            # It names the asset and no figure, so that one serves for all.
+            told = self._moved_told[asset] = BalancesChanged(broker=self.name, kind="delta", assets=(asset,))
+        for listeners in self._listeners:
+            if not listeners.is_empty:
+                listeners.tell(told)
+
     def _note_states(self) -> None:
         now_s = self.clock.now_s()
         self._shown_states = self.ledger.states(now_s=now_s)
@@ -452,20 +473,6 @@ class Account:
             timer.cancel()
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
-
-
-def _has_only_changes(outcome: Outcome) -> bool:
-    """Whether nothing has to be judged, wanted or told beside the changes themselves."""
-    return bool(outcome.changes) and not (
-        outcome.wants
-        or outcome.found
-        or outcome.resolved
-        or outcome.refused
-        or outcome.suspect
-        or outcome.confirmed
-        or outcome.dismissed
-        or outcome.invalidated
-    )
 
 
 class _ChannelRecord:

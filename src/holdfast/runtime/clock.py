@@ -12,6 +12,7 @@ Sources: clock_gettime(2), https://man7.org/linux/man-pages/man2/clock_gettime.2
 from __future__ import annotations
 
 import time
+from time import clock_gettime
 
 __all__ = ["SystemClock"]
 
@@ -26,11 +27,11 @@ class SystemClock:
 
     def now_s(self) -> float:
         """Seconds since boot, sleep included; never steps."""
-        return time.clock_gettime(_THROUGH_SUSPEND)
+        return clock_gettime(_THROUGH_SUSPEND)
 
     def awake_s(self) -> float:
         """Seconds that the machine was awake; only its difference to the others means anything."""
-        return time.clock_gettime(_AWAKE_ONLY)
+        return clock_gettime(_AWAKE_ONLY)
 
     def wall_us(self) -> int:
         """UTC microseconds since 1970; may step."""

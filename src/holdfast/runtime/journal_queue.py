@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable
 
-from holdfast.core.changes import Change, Discrepancy
+from holdfast.core.changes import Change, Discrepancy, Moved, change_of
 from holdfast.core.seams import Clock, JournalRow, Store
 from holdfast.errors import StoreError
 from holdfast.runtime.record import row_of_change, row_of_discrepancy
@@ -25,7 +25,7 @@ class JournalQueue:
     def __init__(self, store: Store, clock: Clock) -> None:
         self.store = store
         self._clock = clock
-        self._waiting: list[tuple[tuple[Change, ...], tuple[Discrepancy, ...], str]] = []
+        self._waiting: list[tuple[tuple[Change, ...], tuple[Discrepancy, ...], str] | Moved] = []
         self._last: Awaitable[int] | None = None
 
     def add(self, changes: tuple[Change, ...], disagreements: tuple[Discrepancy, ...], *, read: str) -> None:
@@ -34,6 +34,12 @@ class JournalQueue:
             asyncio.get_running_loop().call_soon(self.flush)
         self._waiting.append((changes, disagreements, read))
 
+    def add_moved(self, moved: Moved) -> None:
+        """Keep what one delta of the stream did, in order; its words are made once they are written."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._waiting.append(moved)
+
     def flush(self) -> None:
         """Hand over what is waiting."""
         if not self._waiting:
@@ -41,7 +47,11 @@ class JournalQueue:
         waiting, self._waiting = self._waiting, []
         wall_us = self._clock.wall_us()  # The same step, so the same time.
         rows: list[JournalRow] = []
-        for changes, disagreements, read in waiting:
+        for entry in waiting:
+            if len(entry) == 5:
+                rows.append(row_of_change(change_of(entry), read="balances", wall_us=wall_us))
+                continue
+            changes, disagreements, read = entry
             rows += [row_of_change(each, read=read, wall_us=wall_us) for each in changes]
             rows += [row_of_discrepancy(each, wall_us=wall_us) for each in disagreements]
         self._last = self.store.append(rows)

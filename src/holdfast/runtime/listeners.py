@@ -104,7 +104,7 @@ class Listeners:
     def __init__(self) -> None:
         self.on_first: list[Callable[[], None]] = []
         # Replaced, never changed: a callback may leave, or bring another, while the list is being called.
-        self._callbacks: dict[object, Callable[[BalancesChanged], object]] = {}
+        self._call({})
         # Weak: a reader that leaves its loop early is forgotten with its iterator.
         self._iterators: tuple[weakref.ref[Changes], ...] = ()
         self.is_empty = True
@@ -113,10 +113,10 @@ class Listeners:
         """Call *callback* with every change from now on. Never suspends."""
         place = object()  # The same function may be subscribed twice, and left once.
         self._begin()
-        self._callbacks = {**self._callbacks, place: callback}
+        self._call({**self._callbacks, place: callback})
 
         def leave() -> None:
-            self._callbacks = {key: kept for key, kept in self._callbacks.items() if key is not place}
+            self._call({key: kept for key, kept in self._callbacks.items() if key is not place})
             self.is_empty = not self._callbacks and not self._iterators
 
         return Subscription(leave)
@@ -127,6 +127,10 @@ class Listeners:
         self._begin()
         self._iterators = (*self._iterators, weakref.ref(changes, self._forget))
         return changes
+
+    def _call(self, callbacks: dict[object, Callable[[BalancesChanged], object]]) -> None:
+        self._callbacks = callbacks
+        self._called = tuple(callbacks.values())
 
     def _begin(self) -> None:
         if self.is_empty:
@@ -140,7 +144,7 @@ class Listeners:
 
     def tell(self, change: BalancesChanged) -> None:
         """Hand *change* to everyone. Never suspends, never raises."""
-        for callback in self._callbacks.values():
+        for callback in self._called:
             try:
                 callback(change)
             except (Exception, asyncio.CancelledError) as error:
@@ -156,7 +160,7 @@ class Listeners:
 
     def close(self) -> None:
         """End every iterator and forget every callback."""
-        self._callbacks = {}
+        self._call({})
         iterators, self._iterators = self._iterators, ()
         for reference in iterators:
             changes = reference()

@@ -55,6 +55,10 @@ _CONNECT_S: Final = 5.0
 _RESUBSCRIPTIONS: Final = 4
 _RESUBSCRIPTIONS_WINDOW_S: Final = 60.0
 
+_BALANCES: Final = Channel.BALANCES
+_HEARTBEAT: Final = frames.HEARTBEAT
+_BALANCES_UPDATE: Final = frames.BALANCES_UPDATE
+
 _NAMES: Final = {Channel.BALANCES: "balances", Channel.ORDERS: "executions"}
 _CHANNELS: Final = {name: channel for channel, name in _NAMES.items()}
 
@@ -197,6 +201,7 @@ class _Session:
         self._rules = rules
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[VenueError] = self._loop.create_future()
+        self._is_over = False  # The same, for every frame to see.
         self._wake = asyncio.Event()
         self._connection: StreamConnection | None = None
         self._is_open = False
@@ -207,6 +212,10 @@ class _Session:
         self._last_frame_s = clock.now_s()
         self._lacks_names = False
         self._subscriptions = {channel: _Subscription(channel) for channel in rules.channels}
+        self._balances = self._subscriptions[_BALANCES]
+        # Bound once: they are called for every frame.
+        self._now_s = clock.now_s
+        self._frame_arrived = sink.frame_arrived
 
     # The life around the frames
 
@@ -214,6 +223,7 @@ class _Session:
         names = await self.while_open(self._client.names())
         self._wallets = frames.Wallets(names)
         self._executions = frames.Executions(names)
+        self._moved_fast = self._wallets.moved_fast
         self._learn(names)
 
     def _learn(self, names: Names) -> None:
@@ -272,6 +282,7 @@ class _Session:
         """The first reason to end is the one that counts."""
         if not self._ended.done():
             self._ended.set_result(error)
+            self._is_over = True
         if self._connection is not None:
             self._connection.abort()
 
@@ -281,6 +292,7 @@ class _Session:
             self._ping_timer.cancel()
         if not self._ended.done():
             self._ended.set_result(_lost("abandoned", self._account))
+            self._is_over = True
         if self._connection is not None:
             self._connection.abort()
 
@@ -392,24 +404,30 @@ class _Session:
     # Frames
 
     def on_frame(self, frame: bytes) -> None:
-        if self._ended.done():
+        if self._is_over:
             return
-        now_s = self._clock.now_s()
-        self._last_frame_s = now_s
-        self._open()
-        self._sink.frame_arrived(now_s)
-        if frame == frames.HEARTBEAT:
+        self._last_frame_s = now_s = self._now_s()
+        if not self._is_open:
+            self._open()
+        self._frame_arrived(now_s)
+        if frame == _HEARTBEAT:
             return
         channel = None
         sequence = None
         try:
-            if frames.is_balances_update(frame):
-                channel = Channel.BALANCES
-                fast = self._wallets.moved_fast(frame, as_of_s=now_s)
+            if frame.startswith(_BALANCES_UPDATE):
+                # What a busy account's stream mostly says: every look-up spared here shows.
+                channel = _BALANCES
+                fast = self._moved_fast(frame, now_s)
                 if fast is not None:
                     sequence, deltas = fast
-                    if self._is_next(channel, sequence):
-                        self._moved(deltas)
+                    balances = self._balances
+                    if sequence == balances.last + 1 and balances.is_stated:
+                        balances.last = sequence
+                    elif not self._is_next(channel, sequence):
+                        return
+                    if deltas:
+                        self._sink.balances_moved(deltas)
                     return
             decoded = frames.decode(frame)
             sequence = decoded.sequence

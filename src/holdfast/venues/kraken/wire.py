@@ -288,21 +288,21 @@ class BalancesUpdateRow(msgspec.Struct, kw_only=True):
 
 
 class FastBalancesUpdateRow(msgspec.Struct, kw_only=True, gc=False):
-    """The same in its usual form."""
+    """The same in its usual form, in the order of the page's sample: fields met in order are found quicker."""
 
-    asset: str
-    amount: Decimal
-    fee: Decimal
-    balance: Decimal
-    wallet_type: str
-    wallet_id: str
-    type: str
     ledger_id: str
     ref_id: str
     timestamp: str
-    category: str
-    asset_class: str
+    type: str
     subtype: str | None = None
+    category: str
+    asset: str
+    asset_class: str
+    wallet_type: str
+    wallet_id: str
+    amount: Decimal
+    fee: Decimal
+    balance: Decimal
 
 
 class FastBalancesUpdate(msgspec.Struct, kw_only=True):
@@ -310,8 +310,8 @@ class FastBalancesUpdate(msgspec.Struct, kw_only=True):
 
     channel: str
     type: str
-    data: list[FastBalancesUpdateRow]
     sequence: int
+    data: list[FastBalancesUpdateRow]
 
 
 class Execution(msgspec.Struct, kw_only=True):
