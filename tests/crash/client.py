@@ -53,7 +53,7 @@ def row_facts(row: JournalRow) -> list[Any]:
     return [row.wall_us, row.kind, row.asset, row.total, row.held, row.available, row.source]
 
 
-def balances_of(broker: holdfast.Broker) -> dict[str, list[str | None]]:
+def balances_of(broker: holdfast.Broker | holdfast.BlockingBroker) -> dict[str, list[str | None]]:
     """Asset to total, held, available, state and reason."""
     return {
         asset: [

@@ -25,7 +25,9 @@ _CONTEXT: Final = decimal.Context(
 
 def divide(value: Decimal, by: Decimal, *, places: int, rounding: str = decimal.ROUND_DOWN) -> Decimal:
     """*value* / *by* with *places* decimals, toward zero unless *rounding* says otherwise."""
-    return _CONTEXT.divide(value, by).quantize(Decimal(1).scaleb(-places), rounding=rounding, context=_CONTEXT)
+    # Made of its parts: scaleb() would obey the limits of the caller's context.
+    step = Decimal((0, (1,), -places))
+    return _CONTEXT.divide(value, by).quantize(step, rounding=rounding, context=_CONTEXT)
 
 
 def multiply(left: Decimal, right: Decimal) -> Decimal:
@@ -35,4 +37,4 @@ def multiply(left: Decimal, right: Decimal) -> Decimal:
 
 def to_step(value: Decimal, step: Decimal) -> int:
     """How many whole steps *value* is, to the nearest."""
-    return int(_CONTEXT.divide(value, step).to_integral_value(rounding=decimal.ROUND_HALF_UP))
+    return int(_CONTEXT.divide(value, step).to_integral_value(rounding=decimal.ROUND_HALF_UP, context=_CONTEXT))
