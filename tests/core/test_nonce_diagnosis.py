@@ -110,6 +110,7 @@ def test_key_parked_for_something_else_is_sent_there() -> None:
 
     assert diagnosis.cause is NonceCause.PARKED
     assert "bad_key" in diagnosis.summary
+    assert "nonce doctor --retry" in text(diagnosis)
 
 
 def test_key_at_the_end_of_its_numbers_needs_a_new_one() -> None:

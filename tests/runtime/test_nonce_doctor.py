@@ -11,7 +11,7 @@ from holdfast.core.nonces import NonceUnit
 from holdfast.core.parking import INVALID_NONCE, LOCKOUT
 from holdfast.core.seams import Priority
 from holdfast.core.venue import CredentialInfo, ServerTime
-from holdfast.errors import DeniedError, InvalidNonceError, VenueUnreachableError
+from holdfast.errors import CredentialParkedError, DeniedError, InvalidNonceError, VenueUnreachableError
 from holdfast.runtime.lane import FileLane
 from holdfast.runtime.nonce_doctor import examine, ratchet, retry
 from tests.runtime.lane_rig import Rig
@@ -209,3 +209,30 @@ async def test_lane_that_lost_its_file_while_the_clock_was_slow_is_recognised(ri
     # The venue's time has replaced the slow clock by now, so one more try is all it takes.
     rig.clock.advance(1)
     assert (await retry(key, lane, clock=rig.clock)).call == "accepted"
+
+
+async def test_person_opens_a_key_that_was_refused_once_its_secret_is_right(rig: Rig, lane: FileLane, key: Key) -> None:
+    async with lane.turn(priority=Priority.BALANCE) as turn:
+        await turn.take()
+        await turn.park("bad_key", for_s=300)
+
+    with pytest.raises(CredentialParkedError, match=r"bad_key for another 300 s: the venue refused .*doctor --retry`"):
+        await key.credential_info()
+    with pytest.raises(DeniedError, match="bad_key"):
+        await ratchet(key, lane, clock=rig.clock, has_consent=True, unit=NonceUnit.NS)
+    report = await retry(key, lane, clock=rig.clock)
+
+    assert report.call == "accepted"
+    assert (await lane.state()).parking is None
+
+
+async def test_nobody_opens_a_key_that_was_refused_during_a_lockout(rig: Rig, lane: FileLane, key: Key) -> None:
+    async with lane.turn(priority=Priority.BALANCE) as turn:
+        await turn.take()
+        await turn.park("lockout", for_s=900)
+        await turn.park("bad_key", for_s=300)
+
+    with pytest.raises(DeniedError, match="bad_key"):
+        await retry(key, lane, clock=rig.clock)
+
+    assert key.signed == []

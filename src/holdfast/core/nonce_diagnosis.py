@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from holdfast.core.nonces import FAR_AHEAD_S, JUMP_S, NONCE_MAX, SKEW_BOUND_S, Basis, NonceRecord, NonceUnit, ahead_s
-from holdfast.core.parking import INVALID_NONCE, LOCKOUT, Parking
+from holdfast.core.parking import BAD_KEY, INVALID_NONCE, LOCKOUT, Parking
 
 __all__ = ["NonceCause", "NonceDiagnosis", "NonceFacts", "diagnose"]
 
@@ -93,7 +93,11 @@ def diagnose(facts: NonceFacts) -> NonceDiagnosis:
             facts,
             NonceCause.PARKED,
             f"The key is parked for {parking.cause}, which has nothing to do with its nonces.",
-            ("Mend that cause first.",),
+            (
+                "Correct the key or its secret, then run `holdfast nonce doctor --retry`: it opens the key at once."
+                if parking.cause == BAD_KEY
+                else "Mend that cause first.",
+            ),
         )
     if not record.refused_in_a_row:
         if record.refusals_healed:

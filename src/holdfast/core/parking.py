@@ -12,7 +12,24 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["INVALID_NONCE", "LOCKOUT", "PROBE_EVERY_S", "Entry", "Parking", "judge", "parked", "rearmed", "remaining_s"]
+__all__ = [
+    "BAD_KEY",
+    "INVALID_NONCE",
+    "KEY_REFUSED",
+    "LOCKOUT",
+    "PROBE_EVERY_S",
+    "Entry",
+    "Parking",
+    "advice_of",
+    "is_for_a_person",
+    "judge",
+    "parked",
+    "rearmed",
+    "remaining_s",
+]
+
+BAD_KEY: Final = "bad_key"
+"""The venue refused the key or its signature: a wrong secret looks the same as a wrong key."""
 
 INVALID_NONCE: Final = "invalid_nonce"
 """Refused twice, the second time after the regeneration: one probe later, then a person."""
@@ -59,6 +76,33 @@ def remaining_s(parking: Parking, *, now_s: float, wall_us: int) -> float | None
         return None
     elapsed_s = now_s - parking.at_s if now_s >= parking.at_s else (wall_us - parking.at_wall_us) / 1e6
     return min(max(parking.for_s - elapsed_s, 0.0), parking.for_s)
+
+
+def is_for_a_person(parking: Parking) -> bool:
+    """
+    Whether a person who mended the cause may open the credential before the time is over.
+
+    Never through a lockout's silence, not even where a key was refused while it was still in force.
+    """
+    return parking.cause == BAD_KEY and parking.for_s is not None and parking.for_s <= PROBE_EVERY_S
+
+
+def advice_of(parking: Parking) -> str:
+    """What was refused and what to do, to end a sentence that says what is parked and how long; maybe empty."""
+    if INVALID_NONCE in {parking.cause, parking.under}:
+        return ": the venue refused the nonces; run `holdfast nonce doctor`"
+    if parking.cause == BAD_KEY:
+        return f": {KEY_REFUSED}"
+    if parking.cause == LOCKOUT:
+        return ": the venue locked the key out, and every call before the time is over may start it anew"
+    return ""
+
+
+KEY_REFUSED: Final = (
+    "the venue refused the key or its signature; after correcting the secret, `holdfast nonce doctor --retry` "
+    "opens it at once"
+)
+"""What a person does about a key that was refused."""
 
 
 def judge(parking: Parking | None, *, now_s: float, wall_us: int) -> Entry:

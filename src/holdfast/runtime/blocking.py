@@ -343,7 +343,7 @@ class BlockingBroker:
         return self._thread.call(self._broker.examine_nonces)
 
     def retry_nonces(self) -> NonceReport:
-        """Open a credential parked for its nonces. Blocks. See ``Broker.retry_nonces``."""
+        """Open a credential parked for its nonces or as a bad key. Blocks. See ``Broker.retry_nonces``."""
         return self._thread.call(self._broker.retry_nonces)
 
     def ratchet_nonces(self, *, has_consent: bool, unit: str | None = None) -> NonceReport:

@@ -278,7 +278,9 @@ class Broker:
 
     async def retry_nonces(self) -> NonceReport:
         """
-        Open a credential that was parked for its nonces and try one signed read: a person's decision. Suspends.
+        Open a credential that was parked for its nonces or as a bad key, and try one signed read. Suspends.
+
+        A person's decision: for ``bad_key``, once the secret was corrected; never through a lockout.
 
         Raises:
             DeniedError: It is parked for something else; or as ``examine_nonces``.

@@ -16,7 +16,7 @@ import msgspec
 
 from holdfast.core.events import event
 from holdfast.core.nonces import JUMP_S, NonceClock, NonceRecord, NonceSource, NonceUnit, ratcheted
-from holdfast.core.parking import INVALID_NONCE, Entry, Parking, judge, remaining_s
+from holdfast.core.parking import Entry, Parking, advice_of, judge, remaining_s
 from holdfast.core.seams import Clock, Emit, Randomness
 from holdfast.errors import CredentialBusyError, CredentialParkedError, StoreCorruptError, StoreError
 from holdfast.runtime.lane_gate import Entrance, Gate, Ticket, Write, disk_threads
@@ -276,9 +276,8 @@ class Passage:
         """The error that names the cause and the time left."""
         left_s = remaining_s(parking, now_s=self.clock.now_s(), wall_us=self.clock.wall_us())
         until = "until a person acts" if left_s is None else f"for another {left_s:.0f} s"
-        advice = "; run `holdfast nonce doctor`" if INVALID_NONCE in {parking.cause, parking.under} else ""
         return CredentialParkedError(
-            f"{self.name}: the credential is parked {until} ({parking.cause}), nothing is sent{advice}",
+            f"{self.name}: nothing is sent, the credential is parked for {parking.cause} {until}{advice_of(parking)}",
             cause=parking.cause,
             retry_after_s=left_s,
         )

@@ -15,6 +15,7 @@ import msgspec
 
 from holdfast.core.nonce_diagnosis import NonceCause, NonceDiagnosis, NonceFacts, diagnose
 from holdfast.core.nonces import NonceUnit
+from holdfast.core.parking import is_for_a_person
 from holdfast.core.seams import Clock
 from holdfast.core.venue import CredentialInfo, ServerTime
 from holdfast.errors import CredentialParkedError, DeniedError, HoldfastError, InvalidNonceError
@@ -88,8 +89,9 @@ async def examine(client: NonceClient, lane: FileLane, *, clock: Clock, may_call
 
 async def retry(client: NonceClient, lane: FileLane, *, clock: Clock) -> NonceReport:
     """
-    Open a key that was parked for its nonces and try one signed read: a person's decision. Suspends.
+    Open a key that was parked for its nonces or as a bad key, and try one signed read. Suspends.
 
+    A person's decision: for ``bad_key``, once the secret was corrected; never through a lockout.
     Refused again, it is parked again.
 
     Raises:
@@ -98,7 +100,9 @@ async def retry(client: NonceClient, lane: FileLane, *, clock: Clock) -> NonceRe
         CredentialBusyError: The key's lane is held by somebody else.
     """
     report = await _look(client, lane, clock)
-    _check_about_nonces(report, lane)
+    parking = (await lane.state()).parking
+    if parking is None or not is_for_a_person(parking):
+        _check_about_nonces(report, lane)
     await lane.unpark()
     return await _call(client, lane, clock)
 

@@ -12,9 +12,10 @@ from typing import Final
 from holdfast.core.changes import Outcome, WantKind
 from holdfast.core.events import event
 from holdfast.core.health import Fault, fault_of
+from holdfast.core.parking import KEY_REFUSED
 from holdfast.core.reconcile import ORDERS
 from holdfast.core.venue import VenueClient
-from holdfast.errors import CredentialParkedError, HoldfastError, PayloadError
+from holdfast.errors import BadCredentialError, CredentialParkedError, HoldfastError, PayloadError
 from holdfast.runtime.account import Account
 from holdfast.runtime.views import RefreshReport
 
@@ -147,6 +148,8 @@ class Reader:
         is_news = fault.word != self._failing or (fault.counts and self.error_count == self._failure_threshold)
         self._failing = fault.word
         self.last_error = f"{read}: {error}"
+        if isinstance(error, BadCredentialError) and fault.pause_s is not None:
+            self.last_error += f"; parked for bad_key for {fault.pause_s:.0f} s: {KEY_REFUSED}"
         if isinstance(error, PayloadError):
             account.answer_refused(read, type(error).__name__, str(error))
         if fault.pause_s is not None:

@@ -19,7 +19,7 @@ from holdfast.core.assets import AssetCode, asset_code
 from holdfast.core.balances import Balance
 from holdfast.core.events import event
 from holdfast.core.health import Facts, judge, word_of_loss
-from holdfast.core.parking import Parking
+from holdfast.core.parking import Parking, remaining_s
 from holdfast.core.seams import Randomness, Store
 from holdfast.core.venue import CredentialInfo, ServerTime, VenueClient, VenueStream
 from holdfast.errors import DeniedError, HoldfastError, OwnedElsewhereError, StoreError, UnknownNameError
@@ -337,12 +337,15 @@ class Supervisor:
         store = account.store.status()
         stream = account.stream_status(now_s)
         parked_cause = reader.parked_cause
+        parked_for_s = None if reader.parked_until_s is None else max(0.0, reader.parked_until_s - now_s)
         try:
             parking = self._lane.parking_now()
         except StoreError:
             parked_cause = "lane_unreadable"  # Nothing can be signed; why exactly, the next read tells.
         else:
-            parked_cause = parked_cause if parking is None else parking.cause
+            if parking is not None:
+                parked_cause = parking.cause
+                parked_for_s = remaining_s(parking, now_s=now_s, wall_us=self._clock.wall_us())
         halted_reason = account.halted_reason or store.halted
         judgement = judge(
             Facts(
@@ -381,7 +384,7 @@ class Supervisor:
             nonce=NonceStatus(
                 refused=self._lane.refused,
                 parked_cause=parked_cause,
-                parked_for_s=None if reader.parked_until_s is None else max(0.0, reader.parked_until_s - now_s),
+                parked_for_s=parked_for_s,
             ),
             assets=len(balances),
             states={name: sum(each.state.value == name for each in balances.values()) for name in _STATES},
