@@ -73,7 +73,9 @@ def _run(families: tuple[str, ...], count: int, told: Callable[[str], None]) -> 
         if now_s - told_s > _TELL_EVERY_S or done == total:
             told_s = now_s
             left_s = (now_s - start_s) / done * (total - done)
-            told(f"{', '.join(families[:3])}{'…' if len(families) > 3 else ''}: {done} of {total}, {left_s:.0f} s to go")
+            told(
+                f"{', '.join(families[:3])}{'…' if len(families) > 3 else ''}: {done} of {total}, {left_s:.0f} s to go"
+            )
 
     return run_many(families, range(count), workers=2, on_result=on_result)
 
