@@ -37,7 +37,7 @@ def test_explain_names_figure_source_and_journal(holdfast: Command, shared_venue
     assert code == 0
     assert Decimal(document["balance"]["total"]) == 10000
     assert document["rows"][0]["asset"] == "USD"
-    assert "BalanceEx" in document["rows"][0]["cause"]
+    assert document["rows"][0]["cause"]["read"] == "BalanceEx"
     assert document["lines"]
 
 

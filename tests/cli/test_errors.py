@@ -92,3 +92,35 @@ def test_owner_killed_outright_leaves_nothing_in_the_way(holdfast: Command, shar
     owner.kill()
     owner.communicate(timeout=10)
     assert holdfast("balances").returncode == 0
+
+
+def test_wrong_secret_is_told_with_the_venues_objection_and_without_waiting(holdfast: Command, venue: Served) -> None:
+    holdfast.configure(venue)
+    right = (holdfast.folder / "secret").read_text()
+    (holdfast.folder / "secret").write_text("A" * 86 + "==")
+    start = time.monotonic()
+    done = holdfast("balances", "--wait", "30")
+    assert time.monotonic() - start < 15
+    assert done.returncode == 3
+    assert "signature" in done.stderr.lower()
+    assert "holdfast nonce doctor --retry" in done.stderr
+    (holdfast.folder / "secret").write_text(right)
+    assert holdfast("nonce", "doctor", "--retry").returncode == 0
+    assert holdfast("balances").returncode == 0
+
+
+def test_wrong_options_are_usage_errors(holdfast: Command, shared_venue: Served) -> None:
+    holdfast.configure(shared_venue)
+    for arguments in (
+        ("balances", "--wait", "-1"),
+        ("balances", "--wait", "nan"),
+        ("history", "--limit", "-1"),
+        ("demo", "--for", "0s"),
+        ("sim", "kraken", "--port", "99999"),
+        ("backup", "holdfast.toml"),
+        ("backup", "no/such/folder/file"),
+        ("restore", "nope.bak"),
+    ):
+        done = holdfast(*arguments)
+        assert done.returncode == 2, (arguments, done.stderr)
+        assert done.stderr

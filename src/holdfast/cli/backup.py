@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,10 @@ def backup(
     common: Common = Common(),  # noqa: B008
 ) -> int:
     """Write a consistent, checked copy of a broker's store: journal and facts. It holds no secret."""
+    if os.path.lexists(path):
+        raise UnknownNameError(f"{path} exists; name another file: a backup never overwrites")
+    if not path.absolute().parent.is_dir():
+        raise UnknownNameError(f"{path.absolute().parent} is no folder; make it first")
     return wait(_backup(str(path.absolute()), broker, common))
 
 
@@ -58,6 +63,8 @@ def restore(
     """
     if (path is None) is not start_new:
         raise UnknownNameError("name the backup to restore, or say --start-new where there is none")
+    if path is not None and not path.is_file():
+        raise UnknownNameError(f"{path}: no such file; name the backup to restore")
     return wait(_restore(path, broker, common))
 
 
@@ -69,7 +76,8 @@ async def _restore(path: Path | None, broker: str | None, common: Common) -> int
     if common.is_json:
         print_json({"schema_version": 1, **msgspec.to_builtins(report)})
         return Exit.OK
-    sys.stdout.write(f"{report.path}: restored up to journal row {report.last_seq}\n")
+    done = "a new store, numbered on" if path is None else "restored"
+    sys.stdout.write(f"{report.path}: {done} from journal row {report.last_seq}\n")
     if report.moved_aside is not None:
         say(f"the former store is at {report.moved_aside}")
     if report.halted is not None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from holdfast.cli.common import Common, balance_row, print_json
+from holdfast.cli.common import Common, balance_row, print_json, seconds
 from holdfast.cli.exits import Exit, worst
-from holdfast.cli.session import chosen_names, load, opened, settle, wait
+from holdfast.cli.session import chosen_names, is_hopeless, load, opened, settle, tell_trouble, wait
 from holdfast.core.balances import BalanceState
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ __all__ = ["balances", "balances_document"]
 def balances(
     *,
     broker: Annotated[str | None, Parameter(help="Only this broker; all of them when left out.")] = None,
-    wait_s: Annotated[float, Parameter(name="--wait", help="Seconds to wait for a believed answer.")] = 8.0,
+    wait_s: Annotated[float, Parameter(name="--wait", help="Seconds to wait for an answer.", validator=seconds)] = 8.0,
     common: Common = Common(),  # noqa: B008  # Frozen: safe as a default, and cyclopts flattens it.
 ) -> int:
     """
@@ -42,7 +42,11 @@ async def _balances(broker: str | None, wait_s: float, common: Common) -> int:
             from holdfast.cli.tables import print_balances
 
             print_balances(list(desk))
-        return worst(code_of(each) for each in desk)
+        codes = {each: code_of(each) for each in desk}
+        for each, code in codes.items():
+            if code:
+                tell_trouble(each)
+        return worst(codes.values())
 
 
 def balances_document(brokers: list[Broker]) -> dict[str, Any]:
@@ -65,8 +69,8 @@ def code_of(broker: Broker) -> int:
     figures = broker.balances()
     untrue = not figures and status.assets == 0 and status.last_success_age_s is None
     stale = any(figure.state in (BalanceState.STALE, BalanceState.UNKNOWN) for figure in figures.values())
-    if status.nonce.parked_cause is not None:
-        return Exit.CONFIG
+    if is_hopeless(status):
+        return Exit.RATE_LIMITED if status.nonce.parked_cause == "lockout" else Exit.CONFIG
     if untrue or stale:
         return Exit.VENUE_UNAVAILABLE if status.error_count else Exit.STALE_OR_UNKNOWN
     return Exit.OK

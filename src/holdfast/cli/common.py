@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,8 +14,9 @@ from cyclopts import Parameter
 
 from holdfast.core.amounts import format_amount
 from holdfast.core.balances import Balance
+from holdfast.core.seams import JournalRow
 
-__all__ = ["Common", "amount_text", "balance_row", "print_json", "say"]
+__all__ = ["Common", "amount_text", "balance_row", "journal_document", "print_json", "say", "seconds"]
 
 
 @Parameter(name="*")
@@ -51,6 +53,20 @@ def say(text: str) -> None:
 def amount_text(amount: Decimal | None) -> str | None:
     """The exact amount as text; ``None`` stays ``None``: unknown is never ``"0"``."""
     return None if amount is None else format_amount(amount)
+
+
+def journal_document(row: JournalRow) -> dict[str, Any]:
+    """One journal row with its cause as an object."""
+    document: dict[str, Any] = msgspec.to_builtins(row)
+    with contextlib.suppress(msgspec.DecodeError):
+        document["cause"] = msgspec.json.decode(row.cause)
+    return document
+
+
+def seconds(type_: object, value: float) -> None:
+    """Refuse what is no waiting time; for cyclopts."""
+    if not 0 <= value <= 86_400:  # NaN compares false.
+        raise ValueError(f"{value} is not between 0 and 86400 seconds")
 
 
 def balance_row(balance: Balance) -> dict[str, Any]:

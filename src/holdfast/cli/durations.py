@@ -23,4 +23,7 @@ def seconds_of(text: str) -> float:
     found = _DURATION.match(text)
     if found is None:
         raise UnknownNameError(f"not a duration: {text!a}; expected 20s, 5m, 1h or 2d")
-    return float(found[1]) * _UNITS[found[2] or "s"]
+    length_s = float(found[1]) * _UNITS[found[2] or "s"]
+    if not length_s:
+        raise UnknownNameError(f"{text!a} is no time at all; expected 20s, 5m, 1h or 2d")
+    return length_s

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
 
-from holdfast.cli.common import Common, balance_row, print_json
+from holdfast.cli.common import Common, balance_row, journal_document, print_json, seconds
 from holdfast.cli.exits import Exit
-from holdfast.cli.session import chosen_names, load, opened, settle, wait
+from holdfast.cli.session import chosen_names, load, opened, settle, tell_trouble, wait
 
 __all__ = ["explain"]
 
@@ -20,7 +19,7 @@ def explain(
     /,
     *,
     rows: Annotated[int, Parameter(help="Newest journal rows to show.")] = 20,
-    wait_s: Annotated[float, Parameter(name="--wait", help="Seconds to wait for a believed answer.")] = 8.0,
+    wait_s: Annotated[float, Parameter(name="--wait", help="Seconds to wait for an answer.", validator=seconds)] = 8.0,
     common: Common = Common(),  # noqa: B008
 ) -> int:
     """
@@ -44,11 +43,14 @@ async def _explain(broker: str, asset: str, rows: int, wait_s: float, common: Co
                     "broker": explanation.broker,
                     "balance": {"asset": explanation.balance.asset, **balance_row(explanation.balance)},
                     "lines": list(explanation.lines),
-                    "rows": msgspec.to_builtins(explanation.rows),
+                    "rows": [journal_document(row) for row in explanation.rows],
                 }
             )
         else:
             from holdfast.cli.tables import print_explanation
 
             print_explanation(explanation)
-        return Exit.OK if explanation.balance.is_fit_to_approve else Exit.STALE_OR_UNKNOWN
+        if explanation.balance.is_fit_to_approve:
+            return Exit.OK
+        tell_trouble(desk[broker])
+        return Exit.STALE_OR_UNKNOWN

@@ -6,10 +6,10 @@ import datetime
 import re
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
-from holdfast.cli.common import Common, print_json
+from holdfast.cli.common import Common, journal_document, print_json
 from holdfast.cli.exits import Exit
 from holdfast.cli.session import load, only_name, opened, wait
 from holdfast.errors import UnknownNameError
@@ -26,7 +26,7 @@ def history(
     asset: Annotated[str | None, Parameter(help="Only this asset.")] = None,
     since: Annotated[str | None, Parameter(help="Only rows since: 90s, 15m, 2h, 7d, or 2026-11-20[T10:00].")] = None,
     after: Annotated[int, Parameter(help="Only rows after this sequence number.")] = 0,
-    limit: Annotated[int, Parameter(help="At most so many rows, the newest.")] = 100,
+    limit: Annotated[int, Parameter(help="At most so many rows, the newest.", validator=Number(gte=1))] = 100,
     common: Common = Common(),  # noqa: B008
 ) -> int:
     """
@@ -45,11 +45,11 @@ async def _history(
     name = only_name(config, broker)
     async with opened(config, [name], contact="none") as desk:
         rows = await desk[name].history(
-            asset=asset, after_seq=after, since_wall_us=since_wall_us, limit=max(1, limit), newest_first=True
+            asset=asset, after_seq=after, since_wall_us=since_wall_us, limit=limit, newest_first=True
         )
         rows.reverse()
         if common.is_json:
-            print_json({"schema_version": 1, "broker": name, "rows": msgspec.to_builtins(rows)})
+            print_json({"schema_version": 1, "broker": name, "rows": [journal_document(row) for row in rows]})
         else:
             from holdfast.cli.tables import print_history
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -22,6 +23,9 @@ def run(argv: Sequence[str]) -> int:
 
     With ``HOLDFAST_DEBUG`` set the traceback of an error is printed too.
     """
+    if sys.stdout is None:
+        say_error("stdout is closed: there is nowhere to put the answer", hint="redirect it to a file or a pipe")
+        return Exit.USAGE
     app = build_app()
     try:
         result = app(list(argv), exit_on_error=False, print_error=False, result_action="return_value")
@@ -40,6 +44,12 @@ def run(argv: Sequence[str]) -> int:
         return Exit.OK
     except (HoldfastError, ExceptionGroup) as error:
         return report(error)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            return report(error)
+        say_error("the answer could not be written: no space left where stdout goes")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.UNEXPECTED
     except Exception as error:  # The top of the process: report and leave.
         return report(error)
     return int(result) if isinstance(result, int) else Exit.OK
@@ -80,7 +90,9 @@ def leaves_of(error: BaseException) -> Iterator[BaseException]:
 
 
 def say_error(text: str, *, hint: str | None = None) -> None:
-    """One error, and what to do next, on stderr."""
+    """One error, and what to do next, on stderr; dropped where there is none."""
+    if sys.stderr is None:
+        return
     print(f"holdfast: {text}", file=sys.stderr)
     if hint:
         print(f"holdfast: hint: {hint}", file=sys.stderr)

@@ -5,21 +5,41 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
+from holdfast.cli.common import say
 from holdfast.errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
     from holdfast.config import Config
     from holdfast.runtime.broker import Broker
     from holdfast.runtime.desk import Desk
+    from holdfast.runtime.views import BrokerStatus
 
-__all__ = ["Contact", "chosen_names", "only_name", "opened", "settle", "wait"]
+__all__ = ["Contact", "chosen_names", "is_hopeless", "load", "only_name", "opened", "settle", "tell_trouble", "wait"]
 
 T = TypeVar("T")
 
 Contact = Literal["stream", "rest", "none"]
 """How far a command reaches out: a live stream, REST reads only, or nothing but the store."""
+
+
+_STOPPED: Final = frozenset(
+    {"halted_account_mismatch", "halted_owned_elsewhere", "halted_ownership_lost", "halted_invariant"}
+)
+
+_HINTS: Final = (
+    (
+        "halted_account_mismatch",
+        "this store belongs to another account: give the broker another name, or `holdfast restore --start-new`",
+    ),
+    ("credential_bad_key", "correct the key or its secret, then `holdfast nonce doctor --retry` opens the credential"),
+    ("credential_lockout", "wait: the venue asked for silence, and every call would prolong it"),
+    ("credential_", "`holdfast nonce doctor` tells why and what to do"),
+    ("halted_", "`holdfast status` shows why; figures are still read, and orders would stay closed"),
+    ("venue_not_loaded", "is the venue reachable from here? `holdfast config show` names the address in use"),
+)
+"""What helps, by how a reason begins; the first that fits."""
 
 
 def load(config: Path | None) -> Config:
@@ -71,22 +91,47 @@ async def opened(config: Config, names: list[str], *, contact: Contact, log: boo
 
 async def settle(desk: Desk, *, timeout_s: float, live: bool = False) -> None:
     """
-    Wait until every broker is ready, with *live* its stream too, or *timeout_s* seconds have passed.
+    Wait until every broker's figures may be acted on, with *live* its stream too, or *timeout_s* seconds have passed.
 
-    Never raises for a venue that is not: what came of it is in the figures.
+    Ends early for a broker that no waiting helps. Never raises for a venue: what came of it is in the figures.
     """
     import asyncio
 
     from holdfast.errors import NotReadyError
 
     async def one(broker: Broker) -> None:
-        with contextlib.suppress(NotReadyError, TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await broker.ready(timeout_s=timeout_s)
-                if live:
-                    await broker.wait_until("live", timeout_s=timeout_s)
+        def is_settled(status: BrokerStatus) -> bool:
+            if is_hopeless(status):
+                return True
+            # An account without a single asset shows nothing to judge: then its health tells.
+            is_known = status.assets > 0 or status.health.value == "healthy"
+            is_fit = is_known and not status.suspects and all(b.is_fit_to_approve for b in broker.balances().values())
+            return is_fit and (not live or status.stream.state == "live")
+
+        with contextlib.suppress(NotReadyError):
+            await broker.wait_until(is_settled, timeout_s=timeout_s)
 
     await asyncio.gather(*(one(broker) for broker in desk))
+
+
+def is_hopeless(status: BrokerStatus) -> bool:
+    """Whether no waiting helps: the credential is parked, or the broker was stopped for good."""
+    return status.nonce.parked_cause is not None or not _STOPPED.isdisjoint(status.reasons)
+
+
+def tell_trouble(broker: Broker) -> None:
+    """Say on stderr what is wrong with a broker and what to do; nothing where nothing is."""
+    status = broker.status()
+    if not status.reasons:
+        return
+    text = f"holdfast: {status.broker}: {', '.join(status.reasons)}"
+    if status.last_error:
+        text += f": {status.last_error}"
+    say(text)
+    for start, hint in _HINTS:
+        if any(reason.startswith(start) for reason in status.reasons):
+            say(f"holdfast: hint: {hint}")
+            break
 
 
 def wait(work: Coroutine[Any, Any, T]) -> T:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-from holdfast.cli.common import Common, print_json
+from holdfast.cli.common import Common, print_json, seconds
 from holdfast.cli.exits import Exit, worst
-from holdfast.cli.session import chosen_names, load, opened, settle, wait
+from holdfast.cli.session import chosen_names, is_hopeless, load, opened, settle, tell_trouble, wait
 
 if TYPE_CHECKING:
     from holdfast.runtime.desk import Desk
@@ -23,7 +23,7 @@ def status(
     *,
     broker: Annotated[str | None, Parameter(help="Only this broker; all of them when left out.")] = None,
     watch: Annotated[bool, Parameter(negative="", help="Keep watching until Ctrl-C.")] = False,
-    wait_s: Annotated[float, Parameter(name="--wait", help="Seconds to wait for a live or fresh picture.")] = 8.0,
+    wait_s: Annotated[float, Parameter(name="--wait", help="Seconds to wait for figures.", validator=seconds)] = 8.0,
     common: Common = Common(),  # noqa: B008
 ) -> int:
     """
@@ -49,6 +49,8 @@ async def _status(broker: str | None, watch: bool, wait_s: float, common: Common
                 from holdfast.cli.tables import print_status
 
                 print_status(statuses)
+            for each in desk:
+                tell_trouble(each)
         return worst(code_of(each) for each in desk.status().values())
 
 
@@ -62,8 +64,8 @@ def status_document(statuses: list[BrokerStatus]) -> dict[str, Any]:
 
 def code_of(status: BrokerStatus) -> int:
     """The exit code one broker's condition calls for."""
-    if status.nonce.parked_cause is not None:
-        return Exit.CONFIG
+    if is_hopeless(status):
+        return Exit.RATE_LIMITED if status.nonce.parked_cause == "lockout" else Exit.CONFIG
     return Exit.OK if status.health.value == "healthy" else Exit.VENUE_UNAVAILABLE
 
 
