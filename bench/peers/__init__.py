@@ -1,0 +1,1 @@
+"""Scripts that run in other clients' environments, with nothing of ours on the path but this folder."""
