@@ -1,0 +1,77 @@
+"""The soak's own command: parts are named, failures are counted and do not stop the rest, quick figures stay apart."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.soak import __main__ as soak
+from tools.evidence import FOLDER, evidence
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool, Path]]:
+    """Parts that take no time: ``refusals`` fails."""
+    ran: list[tuple[str, bool, Path]] = []
+
+    def module(name: str) -> Any:
+        def main(*, quick: bool, folder: Path, told: Any) -> str:
+            part = name.rpartition(".")[2]
+            ran.append((part, quick, folder))
+            with evidence(part, folder=folder) as figures:
+                figures["count"] = 1
+                if part == "refusals":
+                    raise AssertionError("something moved")
+            return "one line"
+
+        return SimpleNamespace(main=main)
+
+    monkeypatch.setattr("tests.soak.__main__.importlib.import_module", module)
+    return ran
+
+
+def test_failed_part_is_named_recorded_and_does_not_stop_the_others(
+    parts: list[tuple[str, bool, Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert soak.main(["refusals", "bounds", "--evidence", str(tmp_path)]) == 1
+
+    assert [name for name, *_ in parts] == ["refusals", "bounds"]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("FAILED: AssertionError: something moved")
+    assert lines[1].endswith("one line")
+    assert lines[2].startswith("1 failed: refusals")
+    assert json.loads((tmp_path / "refusals.json").read_text())["outcome"].startswith("failed: AssertionError")
+    assert json.loads((tmp_path / "bounds.json").read_text())["outcome"] == "passed"
+
+
+def test_quick_figures_replace_no_committed_result(
+    parts: list[tuple[str, bool, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert soak.main(["bounds", "--quick"]) == 0
+
+    ((_, is_quick, folder),) = parts
+    assert is_quick
+    assert folder != FOLDER
+    assert (folder / "bounds.json").exists()
+
+
+def test_part_nobody_knows_is_a_usage_error(
+    parts: list[tuple[str, bool, Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        soak.main(["everything"])
+    assert ended.value.code == 2
+    assert "one of contexts" in capsys.readouterr().err
+    assert not parts
+
+
+@pytest.mark.parametrize("part", [part for part in soak.PARTS if part != "nonces"])
+def test_part_has_a_way_in(part: str) -> None:
+    import importlib
+
+    assert callable(importlib.import_module(f"tests.soak.{part}").main)
