@@ -29,7 +29,7 @@ def main() -> None:
     answer: dict[str, float] = {}
     if order["what"] == "sign":
         answer["sign"] = timed(
-            lambda: exchange.sign("BalanceEx", "private", "POST", {}), order["calls"], order["repeats"]
+            lambda: exchange.sign("BalanceEx", ["private"], "POST", {}), order["calls"], order["repeats"]
         )
     for assets, body in order.get("bodies", {}).items():
         answer[assets] = timed(
