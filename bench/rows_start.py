@@ -32,7 +32,7 @@ print(msgspec.json.decode(connection.getresponse().read()), flush=True)
 
 
 def imports(scale: Scale) -> list[Figure]:
-    """``import holdfast`` in a fresh process; names load when first used, so what ``holdfast.open`` loads is told too."""
+    """``import holdfast`` in a fresh process; names load when first used, so ``holdfast.open`` is told too."""
     commands = {
         "floor": [sys.executable, "-c", _FLOOR],
         "import": [sys.executable, "-c", "import holdfast"],
