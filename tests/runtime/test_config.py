@@ -165,6 +165,35 @@ def test_every_contradiction_is_listed_at_once() -> None:
         assert word in found
 
 
+def test_a_misspelt_key_hides_no_contradiction_and_a_faulty_value_makes_none_up() -> None:
+    raw = broker(venue="krakn", colour=1, rest_url=5, ws_url="http://127.0.0.1:1", reading={"max_age_s": 1})
+    raw["lanes"] = {}
+    found = problems_of(raw)
+    for word in ("lanes: unknown key", "colour: unknown key", "did you mean kraken?", "ws_url 'http", "max_age_s (1)"):
+        assert any(word in problem for problem in found), (word, found)
+    assert not any("rest_url is needed" in problem for problem in found)
+
+
+def test_a_word_that_is_no_choice_is_told_the_choices_beside_an_unknown_venue() -> None:
+    found = problems_of(broker(environment="prod", venue="binance"))
+    assert (
+        "brokers.kraken-master.environment: 'prod' is none of production, demo, simulated; did you mean production?"
+        in found
+    )
+    assert any("venue 'binance' has no adapter" in problem for problem in found)
+    raw = broker()
+    raw["log"] = {"level": "verbose"}
+    assert problems_of(raw) == ["log.level: 'verbose' is none of debug, info, warning, error"]
+
+
+def test_a_certificate_file_that_is_not_there_is_told_by_name(here: Path) -> None:
+    path = write(here / "conf" / "holdfast.toml", GOOD + 'ca_file = "gone.pem"\n')
+    with pytest.raises(ConfigError, match=r"ca_file: .*conf/gone\.pem: no such file"):
+        load_config(path)
+    write(here / "conf" / "gone.pem", "x")
+    load_config(path)
+
+
 def test_there_is_no_default_environment() -> None:
     assert any("environment: missing" in problem for problem in problems_of(broker(environment=None)))
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from holdfast.config.settings import KNOWN_VENUES, BrokerConfig, Config, ReadingSettings
 
-__all__ = ["contradictions", "shown"]
+__all__ = ["contradictions", "shown", "venue_problems"]
 
 
 def contradictions(config: Config) -> list[str]:
     """Every contradiction in *config*, as sentences that begin with the key."""
     problems = []
     prefixes: dict[str, str] = {}
+    folder = Path.cwd() if config.path is None else Path(config.path).parent
     for broker in config.brokers.values():
         where = f"brokers.{broker.name}"
         problems += [f"{where}: {problem}" for problem in _address_problems(broker)]
+        problems += [f"{where}: {problem}" for problem in _ca_problems(broker, folder)]
         problems += [f"{where}.reading: {problem}" for problem in _reading_problems(broker.reading)]
         if broker.credentials is None:
             other = prefixes.setdefault(broker.variable_prefix, broker.name)
@@ -27,6 +30,22 @@ def contradictions(config: Config) -> list[str]:
                     "rename one, or name files under credentials"
                 )
     return problems
+
+
+def venue_problems(venue: str) -> list[str]:
+    """What is wrong with a venue's id."""
+    if venue in KNOWN_VENUES:
+        return []
+    near = difflib.get_close_matches(venue.lower(), KNOWN_VENUES, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return [f"venue {shown(venue)} has no adapter; {hint}there are: {', '.join(KNOWN_VENUES)}"]
+
+
+def _ca_problems(broker: BrokerConfig, folder: Path) -> list[str]:
+    if broker.ca_file is None or broker.environment != "simulated":
+        return []
+    path = folder / Path(broker.ca_file).expanduser()
+    return [] if path.is_file() else [f"ca_file: {path}: no such file"]
 
 
 def _reading_problems(reading: ReadingSettings) -> list[str]:
@@ -58,11 +77,7 @@ def _reading_problems(reading: ReadingSettings) -> list[str]:
 
 
 def _address_problems(broker: BrokerConfig) -> list[str]:
-    problems = []
-    if broker.venue not in KNOWN_VENUES:
-        near = difflib.get_close_matches(broker.venue, KNOWN_VENUES, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        problems.append(f"venue {shown(broker.venue)} has no adapter; {hint}there are: {', '.join(KNOWN_VENUES)}")
+    problems = venue_problems(broker.venue)
     if broker.venue == "kraken" and broker.environment == "demo":
         # https://docs.kraken.com/home/guides/quickstart (checked 2026-11-20): the self-service demo is Futures only.
         problems.append("Kraken offers no demo for spot; use simulated or production")

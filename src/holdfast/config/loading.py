@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import msgspec
 
-from holdfast.config.contradictions import contradictions, shown
-from holdfast.config.settings import BrokerConfig, Config, ReadingSettings, description_of, struct_in
+from holdfast.config.contradictions import contradictions, shown, venue_problems
+from holdfast.config.settings import BrokerConfig, Config, ReadingSettings, choices_in, description_of, struct_in
 from holdfast.errors import ConfigError
 
 __all__ = ["CONFIG_VARIABLE", "find_config", "load_config"]
@@ -102,13 +102,23 @@ def _checked(raw: Mapping[str, Any], *, origin: str, path: str | None) -> Config
     top = _fields_of(Config, tables, "", problems, leave_out=("brokers", "path"), also_known=("brokers",))
     shared = tables.get("reading")
     brokers = _brokers_of(raw.get("brokers"), shared if isinstance(shared, Mapping) else {}, problems)
+    told = list(problems)
+    problems += [each for each in contradictions(Config(brokers=brokers, path=path)) if not _is_told(each, told)]
     if not problems:
-        config = Config(brokers=brokers, path=path, **top)
-        problems = contradictions(config)
-        if not problems:
-            return config
+        return Config(brokers=brokers, path=path, **top)
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     raise ConfigError("\n".join([f"{origin}: {count}", *(f"  {problem}" for problem in problems)]))
+
+
+def _is_told(problem: str, told: list[str]) -> bool:
+    """Whether a contradiction is only what a faulty value, told already, left behind: its key has its default here."""
+    subject, _, sentence = problem.partition(": ")
+    for each in told:
+        place, _, key = each.partition(": ")[0].rpartition(".")
+        is_same = place == "reading" or f"{place}.".startswith(f"{subject.removesuffix('.reading')}.")
+        if is_same and re.search(rf"\b{re.escape(key)}\b", sentence):
+            return True
+    return False
 
 
 def _brokers_of(raw: Any, shared: Mapping[str, Any], problems: list[str]) -> dict[str, BrokerConfig]:
@@ -123,7 +133,6 @@ def _brokers_of(raw: Any, shared: Mapping[str, Any], problems: list[str]) -> dic
         elif not isinstance(table, Mapping):
             problems.append(f"brokers.{name}: expected a table, found {shown(table)}")
         else:
-            before = len(problems)
             own = table.get("reading")
             if isinstance(own, Mapping):
                 _fields_of(ReadingSettings, own, f"{where}reading.", problems)
@@ -135,8 +144,10 @@ def _brokers_of(raw: Any, shared: Mapping[str, Any], problems: list[str]) -> dic
                 problems.append(f"{where}reading: expected a table, found {shown(own)}")
             # A fault in [reading] itself has been told once, at the top: it is not repeated per broker.
             reading = _fields_of(ReadingSettings, merged, f"{where}reading.", [])
-            if len(problems) == before:
+            if "venue" in values and "environment" in values:
                 brokers[name] = BrokerConfig(name=name, reading=ReadingSettings(**reading), **values)
+            elif "venue" in values:
+                problems += [f"brokers.{name}: {problem}" for problem in venue_problems(values["venue"])]
     return brokers
 
 
@@ -172,5 +183,11 @@ def _fields_of(
         try:
             values[name] = msgspec.convert(raw[name], field.type)
         except msgspec.ValidationError as error:
+            choices = choices_in(field.type)
+            if choices and isinstance(raw[name], str):
+                near = difflib.get_close_matches(raw[name].lower(), choices, n=1, cutoff=0.55)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                problems.append(f"{where}{name}: {shown(raw[name])} is none of {', '.join(choices)}{hint}")
+                continue
             problems.append(f"{where}{name}: {error}, found {shown(raw[name])}".replace("Expected", "expected"))
     return values

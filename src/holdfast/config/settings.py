@@ -6,7 +6,7 @@ The sentences are the documentation's source: the reference is generated from th
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -20,6 +20,7 @@ __all__ = [
     "LaneSettings",
     "LogSettings",
     "ReadingSettings",
+    "choices_in",
     "description_of",
     "struct_in",
 ]
@@ -208,6 +209,13 @@ def struct_in(kind: Any) -> type[msgspec.Struct] | None:
         if found is not None:
             return found
     return None
+
+
+def choices_in(kind: Any) -> tuple[str, ...]:
+    """The words that a field's annotation allows, where it is a choice of words."""
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return next((found for part in getattr(kind, "__args__", ()) if (found := choices_in(part))), ())
 
 
 def description_of(field: Any) -> str:

@@ -61,7 +61,7 @@ def open(  # noqa: A001  # Users read it as holdfast.open().
         parts: Other makers of clock, wires, lanes and stores than the real ones; for tests.
 
     Raises (on entering):
-        ConfigError: The configuration or a credential cannot be used.
+        ConfigError: The configuration, a credential, *mode* or *contact* cannot be used.
         UnknownNameError: *brokers* names one that is not configured.
         OwnedElsewhereError: Another process owns an account; names it.
         StoreError: An account's store cannot be opened; it is never taken for empty.
@@ -101,6 +101,8 @@ class Opening:
         self._is_entered = True
         if self._mode not in ("auto", "own", "attach"):
             raise ConfigError(f"mode {self._mode!a}: one of auto, own, attach")
+        if self._contact not in ("stream", "rest", "none"):
+            raise ConfigError(f"contact {self._contact!a}: one of stream, rest, none")
         if self._mode == "attach":
             raise ConfigError("attaching to a running owner is not available yet: stop it, or read its own output")
         config = load_config(self._source)
