@@ -43,7 +43,8 @@ def private(path: Path, text: str, *, mode: int = 0o600) -> str:
 
 
 def by_value(**changes: str) -> dict[str, str]:
-    return {"ACME_MASTER_API_KEY": "SIMKEY", "ACME_MASTER_API_SECRET": CANARY, **changes}
+    values = {"ACME_MASTER_API_KEY": "SIMKEY", "ACME_MASTER_API_SECRET": CANARY}
+    return {name: value for name, value in values.items() if f"{name}_FILE" not in changes} | changes
 
 
 def test_values_of_the_environment_are_taken_out_of_it(tmp_path: Path) -> None:
@@ -68,9 +69,16 @@ def test_the_process_environment_forgets_and_a_second_open_still_works(
     assert again.reveal_secret() == "another"
 
 
-def test_file_variables_go_before_values(tmp_path: Path) -> None:
+def test_a_file_variable_is_read_in_place_of_a_value(tmp_path: Path) -> None:
     environ = by_value(ACME_MASTER_API_SECRET_FILE=private(tmp_path / "secret", "from-file\n"))
     assert read(config_of(tmp_path), environ).reveal_secret() == "from-file"
+
+
+def test_a_value_and_a_file_for_one_part_are_refused_by_name(tmp_path: Path) -> None:
+    environ = {**by_value(), "ACME_MASTER_API_SECRET_FILE": private(tmp_path / "secret", "from-file\n")}
+    told = refusal(config_of(tmp_path), environ)
+    assert "ACME_MASTER_API_SECRET and ACME_MASTER_API_SECRET_FILE are both set" in told
+    assert "from-file" not in told
 
 
 def test_configured_files_go_before_everything_and_start_at_the_configurations_folder(tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def read_credential(
             fix, never the value.
     """
     parts: dict[str, str] = {}
+    _refuse_both(broker, os.environ if environ is None else environ)
     for source in sources_of(broker, config_path=config.path, environ=environ):
         if source.kind == "file":
             parts[source.part] = _read_file(Path(source.name), broker=broker.name)
@@ -108,6 +109,16 @@ def read_credential(
     except ConfigError as error:
         raise ConfigError(f"brokers.{broker.name}: {error}") from None
     return credential
+
+
+def _refuse_both(broker: BrokerConfig, environ: Mapping[str, str]) -> None:
+    """A value and a file for one part: one of them is forgotten, and only a person knows which."""
+    if broker.credentials is not None:
+        return
+    for _, suffix in _PARTS:
+        variable = f"{broker.variable_prefix}_{suffix}"
+        if environ.get(variable) and environ.get(f"{variable}_FILE"):
+            raise ConfigError(f"brokers.{broker.name}: {variable} and {variable}_FILE are both set: unset one of them")
 
 
 def _known(environ: Mapping[str, str] | None) -> Mapping[str, str]:
