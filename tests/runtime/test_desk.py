@@ -227,6 +227,12 @@ def test_an_account_known_from_its_store_is_refused_while_opening(tmp_path: Path
     run_virtual(main())
 
 
+async def test_a_contact_that_does_not_exist_is_refused() -> None:
+    opening = holdfast.open(memory_config(), contact="foo", parts=parts_of(new_clock(), FakeVenue()))  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="contact 'foo': one of stream, rest, none"):
+        await opening.__aenter__()
+
+
 def test_a_lock_that_vanished_stops_the_broker() -> None:
     async def main() -> None:
         clock, owners, venue = new_clock(), MemoryOwners(), FakeVenue()
@@ -236,6 +242,7 @@ def test_a_lock_that_vanished_stops_the_broker() -> None:
             owners.forget()
             await asyncio.sleep(10)
             assert broker.status().halted_reason == "ownership_lost"
+            assert broker.status().last_error
             asked = len(venue.clients[0].asked)
             await asyncio.sleep(300)
             assert len(venue.clients[0].asked) == asked
@@ -303,6 +310,10 @@ def test_a_key_of_another_account_is_refused_and_nothing_is_read_with_it(tmp_pat
             await asyncio.sleep(60)
             assert w.broker.status().halted_reason == "account_mismatch"
             assert w.said("account.mismatched")[0]["found"] == "SOMEBODY-ELSE"
+            told = w.broker.status().last_error
+            assert told == w.broker.status().halted_detail
+            for word in ("ACCT-acme-master", "SOMEBODY-ELSE", "another broker name", "restore --start-new"):
+                assert word in str(told)
             assert w.asked("BalanceEx", "Balance", "orders") == []
             assert w.stream.runs == 0
             assert (w.total(), w.state()) == ("1500.25", "stale")

@@ -524,6 +524,7 @@ def test_a_bug_in_a_rule_stops_that_account_alone() -> None:
             assert (broken.balance("USD").state, broken.balance("USD").reason) == ("stale", "halted")
             await asyncio.sleep(60)
             assert broken.status().halted_reason == "invariant"
+            assert "a bug of holdfast" in str(broken.status().last_error)
             assert broken.status().health == "down"
             assert broken.balance("USD").state == "stale"
             assert sound.status().health == "healthy"

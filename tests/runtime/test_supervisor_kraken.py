@@ -15,6 +15,7 @@ import holdfast
 from holdfast.core.amounts import parse_amount
 from holdfast.core.credentials import Credential
 from holdfast.core.events import Event
+from holdfast.errors import UnknownNameError
 from holdfast.simulators.core.faults import FaultPlan
 from holdfast.simulators.core.memory import MemoryFront
 from holdfast.simulators.kraken import KrakenSimulator
@@ -131,6 +132,10 @@ def test_a_deposit_shows_within_two_seconds() -> None:
         async with scene() as s:
             await s.live()
             before = s.broker.balance("USD").total
+            with pytest.raises(UnknownNameError, match="kraken's XBT is BTC here"):
+                s.broker.balance("XBT")
+            with pytest.raises(UnknownNameError, match="kraken's ZUSD is USD here"):
+                s.broker.balance("ZUSD")
             assert before is not None
             s.venue.happen({"kind": "deposit", "asset": "USD", "amount": "123.45"})
             await s.broker.wait_until(

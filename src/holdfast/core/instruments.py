@@ -31,6 +31,7 @@ class AssetInfo(msgspec.Struct, frozen=True, kw_only=True):
     venue_symbol: str  # The venue's own id, such as XXBT.
     decimals: int  # Places of the venue's ledger.
     is_enabled: bool
+    venue_altname: str | None = None  # Another spelling the venue uses for it, such as XBT.
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):

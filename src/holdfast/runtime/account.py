@@ -40,6 +40,7 @@ class Account:
         journal: Takes the rows of what was accepted.
         reading: Rung whenever the reading schedule may have changed.
         halted_reason: Why nothing more is taken in, or ``None``.
+        halted_detail: The same in a sentence, with what to do.
         on_moment: Called when the nearest moment to look at something may have come nearer.
         on_halt: Called once when the account is halted.
     """
@@ -67,6 +68,7 @@ class Account:
         self.stream: VenueStream | None = None
         self.reading = Alarm(clock)
         self.halted_reason: str | None = None
+        self.halted_detail: str | None = None
         self.venue_mode = VenueMode.UNKNOWN
         self.on_moment: Callable[[float], None] = _ignore
         self.on_halt: Callable[[], None] = _ignore
@@ -293,12 +295,17 @@ class Account:
             return NOTHING
         return outcome
 
-    def halt(self, reason: str, error: BaseException | None = None) -> None:
+    def halt(self, reason: str, error: BaseException | None = None, *, detail: str | None = None) -> None:
         """Take nothing in any more; figures stay and age, at once where a bug (*error*) may have half changed them."""
         if self.halted_reason is not None:
             return
         self.halted_reason = reason
+        self.halted_detail = detail
         if error is not None:
+            self.halted_detail = (
+                f"a bug of holdfast ended this broker ({type(error).__name__}): the event loop's exception handler has "
+                "the traceback; close the desk and open it again"
+            )
             with contextlib.suppress(Exception):  # The same bug may be met again.
                 self.ledger.invalidate("halted", now_s=self.clock.now_s())
         self.emitter(event("broker.halted", broker=self.name, reason=reason))

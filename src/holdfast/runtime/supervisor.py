@@ -41,6 +41,11 @@ Contact = Literal["stream", "rest", "none"]
 ACCOUNT_FACT: Final = "account"
 """The store's fact that pins which account this broker is."""
 
+_RESTORED: Final = "restored_old_copy"
+_RESTORED_DETAIL: Final = (
+    "the store is an older copy than what the account has done since: figures are still read and shown; the mark keeps "
+    "orders closed, and the command that lifts it comes with order entry"
+)
 _LOAD_WAIT_INITIAL_S: Final = 1.0
 _LOAD_WAIT_MAX_S: Final = 60.0
 _STATES: Final = ("live", "fresh", "stale")
@@ -188,11 +193,11 @@ class Supervisor:
                 tasks.create_task(self._reader.run())
                 if self._stream is not None:
                     tasks.create_task(self._serve(self._stream))
-        except* OwnedElsewhereError:
-            self.account.halt("owned_elsewhere")
+        except* OwnedElsewhereError as errors:
+            self.account.halt("owned_elsewhere", detail=str(errors.exceptions[0]))
         except* Exception as errors:
             # A bug of ours ends this broker alone; the others go on, and its figures age in the open.
-            self.account.halt("invariant", errors)
+            self.account.halt("invariant", errors.exceptions[0] if len(errors.exceptions) == 1 else errors)
 
     async def _load(self) -> None:
         """Fetch the venue's names, however long it takes."""
@@ -249,7 +254,11 @@ class Supervisor:
             self.account.emitter(
                 event("account.mismatched", broker=self.name, expected=pinned.account_id, found=info.account_id)
             )
-            self.account.halt("account_mismatch")
+            detail = (
+                f"the store of {self.name} belongs to account {pinned.account_id}, and the key to {info.account_id}: "
+                "use another broker name for the other account, or holdfast restore --start-new to begin a new store"
+            )
+            self.account.halt("account_mismatch", detail=detail)
             await asyncio.sleep(0)  # Let the halt's cancellation arrive before anything is read.
             return
         self._own(info.account_id)
@@ -316,6 +325,9 @@ class Supervisor:
         listed = self._client.assets
         if asset in listed or asset in self.account.ledger.balances(now_s=self._clock.now_s()):
             return
+        for code, info in listed.items():
+            if asset.upper() != code and asset.upper() in (info.venue_symbol, info.venue_altname):
+                raise UnknownNameError(f"{self.venue} lists no asset {asset!a}: {self.venue}'s {asset} is {code} here")
         near = difflib.get_close_matches(asset.upper(), listed, n=3, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else f"it lists {len(listed)} assets, such as BTC and USD"
         raise UnknownNameError(f"{self.venue} lists no asset {asset!a}: {hint}")
@@ -347,6 +359,9 @@ class Supervisor:
                 parked_cause = parking.cause
                 parked_for_s = remaining_s(parking, now_s=now_s, wall_us=self._clock.wall_us())
         halted_reason = account.halted_reason or store.halted
+        halted_detail = account.halted_detail
+        if halted_reason == _RESTORED:
+            halted_detail = _RESTORED_DETAIL
         judgement = judge(
             Facts(
                 stream=None if account.life is None else account.life.state,
@@ -372,7 +387,7 @@ class Supervisor:
             reasons=judgement.reasons,
             is_available=judgement.is_available,
             error_count=reader.error_count,
-            last_error=reader.last_error,
+            last_error=account.halted_detail or reader.last_error,
             last_success_age_s=None if reader.last_success_s is None else max(0.0, now_s - reader.last_success_s),
             read_latency_s=reader.latency_s,
             stream=stream,
@@ -380,6 +395,7 @@ class Supervisor:
             venue_clock_offset_s=self._clock_offset_s,
             is_halted=halted_reason is not None,
             halted_reason=halted_reason,
+            halted_detail=halted_detail,
             store=store,
             nonce=NonceStatus(
                 refused=self._lane.refused,

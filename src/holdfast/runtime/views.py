@@ -92,6 +92,7 @@ class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
     states: dict[str, int]  # How many of them are live, fresh and stale.
     discrepancies: int  # Open now.
     suspects: tuple[AssetCode, ...]  # Assets that wait for a second, different read.
+    halted_detail: str | None = None  # What ``halted_reason`` means, in a sentence with what to do.
 
 
 class BalancesChanged(msgspec.Struct, frozen=True, kw_only=True):

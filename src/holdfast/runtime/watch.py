@@ -99,9 +99,9 @@ class Watch:
         self._check_store()
         try:
             self._check_ownership()
-        except ClosedError:
+        except ClosedError as error:
             # Somebody removed our lock's file: another process may own the account by now, and we may not.
-            account.halt("ownership_lost")
+            account.halt("ownership_lost", detail=str(error))
         account.look_at_states(now_s)
         self._bring_forward(now_s)
 

@@ -148,7 +148,11 @@ def names_of(assets_body: bytes, pairs_body: bytes, *, tokenized_body: bytes | N
         name = bare.asset(symbol)
         if name.kind is RowKind.PLAIN and name.code not in assets:
             assets[name.code] = AssetInfo(
-                code=name.code, venue_symbol=symbol, decimals=asset.decimals, is_enabled=asset.status == "enabled"
+                code=name.code,
+                venue_symbol=symbol,
+                decimals=asset.decimals,
+                is_enabled=asset.status == "enabled",
+                venue_altname=asset.altname,
             )
     instruments: dict[Symbol, Instrument] = {}
     altnames: dict[str, Symbol] = {}
