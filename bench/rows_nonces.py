@@ -21,6 +21,7 @@ __all__ = ["nonces"]
 
 _PROCESSES = 4
 _REPEATS = 5
+_WITHIN_S = 120.0  # A lane that hangs shall not hang the run.
 
 
 def nonces(scale: Scale) -> list[Figure]:
@@ -71,13 +72,16 @@ async def _together(calls: int, callers: int, seed: int) -> tuple[float, int, in
             workers = await asyncio.gather(*(start_worker(work, stack) for _ in range(processes)))
             first = venue.taken
             began_s = time.perf_counter()
-            await venue.until_taken(first + calls)
+            async with asyncio.timeout(_WITHIN_S):
+                await venue.until_taken(first + calls)
             took_s = time.perf_counter() - began_s
             taken = venue.taken - first
             for worker in workers:
                 worker.send_signal(signal.SIGTERM)
             for worker in workers:
                 await worker.communicate()
+                if worker.returncode:
+                    raise RuntimeError(f"a caller ended with {worker.returncode}; its error is on stderr")
             return took_s / taken * 1000, len(venue.refused), len(venue.journal)
 
 
