@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,19 +19,15 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool, Path]]:
     """Parts that take no time: ``refusals`` fails."""
     ran: list[tuple[str, bool, Path]] = []
 
-    def module(name: str) -> Any:
-        def main(*, quick: bool, folder: Path, told: Any) -> str:
-            part = name.rpartition(".")[2]
-            ran.append((part, quick, folder))
-            with evidence(part, folder=folder) as figures:
-                figures["count"] = 1
-                if part == "refusals":
-                    raise AssertionError("something moved")
-            return "one line"
+    def part(name: str, *, quick: bool, folder: Path, told: Any) -> str:
+        ran.append((name, quick, folder))
+        with evidence(name, folder=folder) as figures:
+            figures["count"] = 1
+            if name == "refusals":
+                raise AssertionError("something moved")
+        return "one line"
 
-        return SimpleNamespace(main=main)
-
-    monkeypatch.setattr("tests.soak.__main__.importlib.import_module", module)
+    monkeypatch.setattr(soak, "_part", part)
     return ran
 
 
@@ -51,7 +48,7 @@ def test_failed_part_is_named_recorded_and_does_not_stop_the_others(
 def test_quick_figures_replace_no_committed_result(
     parts: list[tuple[str, bool, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert soak.main(["bounds", "--quick"]) == 0
 
     ((_, is_quick, folder),) = parts
@@ -72,6 +69,4 @@ def test_part_nobody_knows_is_a_usage_error(
 
 @pytest.mark.parametrize("part", [part for part in soak.PARTS if part != "nonces"])
 def test_part_has_a_way_in(part: str) -> None:
-    import importlib
-
     assert callable(importlib.import_module(f"tests.soak.{part}").main)
