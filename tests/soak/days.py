@@ -1,5 +1,5 @@
 """
-Two hundred simulated days with every heartbeat, ten weeks with idle ones coalesced, and every family of scenarios.
+Two hundred simulated days with every heartbeat, four weeks with idle ones coalesced, and thirty seeds of every family of scenarios.
 
     python -m tests.soak days
 
@@ -33,7 +33,7 @@ class ScenariosBrokenError(AssertionError):
 
 def main(*, quick: bool = False, folder: Path = FOLDER, told: Callable[[str], None]) -> str:
     """Measure and write the evidence; one line of figures. Raises where an invariant or a time does not hold."""
-    days, weeks, seeds = (4, 2, 3) if quick else (200, 10, 100)
+    days, weeks, seeds = (4, 2, 3) if quick else (200, 4, 30)
     with evidence("scenarios", seeds=range(seeds), folder=folder) as figures:
         results: list[Result] = []
         for families, count in ((("day",), days), (("week",), weeks), (SHORT, seeds)):
