@@ -280,6 +280,8 @@ def test_after_a_restart_figures_are_restored_and_stale_until_confirmed(tmp_path
         async with world(clock=clock, venue=venue, parts=parts_of(clock, venue, store_path=path)) as w:
             usd = w.broker.balance("USD")
             assert (str(usd.total), usd.state, usd.reason, usd.age_s) == ("1505.25", "stale", "restored", None)
+            await asyncio.sleep(0.01)
+            assert [row.kind for row in await w.broker.history(asset="USD")] == ["snapshot", "delta"]
             await w.broker.wait_until("live")
             assert w.total() == "1505.25"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from holdfast.core.assets import AssetCode
 from holdfast.core.balances import BalanceState, Delta, OrderChange, OrdersSnapshot, Partial, Snapshot
@@ -28,7 +28,10 @@ from holdfast.runtime.listeners import Listeners
 from holdfast.runtime.record import amount_text, row_of_balance
 from holdfast.runtime.views import BalancesChanged, ChannelStatus, StreamStatus
 
-__all__ = ["Account"]
+__all__ = ["FROM_STORE", "Account"]
+
+FROM_STORE: Final = "store"
+"""The read by which last known figures come back from the journal."""
 
 
 class Account:
@@ -327,7 +330,8 @@ class Account:
 
     def _settle(self, outcome: Outcome, *, read: str, now_s: float) -> None:
         self._states_until_s = float("-inf")
-        if outcome.changes or outcome.found or outcome.resolved:
+        # What the journal itself said is not written down again: every start would bury what happened under it.
+        if read != FROM_STORE and (outcome.changes or outcome.found or outcome.resolved):
             self.journal.add(outcome.changes, outcome.found + outcome.resolved, read=read)
         self._tell_judgement(outcome, read)
         self.note_wants()

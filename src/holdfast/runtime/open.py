@@ -19,7 +19,7 @@ from holdfast.core.seams import HttpWire, Store
 from holdfast.core.streaming import StreamLife, StreamSettings
 from holdfast.core.venue import StreamRules, Venue
 from holdfast.errors import ClosedError, ConfigError, StoreCorruptError, UnknownNameError
-from holdfast.runtime.account import Account
+from holdfast.runtime.account import FROM_STORE, Account
 from holdfast.runtime.broker import Broker
 from holdfast.runtime.desk import Desk
 from holdfast.runtime.emitter import Emitter
@@ -281,7 +281,7 @@ async def _open_broker(
         )
         holdings = holdings_of(await store.latest())
         if holdings:
-            account.take(account.ledger.restore, holdings, read="store", now_s=parts.clock.now_s())
+            account.take(account.ledger.restore, holdings, read=FROM_STORE, now_s=parts.clock.now_s())
     except BaseException:
         await opened.close()
         raise
