@@ -1,5 +1,5 @@
 """
-Two hundred simulated days with every heartbeat, four weeks with idle ones coalesced, and thirty seeds of every family of scenarios.
+Two hundred simulated days with every heartbeat, four weeks with idle ones coalesced, thirty seeds of each family.
 
     python -m tests.soak days
 
