@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from holdfast.core.assets import AssetCode
@@ -72,6 +73,7 @@ class Account:
         self.reading = Alarm(clock)
         self.halted_reason: str | None = None
         self.halted_detail: str | None = None
+        self._restored: dict[AssetCode, tuple[Decimal | None, ...]] = {}
         self.venue_mode = VenueMode.UNKNOWN
         self.on_moment: Callable[[float], None] = _ignore
         self.on_halt: Callable[[], None] = _ignore
@@ -331,8 +333,14 @@ class Account:
     def _settle(self, outcome: Outcome, *, read: str, now_s: float) -> None:
         self._states_until_s = float("-inf")
         # What the journal itself said is not written down again: every start would bury what happened under it.
-        if read != FROM_STORE and (outcome.changes or outcome.found or outcome.resolved):
-            self.journal.add(outcome.changes, outcome.found + outcome.resolved, read=read)
+        if read == FROM_STORE:
+            self._restored = {each.asset: (each.total, each.held, each.available) for each in outcome.changes}
+        elif outcome.changes or outcome.found or outcome.resolved:
+            changes = outcome.changes
+            if self._restored:
+                changes = tuple(each for each in changes if not self._confirms_restored(each))
+            if changes or outcome.found or outcome.resolved:
+                self.journal.add(changes, outcome.found + outcome.resolved, read=read)
         self._tell_judgement(outcome, read)
         self.note_wants()
         if outcome.wants:
@@ -459,6 +467,11 @@ class Account:
         if moved:
             for listeners in self._listeners:
                 listeners.tell(BalancesChanged(broker=self.name, kind="state", assets=moved))
+
+    def _confirms_restored(self, change: Change) -> bool:
+        """Whether *change* is the first word on an asset since the start, and says what the journal says already."""
+        before = self._restored.pop(change.asset, None)
+        return before == (change.total, change.held, change.available) and change.kind in ("snapshot", "partial")
 
     def look_at_states(self, now_s: float) -> None:
         """Tell of states that time has moved, where it can have moved any."""
