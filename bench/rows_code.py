@@ -38,6 +38,11 @@ _SIZES = (30, 300)
 _KEY = bytes(range(64))
 _SECRET = base64.b64encode(_KEY).decode()
 _AT_LEAST_FASTER_THAN_CCXT = 5.0
+_STREAM_PEERS = {
+    "ccxt.pro": ("ccxt", "ccxt_stream"),
+    "python-kraken-sdk": ("python-kraken-sdk", "kraken_sdk_stream"),
+}
+_BATCH = 32
 
 
 def sign(scale: Scale) -> list[Figure]:
@@ -122,6 +127,17 @@ def parsing(scale: Scale) -> list[Figure]:
 
 
 class _FrameRow(msgspec.Struct):
+    """What decides a balance: without the wallet an earning one is taken for the account's, and it is money of both."""
+
+    asset: str
+    wallet_type: str
+    wallet_id: str
+    amount: Decimal
+    fee: Decimal
+    balance: Decimal
+
+
+class _BareRow(msgspec.Struct):
     asset: str
     balance: Decimal
 
@@ -133,15 +149,22 @@ class _Frame(msgspec.Struct):
     sequence: int
 
 
+class _BareFrame(msgspec.Struct):
+    channel: str
+    type: str
+    data: list[_BareRow]
+    sequence: int
+
+
 class _Figure(msgspec.Struct, frozen=True):
     asset: str
     total: Decimal
     as_of_s: float
 
 
-def _stream_floor() -> Callable[[bytes], None]:
+def _stream_floor(shape: type[_Frame | _BareFrame]) -> Callable[[bytes], None]:
     """Typed decode, sequence check, one entry swapped, one callback."""
-    decode = msgspec.json.Decoder(_Frame).decode
+    decode: Callable[[bytes], Any] = msgspec.json.Decoder(shape).decode
     view: dict[str, _Figure] = {}
     now_s = time.monotonic
     last = 1
@@ -285,46 +308,59 @@ async def _live(assets: int) -> AsyncIterator[_Live]:
 
 def streaming(scale: Scale) -> list[Figure]:
     """One ``balances`` update of one asset: from its bytes to the swapped figure and the subscriber told; CPU."""
-    return [asyncio.run(_streaming(scale, size)) for size in _SIZES]
+    frames = [frame.decode() for frame in payloads.updates(scale.of(300, 5))]
+    accounts = {str(size): {"snapshot": payloads.snapshot(size).decode(), "updates": frames} for size in _SIZES}
+    order = {"accounts": accounts, "repeats": scale.repeats}
+    theirs = {client: ask(name, script, order, *accounts) for client, (name, script) in _STREAM_PEERS.items()}
+    figures = []
+    for size in _SIZES:
+        peers = {client: took_us[str(size)] for client, took_us in theirs.items()}
+        figures.append(asyncio.run(_streaming(scale, size, peers)))
+    return figures
 
 
-async def _streaming(scale: Scale, assets: int) -> Figure:
-    count = scale.of(2_000, 50)
-    floor_us: list[float] = []
-    ours_us: list[float] = []
-    floor = _stream_floor()
+async def _streaming(scale: Scale, assets: int, peers: dict[str, float | str]) -> Figure:
+    batches = scale.of(64, 2)
     async with _live(assets) as live:
+        steps = {"floor": _stream_floor(_Frame), "bare": _stream_floor(_BareFrame), "ours": live.on_frame}
+        took_us: dict[str, list[float]] = {name: [] for name in steps}
         total, number = live.total(), 2
         for turn in range(scale.repeats + 1):
-            frames = payloads.updates(count, first=number, start=total)
-            number += count
-            total += Decimal("1.25") * count
-            took_us = _per_frame_us(floor, frames), _per_frame_us(live.on_frame, frames)
-            if turn:  # The first warms both up.
-                floor_us.append(took_us[0])
-                ours_us.append(took_us[1])
+            whole_us = dict.fromkeys(steps, 0.0)
+            for _ in range(batches):
+                frames = payloads.updates(_BATCH, first=number, start=total)
+                number += _BATCH
+                total += Decimal("1.25") * _BATCH
+                for name, step in steps.items():
+                    whole_us[name] += _took_us(step, frames)
+                # The journal's rows are handed over between batches, as between two reads of a socket: untimed.
+                await asyncio.sleep(0)
+            if turn:  # The first warms all of them up.
+                for name, each in whole_us.items():
+                    took_us[name].append(each / batches / _BATCH)
             if live.total() != total:
                 raise RuntimeError("frames were not applied")
-            await asyncio.sleep(0.01)  # What a frame left to the loop is done outside of what is timed.
-        if live.told != count * (scale.repeats + 1):
+        if live.told != _BATCH * batches * (scale.repeats + 1):
             raise RuntimeError(f"the subscriber was told {live.told} times")
+    ours_us = median(took_us["ours"])
     return cost_figure(
         "stream",
         f"balances update, {assets} assets",
         unit="µs",
-        floor=median(floor_us),
-        ours=median(ours_us),
+        floor=median(took_us["floor"]),
+        ours=ours_us,
         at_most=3.0,
+        peers=peers,
+        facts={"ratio_to_balance_alone": ours_us / median(took_us["bare"])},
     )
 
 
-def _per_frame_us(on_frame: Callable[[bytes], None], frames: list[bytes]) -> float:
-    gc.collect()
+def _took_us(on_frame: Callable[[bytes], None], frames: list[bytes]) -> float:
     gc.disable()
     try:
         began_ns = time.thread_time_ns()
         for frame in frames:
             on_frame(frame)
-        return (time.thread_time_ns() - began_ns) / len(frames) / 1000
+        return (time.thread_time_ns() - began_ns) / 1000
     finally:
         gc.enable()
