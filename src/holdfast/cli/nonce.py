@@ -29,7 +29,7 @@ def doctor(
     *,
     broker: Annotated[str | None, Parameter(help="The broker; may be left out where only one is configured.")] = None,
     retry: Annotated[
-        bool, Parameter(negative="", help="Open a key that was parked for its nonces, and try one signed read.")
+        bool, Parameter(negative="", help="Open a key parked for its nonces or as refused, and try one signed read.")
     ] = False,
     ratchet: Annotated[
         bool, Parameter(negative="", help="One way: let the key count in a finer unit, and try one signed read.")

@@ -152,7 +152,10 @@ def status_table(statuses: list[BrokerStatus]) -> RenderableType:
         ("health", [Text(s.health.value, style=_HEALTH_STYLE[s.health.value]) for s in statuses]),
         ("reasons", [Text(", ".join(s.reasons) or "none") for s in statuses]),
         ("available", [Text("yes" if s.is_available else "no") for s in statuses]),
-        ("halted", [Text(s.halted_reason or "yes" if s.is_halted else "no") for s in statuses]),
+        (
+            "halted",
+            [plain(s.halted_detail or s.halted_reason or "yes") if s.is_halted else Text("no") for s in statuses],
+        ),
         ("venue", [Text(f"{s.venue} · {s.environment} · {s.venue_mode.value}") for s in statuses]),
         ("account", [plain(s.account_id or "not named yet") for s in statuses]),
         ("stream", [Text(_stream_text(s)) for s in statuses]),
