@@ -189,6 +189,10 @@ def _stream_text(status: BrokerStatus) -> str:
     return f"{stream.state}{because} for {age_text(stream.for_s)}, connection {stream.connects}"
 
 
+def _halted_text(status: BrokerStatus) -> str:
+    return (status.halted_detail or status.halted_reason or "yes") if status.is_halted else "no"
+
+
 def _refusals(status: BrokerStatus) -> str:
     refused = [f"{channel.name}: {channel.refusal}" for channel in status.stream.channels if channel.refusal]
     return "; ".join(refused) or "nothing"
