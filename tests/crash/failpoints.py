@@ -141,7 +141,7 @@ STEPS: Final = (
         name="burst: rows are on their way to the disk",
         target="holdfast.store.sqlite.journal:Journal.commit",
         when="before",
-        nth=6,
+        nth=12,
         needs="burst",
     ),
     Step(

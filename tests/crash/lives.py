@@ -176,7 +176,9 @@ class Chain:
     # Lives
 
     async def start(self, *, step: Step | None = None, backs_up: bool = False) -> Life:
-        """Start a client."""
+        """Start a client, on an account that did not stand still while nobody looked."""
+        self.kraken.venue.happen({"kind": "deposit", "asset": "USD", "amount": "0.0101"})
+        self.kraken.happen()
         backup_to = None
         if backs_up:
             self._backups += 1

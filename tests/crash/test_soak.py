@@ -8,9 +8,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from tests.crash.misled import Finding
 from tests.soak import __main__ as soak
+from tests.soak import refusals
 from tools.evidence import FOLDER, evidence
 
 
@@ -70,3 +73,10 @@ def test_part_nobody_knows_is_a_usage_error(
 @pytest.mark.parametrize("part", [part for part in soak.PARTS if part != "nonces"])
 def test_part_has_a_way_in(part: str) -> None:
     assert callable(importlib.import_module(f"tests.soak.{part}").main)
+
+
+def test_page_of_bad_answers_equals_its_result_file() -> None:
+    result = json.loads((FOLDER / "refusals.json").read_text("utf-8"))
+    found = msgspec.convert(result["figures"]["table"], list[Finding])
+
+    assert refusals.PAGE.read_text("utf-8") == refusals.page(found)

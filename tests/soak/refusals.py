@@ -29,9 +29,9 @@ from tests.crash.misled import (
 from tests.crash.misled_over_sockets import GROWS_AT_MOST_MIB, misled
 from tools.evidence import FOLDER, evidence
 
-__all__ = ["RefusalsBrokenError", "in_memory", "main", "over_sockets", "page"]
+__all__ = ["PAGE", "RefusalsBrokenError", "in_memory", "main", "over_sockets", "page"]
 
-_PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "reference" / "refusals.md"
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "reference" / "refusals.md"
 
 _INTRODUCTION: Final = """\
 # Bad answers, and what is said of them
@@ -149,7 +149,7 @@ def main(*, quick: bool = False, folder: Path = FOLDER, told: Callable[[str], No
                 f"{len(broken)} of {len(found)}, the first: {broken[0].what}: {broken[0].problem}"
             )
     if folder == FOLDER:
-        _PAGE.write_text(page(found), "utf-8")
+        PAGE.write_text(page(found), "utf-8")
     return (
         f"{len(found)} kinds of bad answers, {sum(each.times for each in found)} answers: nothing moved, all were "
         f"named; memory grew by {max(grown, default=0.0):.1f} MiB at most (bound {GROWS_AT_MOST_MIB:.0f} MiB)"
