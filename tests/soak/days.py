@@ -1,5 +1,5 @@
 """
-Two hundred simulated days with every heartbeat, four weeks with idle ones coalesced, thirty seeds of each family.
+Two hundred simulated days with every heartbeat, ten weeks with idle ones coalesced, a hundred seeds of each family.
 
     python -m tests.soak days
 
@@ -31,9 +31,19 @@ class ScenariosBrokenError(AssertionError):
     """An invariant did not hold, or simulated time is too slow."""
 
 
-def main(*, quick: bool = False, folder: Path = FOLDER, told: Callable[[str], None]) -> str:
-    """Measure and write the evidence; one line of figures. Raises where an invariant or a time does not hold."""
-    days, weeks, seeds = (4, 2, 3) if quick else (200, 4, 30)
+def main(
+    *,
+    quick: bool = False,
+    folder: Path = FOLDER,
+    told: Callable[[str], None],
+    counts: tuple[int, int, int] | None = None,
+) -> str:
+    """
+    Measure and write the evidence; one line of figures. Raises where an invariant or a time does not hold.
+
+    *counts* are days, weeks and seeds of each family, where neither the full nor the quick ones are wanted.
+    """
+    days, weeks, seeds = counts or ((4, 2, 3) if quick else (200, 10, 100))
     with evidence("scenarios", seeds=range(seeds), folder=folder) as figures:
         results: list[Result] = []
         for families, count in ((("day",), days), (("week",), weeks), (SHORT, seeds)):
