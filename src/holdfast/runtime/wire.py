@@ -108,6 +108,7 @@ class AiohttpWire:
         self._ca_file = ca_file
         self._resolve = resolve or _resolve
         self._session: aiohttp.ClientSession | None = None
+        self._tls: ssl.SSLContext | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._open: set[_Exchange] = set()
         self._is_closed = False
@@ -125,6 +126,9 @@ class AiohttpWire:
         session = self._session or self._start()
         if self._is_closed or self._loop is not asyncio.get_running_loop():
             raise ClosedError("this HTTP wire was closed, or belongs to another event loop")
+        if self._tls is None and request.url.startswith("https:"):
+            # Only now: reading the system's authorities takes longer than everything else that a start needs.
+            self._tls = _tls(self._ca_file)
         exchange = _Exchange()
         try:
             async with asyncio.timeout(deadline_s):
@@ -164,6 +168,7 @@ class AiohttpWire:
                 headers={"Accept-Encoding": "gzip, deflate", **request.headers},
                 data=request.body or None,
                 allow_redirects=False,
+                ssl=self._tls or True,
             ) as response:
                 body = await self._whole_body(response)
                 is_whole = True
@@ -214,7 +219,7 @@ class AiohttpWire:
 
         self._loop = asyncio.get_running_loop()
         self._session = aiohttp.ClientSession(
-            connector=_connector(self._clock, _tls(self._ca_file), self._resolve),
+            connector=_connector(self._clock, self._resolve),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
             auto_decompress=False,
@@ -227,7 +232,7 @@ class AiohttpWire:
         return self._session
 
 
-def _connector(clock: Clock, tls: ssl.SSLContext, resolve: Resolve) -> aiohttp.TCPConnector:
+def _connector(clock: Clock, resolve: Resolve) -> aiohttp.TCPConnector:
     import aiohttp
     from aiohttp.abc import AbstractResolver, ResolveResult
 
@@ -276,7 +281,6 @@ def _connector(clock: Clock, tls: ssl.SSLContext, resolve: Resolve) -> aiohttp.T
                 return connection
 
     return Connector(
-        ssl=tls,
         resolver=Resolver(),
         use_dns_cache=False,
         limit=_CONNECTIONS,
