@@ -105,7 +105,8 @@ def commit() -> str:
     try:
         head = _git("rev-parse", "HEAD")
         # Earlier results of the same run are no change of what is measured.
-        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)docs/evidence")
+        results = (":(exclude)docs/evidence", ":(exclude)docs/reference/refusals.md")
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *results)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return f"{head}+changes" if changed else head
