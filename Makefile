@@ -8,6 +8,9 @@ MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help run test lint format bench docs docs-serve clients scenarios soak lock clean
 
+# Environments are installed without bytecode, to be quick; the first import writes it, or every start would compile.
+unexport PYTHONDONTWRITEBYTECODE
+
 ARGS ?=
 SEEDS ?= 50
 

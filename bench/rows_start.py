@@ -21,6 +21,16 @@ _FLOOR = "import asyncio, ssl, msgspec, picows"
 _PEERS = {"krakenex": ("krakenex", "import krakenex"), "ccxt.pro": ("ccxt", "import ccxt.pro")}
 _START_WITHIN_S = 0.6
 
+# getrusage would tell of Linux what the process that forked this one held.
+_MEMORY = """
+import pathlib, resource
+status = pathlib.Path("/proc/self/status")
+if status.exists():
+    print(1024 * int(status.read_text().partition("VmHWM:")[2].split()[0]))
+else:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
 # The least that shows anything of a venue: the libraries, one request, one line.
 _ONE_REQUEST = """
 import asyncio, http.client, ssl, sys
@@ -47,8 +57,18 @@ def imports(scale: Scale) -> list[Figure]:
             commands[peer] = [python, "-c", statement]
     took_ms = _interleaved({name: _waiting(command) for name, command in commands.items()}, scale.of(11, 2))
     peers |= {name: took_ms[name] for name in commands if name in _PEERS}
+    memory = {f"{name}_mib": _resident_mib(command) for name, command in commands.items()}
     return [
-        cost_figure("import", case, unit="ms", floor=took_ms["floor"], ours=took_ms[name], at_most=1.3, peers=peers)
+        cost_figure(
+            "import",
+            case,
+            unit="ms",
+            floor=took_ms["floor"],
+            ours=took_ms[name],
+            at_most=1.3,
+            peers=peers,
+            facts=memory,
+        )
         for name, case in (("import", "import holdfast"), ("open", "… and holdfast.open"))
     ]
 
@@ -63,7 +83,7 @@ def start(scale: Scale) -> list[Figure]:
             f'rest_url = "{config["rest_url"]}"\nws_url = "{config["ws_url"]}"\n'
             f'credentials = {{ key_file = "{keys["key_file"]}", secret_file = "{keys["secret_file"]}" }}\n'
         )
-        environment = {**os.environ, "HOLDFAST_STATE_DIR": str(Path(folder) / "state")}
+        environment = {**_as_installed(), "HOLDFAST_STATE_DIR": str(Path(folder) / "state")}
         ours = [sys.executable, "-m", "holdfast.cli", "balances", "--output", "json"]
         floor = [sys.executable, "-c", _ONE_REQUEST, config["rest_url"]]
         steps = {
@@ -85,14 +105,29 @@ def start(scale: Scale) -> list[Figure]:
     ]
 
 
+def _as_installed() -> dict[str, str]:
+    """Our environment variables, but for the one that would have every process compile what the one before did."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def _waiting(command: Sequence[str]) -> Callable[[], None]:
     # A peer gets nothing of our environment; the floor and we get the same.
-    environment = None if command[0] == sys.executable else child_environment()
+    environment = _as_installed() if command[0] == sys.executable else child_environment()
 
     def run() -> None:
         subprocess.run(command, check=True, env=environment, stdin=subprocess.DEVNULL)
 
     return run
+
+
+def _resident_mib(command: Sequence[str]) -> float:
+    """The most memory that a process of *command* held, in MiB."""
+    told = f"{command[-1]}\n{_MEMORY}"
+    environment = _as_installed() if command[0] == sys.executable else child_environment()
+    ended = subprocess.run(
+        [*command[:-1], told], check=True, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
+    return int(ended.stdout) / (1024 * 1024)
 
 
 def _first_byte(command: Sequence[str], folder: str, environment: dict[str, str]) -> float:

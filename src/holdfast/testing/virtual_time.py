@@ -137,7 +137,17 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
     ) -> asyncio.TimerHandle:
         if 0.0 < delay < _RESOLUTION_S:
             delay = _RESOLUTION_S
-        return self.call_at(self._now_s + delay, callback, *args, context=context)
+        # As call_at, which would have to unpack and pack the arguments once more: most timers come this way.
+        if self._closed:
+            raise RuntimeError("the loop is closed")
+        when = self._now_s + delay
+        handle = _Timer(when, callback, args, self, context)
+        if self._draw is None:
+            self._serial = tie = self._serial + 1
+            heappush(self._timers, (when, tie, handle))
+        else:
+            heappush(self._timers, (when, self._draw.random(), handle))
+        return handle
 
     def _timer_handle_cancelled(self, handle: _Timer) -> None:
         if not handle._scheduled:
