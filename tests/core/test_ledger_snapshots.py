@@ -342,3 +342,27 @@ def test_answer_without_holds_confirms_totals_and_asks_for_one_that_has_them() -
     account.read(USD="10 4 6")
     assert account.label("USD") == "fresh"
     assert account.wanted(WantKind.READ_BALANCES) == []
+
+
+def test_what_the_stream_does_not_speak_of_is_read_before_it_is_too_old() -> None:
+    account = Account()
+    account.push_orders()
+    account.ledger.state_snapshot(pushed(account.now_s, omits="DOT", USD="10"), now_s=account.now_s)
+    account.is_heard = True
+
+    def planned() -> list[float]:
+        return [want.not_before_s - account.now_s for want in account.ledger.wants if want.reason == "not_streamed"]
+
+    assert planned() == []  # No figure of DOT: nothing that could grow old.
+    account.read(USD="10", DOT="5 0 0")
+    assert planned() == [15.0]
+    account.wait(14.0)
+    account.read(read="Balance", USD="10", DOT="5")
+    assert planned() == [1.0]  # It left held and available as old as they were.
+    account.wait(1.0)
+    account.read(USD="10", DOT="5 0 0")
+    assert planned() == [15.0]
+    account.ledger.lose_stream("silent", now_s=account.now_s)
+    account.wait(1.0)
+    account.read(USD="10", DOT="5 0 0")
+    assert planned() == []  # Without a stream everything is read as often.

@@ -127,6 +127,40 @@ def test_every_profile_converges_to_the_truth(profile: str) -> None:
     run_virtual(main())
 
 
+def test_rows_the_stream_does_not_speak_of_stay_fresh_beside_it() -> None:
+    async def main() -> tuple[set[str], set[str], int]:
+        async with scene(profile="earn") as s:
+            await s.broker.ready(timeout_s=60)
+            await asyncio.sleep(10)
+            states, healths = set(), set()
+            before = s.front.journal.since(0)["next"]
+            for _ in range(600):
+                await asyncio.sleep(1)
+                states |= {balance.state.value for balance in s.broker.balances().values()}
+                healths.add(s.broker.status().health.value)
+            asked = [row.get("name") for row in s.front.journal.since(before)["entries"] if row["kind"] == "request"]
+            return states, healths, asked.count("BalanceEx")
+
+    states, healths, reads = run_virtual(main())
+    assert states == {"live", "fresh"}
+    assert healths == {"healthy"}
+    assert 600 / 15 <= reads <= 600 / 13
+
+
+def test_a_planned_step_of_the_stream_is_not_done_after_the_end() -> None:
+    async def main() -> list[str]:
+        async with scene() as s:
+            await s.live()
+            s.fault(kind="missing_event", channel="balances")
+            s.venue.happen({"kind": "withdrawal", "asset": "USD", "amount": "10"})
+            await s.broker.refresh()
+            assert s.broker.balance("USD").reason == "disputed"  # A new snapshot is asked for in a second.
+        await asyncio.sleep(5)
+        return [event.name for event in s.events]
+
+    assert run_virtual(main())[-1] == "broker.closed"
+
+
 def test_a_deposit_shows_within_two_seconds() -> None:
     async def main() -> None:
         async with scene() as s:

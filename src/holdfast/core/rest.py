@@ -39,6 +39,19 @@ def take_rest(book: Book, snapshot: Snapshot, *, now_s: float, draft: Draft) -> 
     has_open_lines = any(line.available is None or not line.anchor_counts for line in book.every_line())
     if has_open_lines and not snapshot.states_holds:
         book.want(draft, WantKind.READ_BALANCES, "unanchored", not_before_s=now_s)
+    _keep_fresh(book, snapshot, draft)
+
+
+def _keep_fresh(book: Book, snapshot: Snapshot, draft: Draft) -> None:
+    """What the stream does not speak of, or is wrong about, is read as often as without a stream."""
+    if not snapshot.states_holds:
+        return  # It leaves held and available as old as they were.
+    book.drop_want(WantKind.READ_BALANCES, "not_streamed")
+    if not book.standing.is_accepted:
+        return  # No stream keeps anything young then, and the schedule of reads knows it.
+    if any(line.total is not None and (line.raw is None or line.rest_won) for line in book.lines.values()):
+        half_s = book.settings.max_age_s / 2.0
+        book.want(draft, WantKind.READ_BALANCES, "not_streamed", not_before_s=snapshot.as_of_s + half_s)
 
 
 def take_rest_of_some(book: Book, partial: Partial, *, now_s: float, draft: Draft) -> None:

@@ -170,6 +170,7 @@ class Supervisor:
         if self._tasks is not None:
             self._tasks.cancel()
             await asyncio.gather(self._tasks, return_exceptions=True)
+        self.account.stream = None  # What was planned for it is not done any more.
         self.listeners.close()
         self.account.wake()
         self.account.journal.flush()
