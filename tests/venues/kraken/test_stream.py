@@ -592,6 +592,19 @@ async def test_channel_refused_twice_is_told_and_the_other_goes_on() -> None:
 
 
 @on_virtual_time
+async def test_token_that_a_refusal_repeats_is_told_to_nobody() -> None:
+    scene = Scene()
+    scene.venue.refusals[ORDERS] = ["ESession:Invalid session: token-1", "ESession:Invalid session: token-2"]
+    await scene.start()
+    assert scene.sink.of("refused_channel") == [(ORDERS, "ESession:Invalid session: (our token)")]
+    await scene.stop()
+    for channel in (BALANCES, ORDERS):
+        scene.venue.refusals[channel] = [f"ESession:Invalid session: token-{number}" for number in (3, 4)]
+    scene.task = asyncio.create_task(scene.stream.run(scene.sink))
+    assert "token-" not in str(await scene.ended())
+
+
+@on_virtual_time
 async def test_both_channels_refused_end_the_connection_with_the_cause() -> None:
     scene = Scene()
     for channel in (BALANCES, ORDERS):

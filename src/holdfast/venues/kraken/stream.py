@@ -211,6 +211,7 @@ class _Session:
         self.round_trip_s: float | None = None
         self._last_frame_s = clock.now_s()
         self._lacks_names = False
+        self._token = ""
         self._subscriptions = {channel: _Subscription(channel) for channel in rules.channels}
         self._balances = self._subscriptions[_BALANCES]
         # Bound once: they are called for every frame.
@@ -331,6 +332,7 @@ class _Session:
     # Subscriptions
 
     def _subscribe(self, subscription: _Subscription, token: str) -> None:
+        self._token = token
         if not subscription.is_unsubscribed:
             named = {"channel": _NAMES[subscription.channel], "token": token}
             subscription.unsubscribe_id = self._send("unsubscribe", named)
@@ -394,6 +396,7 @@ class _Session:
             self._wake.set()
             return
         subscription.is_refused = True
+        told = told.replace(self._token, "(our token)")  # A venue that repeats it must not get it into our logs.
         self._sink.channel_refused(subscription.channel, errors.shown(told))
         if all(each.is_refused for each in self._subscriptions.values()):
             error, _ = errors.error_of(
