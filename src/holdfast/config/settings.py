@@ -171,6 +171,14 @@ class BrokerConfig(msgspec.Struct, frozen=True, kw_only=True):
         Literal["starter", "intermediate", "pro"],
         Meta(description="The key's verification tier at Kraken, which decides how many calls it allows."),
     ] = "starter"
+    nonce_window: Annotated[
+        int,
+        Meta(ge=0, description="The key's nonce window as set at the venue, in nonce steps; 0: strictly increasing."),
+    ] = 0
+    requests_in_flight: Annotated[
+        int,
+        Meta(ge=1, le=16, description="Signed requests under way at once; more than 1 only within a nonce window."),
+    ] = 1
     reading: Annotated[
         ReadingSettings, Meta(description="This broker's own reading settings; what is unset comes from [reading].")
     ] = ReadingSettings()

@@ -117,6 +117,8 @@ def real_parts(config: Config) -> Parts:
             emit=emit,
             forward_buffer_us=config.lane.forward_buffer_us,
             wait_s=config.lane.wait_s,
+            in_flight_max=broker.requests_in_flight,
+            nonce_window=broker.nonce_window,
         )
 
     async def store(broker: BrokerConfig, emit: Emit) -> Store:
