@@ -146,6 +146,7 @@ def test_every_problem_is_listed_at_once() -> None:
 def test_every_contradiction_is_listed_at_once() -> None:
     raw = broker(
         rest_url="http://10.1.2.3:80",
+        requests_in_flight=4,
         reading={
             "anchor_max_age_s": 30,
             "reconcile_quiet_s": 60,
@@ -157,6 +158,7 @@ def test_every_contradiction_is_listed_at_once() -> None:
     found = "\n".join(problems_of(raw))
     for word in (
         "10.1.2.3",
+        "requests_in_flight (4) needs a nonce_window",
         "anchor_max_age_s (30)",
         "reconcile_fault_s (100)",
         "max_age_s (8)",

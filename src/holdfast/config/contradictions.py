@@ -22,6 +22,11 @@ def contradictions(config: Config) -> list[str]:
         problems += [f"{where}: {problem}" for problem in _address_problems(broker)]
         problems += [f"{where}: {problem}" for problem in _ca_problems(broker, folder)]
         problems += [f"{where}.reading: {problem}" for problem in _reading_problems(broker.reading)]
+        if broker.requests_in_flight > 1 and broker.nonce_window < broker.requests_in_flight:
+            problems.append(
+                f"{where}: requests_in_flight ({broker.requests_in_flight}) needs a nonce_window of at least as many"
+                f" steps, and it is {broker.nonce_window}: raise it at the venue first, then here"
+            )
         if broker.credentials is None:
             other = prefixes.setdefault(broker.variable_prefix, broker.name)
             if other != broker.name:

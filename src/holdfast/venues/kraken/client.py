@@ -21,6 +21,7 @@ from holdfast.core.credentials import Credential
 from holdfast.core.events import event
 from holdfast.core.instruments import AssetInfo, Candle, Instrument, Ticker
 from holdfast.core.limits import DecayingCounter
+from holdfast.core.parking import PROBE_EVERY_S
 from holdfast.core.seams import (
     Clock,
     Emit,
@@ -510,7 +511,8 @@ class KrakenClient:
         else:
             return
         await turn.park(cause, for_s=for_s)
-        self._emit(event("credential.parked", broker=self._account, cause=cause, for_s=for_s))
+        told_s = PROBE_EVERY_S if for_s is None else for_s  # Until a person acts, but for one probe.
+        self._emit(event("credential.parked", broker=self._account, cause=cause, for_s=told_s))
 
     async def _until_answered(
         self, attempt: Callable[[], Awaitable[HttpReply | _Failure]], deadline: _Deadline
