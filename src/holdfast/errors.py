@@ -11,13 +11,21 @@ Every error holdfast raises, and what each one allows you to do next.
     │   ├── BreakerOpenError          retry_after_s, or None when isolated by a person
     │   ├── CredentialBusyError       another process holds the lane: pid, held_for_s
     │   ├── CredentialParkedError     why, and until when
-    │   ├── HaltedError               the broker's state is older than what was already acted on, or a person halted it
+    │   ├── HaltedError               the broker takes no such order now: halted, or reducing
+    │   ├── OrderInputError           what was asked for is no order: float money, zero, no price (exit 2)
+    │   ├── OrderRuleError            the instrument, the venue or one of our limits does not allow it
+    │   ├── ReservationError          the reservation does not exist, or is not in a state for this
+    │   │   ├── UnknownReservationError
+    │   │   ├── ReservationStateError
+    │   │   └── IntentRepeatedError   this intent was used before; ``intent_id`` leads to what became of it
+    │   ├── OwnerSilentError          the owner does not answer: pid, for how long; nothing was sent (exit 9)
     │   └── NotReadyError             the checks that failed
     ├── VenueError                    the venue is involved: venue, account, request, outcome
     │   ├── VenueUnreachableError     NEVER_SENT: provably never arrived
     │   ├── VenueRejectedError        REJECTED: the venue's code and text
     │   │   ├── InsufficientFundsError
     │   │   ├── InvalidNonceError
+    │   │   ├── UnknownOrderError     no such open order: it ended, or was never there
     │   │   ├── BadCredentialError
     │   │   └── PermissionMissingError
     │   ├── VenueBusyError            UNKNOWN unless the venue documents otherwise
@@ -44,7 +52,7 @@ The class says what happened; ``outcome`` on a ``VenueError`` says what may foll
 from __future__ import annotations
 
 import enum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 __all__ = [
     "AmountError",
@@ -62,17 +70,23 @@ __all__ = [
     "HaltedError",
     "HoldfastError",
     "InsufficientFundsError",
+    "IntentRepeatedError",
     "InvalidNonceError",
     "InvariantError",
     "LockoutError",
     "MaintenanceError",
     "NotReadyError",
+    "OrderInputError",
+    "OrderRuleError",
     "Outcome",
     "OutcomeUnknownError",
     "OwnedElsewhereError",
+    "OwnerSilentError",
     "PayloadError",
     "PermissionMissingError",
     "RateLimitedError",
+    "ReservationError",
+    "ReservationStateError",
     "StoreCorruptError",
     "StoreError",
     "StoreFullError",
@@ -81,6 +95,8 @@ __all__ = [
     "SuspectAnswerError",
     "UnknownAssetError",
     "UnknownNameError",
+    "UnknownOrderError",
+    "UnknownReservationError",
     "VenueBusyError",
     "VenueError",
     "VenueRejectedError",
@@ -140,9 +156,15 @@ class UnknownNameError(ConfigError):
 
 
 class DeniedError(HoldfastError):
-    """We refused; nothing was sent."""
+    """
+    We refused; nothing was sent.
+
+    Attributes:
+        verdict: The ``Verdict`` that says why, with its arithmetic, where a funds check refused; else None.
+    """
 
     exit_code = 6
+    verdict: Any = None
 
 
 class BalanceUnknownError(DeniedError):
@@ -212,6 +234,78 @@ class CredentialParkedError(DeniedError):
 
 class HaltedError(DeniedError):
     """The broker is halted, by a person or because its restored store is behind what was already acted on."""
+
+
+class OrderInputError(DeniedError, ValueError):
+    """
+    What was asked for is no order: money as a float or a bool, NaN, zero, negative, no price where one is needed.
+
+    Attributes:
+        field: The argument that is wrong, such as ``quantity``.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class OrderRuleError(DeniedError):
+    """The instrument's rules, the venue's mode or one of our own limits do not allow this order."""
+
+
+class ReservationError(DeniedError):
+    """
+    A reservation does not exist, or is not in a state for what was asked; nothing changed.
+
+    Attributes:
+        intent_id: Whose reservation.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, intent_id: str) -> None:
+        super().__init__(message)
+        self.intent_id = intent_id
+
+
+class UnknownReservationError(ReservationError):
+    """No intent of this id is remembered."""
+
+
+class ReservationStateError(ReservationError):
+    """
+    The reservation's state does not allow this: released twice, consumed, or its order may be at the venue.
+
+    Attributes:
+        state: The state it is in.
+    """
+
+    def __init__(self, message: str, *, intent_id: str, state: str) -> None:
+        super().__init__(message, intent_id=intent_id)
+        self.state = state
+
+
+class IntentRepeatedError(ReservationError):
+    """This intent id was used before, within the 30 days that ids are remembered: look up what became of it."""
+
+
+class OwnerSilentError(DeniedError):
+    """
+    The process that owns the account does not answer; nothing was sent, and nobody takes the account from it.
+
+    Attributes:
+        pid: The owning process, or None when it is not known.
+        silent_for_s: Seconds since it was last heard.
+    """
+
+    exit_code = 9
+
+    def __init__(self, message: str, *, pid: int | None, silent_for_s: float | None) -> None:
+        super().__init__(message)
+        self.pid = pid
+        self.silent_for_s = silent_for_s
 
 
 class NotReadyError(DeniedError):
@@ -294,6 +388,10 @@ class InvalidNonceError(VenueRejectedError):
     default_fault = FaultClass.CREDENTIAL
 
 
+class UnknownOrderError(VenueRejectedError):
+    """The venue knows no such *open* order: it was filled, cancelled, or never there."""
+
+
 class BadCredentialError(VenueRejectedError):
     """The venue does not accept the key, its signature or its passphrase."""
 
@@ -329,10 +427,16 @@ class MaintenanceError(VenueBusyError):
 
 
 class OutcomeUnknownError(VenueError):
-    """The answer was lost: it may have been applied. Reconcile; do not resend."""
+    """
+    The answer was lost: it may have been applied. Reconcile; do not resend.
+
+    Attributes:
+        intent_id: Of an order: the intent whose money stays reserved, for ``broker.resolution(intent_id)``; else None.
+    """
 
     default_outcome = Outcome.UNKNOWN
     default_fault = FaultClass.NETWORK
+    intent_id: str | None = None
 
 
 class PayloadError(HoldfastError):

@@ -22,6 +22,7 @@ __all__ = [
     "Holding",
     "OpenOrder",
     "OrderChange",
+    "OrderFill",
     "OrdersSnapshot",
     "Partial",
     "Side",
@@ -136,6 +137,8 @@ class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
     limit_price: Decimal | None
     hold_asset: AssetCode | None
     hold: Decimal | None
+    cost: Decimal | None = None  # Quote units paid or received so far, without fees; None where not told.
+    fee: Decimal | None = None  # Quote units charged so far, where a read tells; None where not told.
 
 
 class OrdersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +148,21 @@ class OrdersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
     as_of_s: float
     orders: dict[str, OpenOrder]
+
+
+class OrderFill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """
+    One execution of one of our orders, as the orders channel pushes it.
+
+    ``fill_id`` is the reference under which the balance legs of the same fill arrive. ``fees`` are positive where paid
+    and negative where received, each in the asset it was charged in.
+    """
+
+    fill_id: str
+    quantity: Decimal
+    price: Decimal | None
+    cost: Decimal
+    fees: tuple[tuple[AssetCode, Decimal], ...]
 
 
 class OrderChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,6 +178,11 @@ class OrderChange(msgspec.Struct, frozen=True, kw_only=True):
     as_of_s: float
     ref: str | None = None
     reason: str | None = None  # The venue's word for what happened: new, trade, canceled, expired ...
+    client_order_id: str | None = None  # Ours, where the venue knows one.
+    filled: Decimal | None = None  # Base units in all, as known after this; None where not told.
+    cost: Decimal | None = None  # Quote units in all, without fees, likewise.
+    fill: OrderFill | None = None  # The execution that this is, where it is one.
+    detail: str | None = None  # The venue's own words on why it ended, where it gave any.
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):

@@ -81,6 +81,83 @@ CATALOGUE: Final[dict[str, EventKind]] = {
     ),
     "discrepancy.resolved": _kind("info", "A discrepancy ended.", "broker", "asset", "kind", "how"),
     "journal.pruned": _kind("info", "Old journal segments were dropped.", "broker", "rows"),
+    "dead_man.armed": _kind("info", "The venue cancels everything unless it hears from us in time.", "broker", "for_s"),
+    "dead_man.failed": _kind("error", "The venue's dead-man switch could not be rearmed.", "broker", "error"),
+    "invariant.broken": _kind(
+        "error",
+        "One of our own invariants does not hold: approvals stop, cancels go on.",
+        "broker",
+        "invariant",
+        "detail",
+    ),
+    "order.sent": _kind(
+        "info",
+        "An order left, its intent being durable.",
+        "broker",
+        "intent_id",
+        "client_order_id",
+        "symbol",
+        "side",
+        "kind",
+        "quantity",
+        "quote_quantity",
+        "price",
+        "via",
+    ),
+    "order.changed": _kind(
+        "info", "One of our orders changed.", "broker", "intent_id", "order_id", "before", "after", "filled", "cause"
+    ),
+    "order.doubted": _kind(
+        "warning", "An order's answer was lost: its money stays reserved.", "broker", "intent_id", "cause"
+    ),
+    "order.resolved": _kind(
+        "info", "Evidence ended a doubt about an order.", "broker", "intent_id", "state", "evidence", "after_s"
+    ),
+    "order.overdue": _kind(
+        "error", "An order has been in doubt for too long.", "broker", "intent_id", "for_s", "missing"
+    ),
+    "order.external": _kind(
+        "info", "An order appeared that holdfast did not place.", "broker", "order_id", "symbol", "side"
+    ),
+    "owner.attached": _kind("info", "The account is used through the process that owns it.", "broker", "pid"),
+    "owner.lost": _kind("warning", "The owning process ended or fell silent.", "broker", "pid", "reason"),
+    "owner.succeeded": _kind("warning", "This process owns the account now.", "broker", "before"),
+    "reservation.changed": _kind(
+        "info",
+        "A claim on money began, changed or ended.",
+        "broker",
+        "intent_id",
+        "asset",
+        "before",
+        "after",
+        "reserved",
+        "cause",
+    ),
+    "reservations.uncovered": _kind(
+        "error", "There is less money than is reserved: somebody else took it.", "broker", "asset", "reserved", "left"
+    ),
+    "reservations.recovered": _kind("info", "What is reserved is there again.", "broker", "asset"),
+    "trading.changed": _kind(
+        "warning", "Which orders the broker takes changed.", "broker", "before", "after", "reason"
+    ),
+    "verdict.given": _kind(
+        "info",
+        "An order was judged.",
+        "broker",
+        "code",
+        "symbol",
+        "side",
+        "kind",
+        "asset",
+        "required",
+        "spendable",
+        "shortfall",
+        "state",
+        "age_s",
+        "arithmetic",
+        "intent_id",
+        "bot",
+    ),
     "nonce.far_ahead": _kind("warning", "The durable mark is far ahead of the clock.", "credential", "ahead_s"),
     "nonce.mark_recovered": _kind(
         "warning", "A lane file was damaged or went back; nonces go on above what was seen.", "credential", "reason"

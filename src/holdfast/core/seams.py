@@ -21,6 +21,7 @@ __all__ = [
     "HttpReply",
     "HttpRequest",
     "HttpWire",
+    "IntentRow",
     "JournalRow",
     "Lane",
     "Priority",
@@ -240,6 +241,20 @@ class JournalRow(msgspec.Struct, frozen=True, kw_only=True):
     seq: int | None = None  # Given by the store; rises by one per row kept.
 
 
+class IntentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One intent (a reservation and what became of its order) as it stands, whole: a later row of the id replaces it.
+
+    ``record`` is a JSON object; ``wall_us`` is UTC microseconds of its latest change.
+    """
+
+    intent_id: str
+    client_order_id: str
+    is_ended: bool
+    wall_us: int
+    record: str
+
+
 class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the store can be relied on now."""
 
@@ -261,6 +276,38 @@ class Store(Protocol):
             An awaitable that ends once the rows are durable, with the last row's sequence number, or raises
             ``StoreError``. Not awaiting it is allowed: ``status`` remembers a failure.
         """
+        ...
+
+    def keep(
+        self,
+        intents: Sequence[IntentRow],
+        rows: Sequence[JournalRow] = (),
+        facts: Mapping[str, str | None] | None = None,
+    ) -> Awaitable[int]:
+        """
+        Hand intents to the writer, with the journal rows and facts that belong to them: all of it or nothing.
+
+        Never suspends and never blocks. Ordered with ``append``; as durable (each commit is synced).
+
+        Returns:
+            An awaitable as ``append``'s.
+        """
+        ...
+
+    async def open_intents(self) -> list[IntentRow]:
+        """Every intent that has not ended, oldest change first. Suspends."""
+        ...
+
+    async def intent(self, intent_id: str) -> IntentRow | None:
+        """One intent, ended ones included while they are remembered, or None. Suspends."""
+        ...
+
+    async def intents(self, *, limit: int = 1000, since_wall_us: int | None = None) -> list[IntentRow]:
+        """Remembered intents, newest change first, at most *limit*. Suspends."""
+        ...
+
+    async def intent_ids(self) -> list[str]:
+        """The ids of every remembered intent. Suspends."""
         ...
 
     async def latest(self) -> list[JournalRow]:
@@ -296,7 +343,11 @@ class Store(Protocol):
         ...
 
     async def prune(self, *, wall_us: int) -> int:
-        """Drop whole journal segments older than the kept days; the checkpoint after them stays. Suspends."""
+        """
+        Drop whole journal segments older than the kept days; the checkpoint after them stays. Suspends.
+
+        Intents that ended more than 30 days ago go with them; how many journal rows went is returned.
+        """
         ...
 
     async def close(self) -> None:

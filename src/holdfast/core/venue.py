@@ -8,7 +8,7 @@ keeps no balances and decides nothing about them.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import Delta, OpenOrder, OrderChange, OrdersSnapshot, Partial, Side, Snapshot
 from holdfast.core.credentials import Credential
 from holdfast.core.instruments import AssetInfo, Candle, Instrument, Ticker
+from holdfast.core.orders import CancelAck, OrderAck, OrderTicket
 from holdfast.core.seams import Clock, Emit, HttpWire, Lane, StreamWire
 
 __all__ = [
@@ -212,6 +213,39 @@ class VenueStream(Protocol):
         """Ask for a new snapshot of one channel; its deltas are dropped until it has come. Never suspends."""
         ...
 
+    @property
+    def can_send_orders(self) -> bool:
+        """Whether the connection is open, authenticated and takes orders now. Never suspends."""
+        ...
+
+    async def place_order(self, ticket: OrderTicket, *, deadline_s: float, before_send: Callable[[], None]) -> OrderAck:
+        """
+        Place an order over this connection; as ``VenueClient.place_order``, without lane or nonce.
+
+        The frame is handed to the connection in the step that calls *before_send*. A connection lost before the answer
+        is UNKNOWN; one that was gone before the frame is NEVER_SENT.
+        """
+        ...
+
+    async def check_order(self, ticket: OrderTicket, *, deadline_s: float) -> OrderAck:
+        """As ``VenueClient.check_order``."""
+        ...
+
+    async def cancel_order(
+        self,
+        *,
+        order_id: str | None,
+        client_order_id: str | None,
+        deadline_s: float,
+        before_send: Callable[[], None],
+    ) -> CancelAck:
+        """As ``VenueClient.cancel_order``."""
+        ...
+
+    async def cancel_all_after(self, timeout_s: int, *, deadline_s: float) -> None:
+        """As ``VenueClient.cancel_all_after``."""
+        ...
+
     def abort(self, reason: str) -> None:
         """Drop the connection now; ``run`` raises. Never suspends."""
         ...
@@ -267,6 +301,45 @@ class VenueClient(Protocol):
     async def fee_rates(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, FeeRates]: ...
 
     async def tickers(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Ticker]: ...
+
+    # Orders. Each is sent at most once, whatever comes of it. *before_send* is called in the very step in which the
+    # bytes are handed to the wire, after the lane and the rate limit were waited for; what it raises is raised from
+    # here, and then nothing was sent.
+
+    async def place_order(self, ticket: OrderTicket, *, deadline_s: float, before_send: Callable[[], None]) -> OrderAck:
+        """
+        Place an order over REST. Suspends for the lane and at most *deadline_s* seconds after it.
+
+        Raises:
+            VenueError: ``outcome`` says what may have happened: REJECTED with the venue's own word, NEVER_SENT where
+                provably nothing left, UNKNOWN for everything else, an unreadable answer included.
+        """
+        ...
+
+    async def check_order(self, ticket: OrderTicket, *, deadline_s: float) -> OrderAck:
+        """Let the venue validate an order without placing it; raises what placing would, where the venue looks."""
+        ...
+
+    async def cancel_order(
+        self,
+        *,
+        order_id: str | None,
+        client_order_id: str | None,
+        deadline_s: float,
+        before_send: Callable[[], None],
+    ) -> CancelAck:
+        """
+        Cancel an open order over REST, by the venue's id where known, else by ours. Safe to repeat.
+
+        Raises:
+            UnknownOrderError: No such *open* order: filled, cancelled, or never there. Look it up.
+            VenueError: As ``place_order``.
+        """
+        ...
+
+    async def cancel_all_after(self, timeout_s: int, *, deadline_s: float) -> None:
+        """(Re)arm the venue's dead-man switch, or disarm it with 0. Account-wide at Kraken."""
+        ...
 
     async def candles(self, symbol: Symbol, *, interval_s: int, since_s: int | None = None) -> list[Candle]: ...
 
