@@ -277,8 +277,9 @@ def reader_environment(folder: Path) -> dict[str, str]:
 def pages() -> Iterator[Path]:
     """README and every documentation page that is written by hand."""
     yield ROOT / "README.md"
-    generated = {ROOT / "docs/reference" / f"{name}.md" for name in ("cli", "exit-codes", "config", "errors", "events")}
-    yield from sorted(set((ROOT / "docs").rglob("*.md")) - generated - {ROOT / "docs/reference/library.md"})
+    names = ("cli", "exit-codes", "config", "errors", "events", "verdicts", "library")
+    generated = {ROOT / "docs/reference" / f"{name}.md" for name in names}
+    yield from sorted(set((ROOT / "docs").rglob("*.md")) - generated)
 
 
 def _free_port() -> int:

@@ -16,6 +16,7 @@ from holdfast.cli.app import build_app
 from holdfast.cli.exits import Exit
 from holdfast.config import SETTINGS
 from holdfast.core.events import CATALOGUE
+from holdfast.core.verdicts import VerdictCode
 from tools import generate_docs
 from tools.docstrings import markdown_of
 
@@ -64,6 +65,10 @@ def test_every_error_stands_in_the_tree_it_opens_with() -> None:
 
 def test_every_event_is_documented() -> None:
     assert undocumented(CATALOGUE, text_of("docs/reference/events.md")) == []
+
+
+def test_every_verdict_code_is_documented() -> None:
+    assert undocumented([code.value for code in VerdictCode], text_of("docs/reference/verdicts.md")) == []
 
 
 def commands_below(app: App, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -27,6 +27,7 @@ from holdfast import errors
 from holdfast.cli import app as commands
 from holdfast.cli.exits import MEANINGS, PRECEDENCE, Exit
 from holdfast.config import SETTINGS
+from holdfast.core import verdicts
 from holdfast.core.events import CATALOGUE
 from tools.docstrings import markdown_of
 
@@ -59,6 +60,12 @@ EVENTS_INTRODUCTION = """\
 holdfast speaks when state changes: once when something is lost, once when it returns. An event is a name and
 fields, never prose and never a secret. Listen with `desk.on_event(callback)`; the log writes the same events
 to standard error.
+"""
+
+VERDICTS_INTRODUCTION = """\
+A verdict is the answer to one check of one order, or of one amount: approved or denied, with one of these codes and the
+figures behind it. Denied means that *we* refused and nothing was sent; what a *venue* refuses is rejected, and an error
+of its own. [How funds are checked](../concepts/p4-funds.md) tells what goes into the figures.
 """
 
 LIBRARY_INTRODUCTION = """\
@@ -192,6 +199,27 @@ def events_page() -> str:
     )
 
 
+# Verdicts
+
+
+def verdicts_page() -> str:
+    def rows(*, approves: bool) -> Iterator[tuple[str, ...]]:
+        for item in verdicts.VerdictCode:
+            if item.is_approval is approves:
+                yield code(item.value), verdicts.MEANINGS[item]
+
+    return "\n".join(
+        [
+            "# Verdict codes\n",
+            VERDICTS_INTRODUCTION,
+            "## Approved\n",
+            table(("code", "says"), rows(approves=True)),
+            "## Denied\n",
+            table(("code", "says"), rows(approves=False)),
+        ]
+    )
+
+
 # Library
 
 
@@ -306,6 +334,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "reference/config.md": ("src/holdfast/config/settings.py", config_page),
     "reference/errors.md": ("src/holdfast/errors.py", errors_page),
     "reference/events.md": ("src/holdfast/core/events.py", events_page),
+    "reference/verdicts.md": ("src/holdfast/core/verdicts.py", verdicts_page),
     "reference/library.md": ("src/holdfast/__init__.py", library_page),
 }
 

@@ -16,8 +16,16 @@ if TYPE_CHECKING:
     from holdfast.config import Config as Config
     from holdfast.core.balances import Balance as Balance
     from holdfast.core.balances import BalanceState as BalanceState
+    from holdfast.core.balances import Side as Side
     from holdfast.core.balances import Source as Source
     from holdfast.core.health import Health as Health
+    from holdfast.core.orders import OrderState as OrderState
+    from holdfast.core.orders import OrderType as OrderType
+    from holdfast.core.orders import TimeInForce as TimeInForce
+    from holdfast.core.reservations import ReservationState as ReservationState
+    from holdfast.core.verdicts import TradingState as TradingState
+    from holdfast.core.verdicts import Verdict as Verdict
+    from holdfast.core.verdicts import VerdictCode as VerdictCode
     from holdfast.errors import BadCredentialError as BadCredentialError
     from holdfast.errors import BalanceStaleError as BalanceStaleError
     from holdfast.errors import BalanceUnknownError as BalanceUnknownError
@@ -26,15 +34,28 @@ if TYPE_CHECKING:
     from holdfast.errors import CredentialBusyError as CredentialBusyError
     from holdfast.errors import CredentialParkedError as CredentialParkedError
     from holdfast.errors import DeniedError as DeniedError
+    from holdfast.errors import FundsShortError as FundsShortError
     from holdfast.errors import HaltedError as HaltedError
     from holdfast.errors import HoldfastError as HoldfastError
+    from holdfast.errors import InsufficientFundsError as InsufficientFundsError
+    from holdfast.errors import IntentRepeatedError as IntentRepeatedError
     from holdfast.errors import InvariantError as InvariantError
     from holdfast.errors import NotReadyError as NotReadyError
+    from holdfast.errors import OrderInputError as OrderInputError
+    from holdfast.errors import OrderRuleError as OrderRuleError
+    from holdfast.errors import Outcome as Outcome
+    from holdfast.errors import OutcomeUnknownError as OutcomeUnknownError
     from holdfast.errors import OwnedElsewhereError as OwnedElsewhereError
+    from holdfast.errors import OwnerSilentError as OwnerSilentError
     from holdfast.errors import PayloadError as PayloadError
+    from holdfast.errors import ReservationError as ReservationError
+    from holdfast.errors import ReservationStateError as ReservationStateError
     from holdfast.errors import StoreError as StoreError
     from holdfast.errors import UnknownNameError as UnknownNameError
+    from holdfast.errors import UnknownOrderError as UnknownOrderError
+    from holdfast.errors import UnknownReservationError as UnknownReservationError
     from holdfast.errors import VenueError as VenueError
+    from holdfast.errors import VenueRejectedError as VenueRejectedError
     from holdfast.runtime.blocking import BlockingBroker as BlockingBroker
     from holdfast.runtime.blocking import BlockingDesk as BlockingDesk
     from holdfast.runtime.blocking import open_blocking as open_blocking
@@ -51,16 +72,24 @@ _HOMES = {
     "Config": "holdfast.config",
     "Balance": "holdfast.core.balances",
     "BalanceState": "holdfast.core.balances",
+    "Side": "holdfast.core.balances",
     "Source": "holdfast.core.balances",
+    "Health": "holdfast.core.health",
+    "OrderState": "holdfast.core.orders",
+    "OrderType": "holdfast.core.orders",
+    "TimeInForce": "holdfast.core.orders",
+    "ReservationState": "holdfast.core.reservations",
+    "TradingState": "holdfast.core.verdicts",
+    "Verdict": "holdfast.core.verdicts",
+    "VerdictCode": "holdfast.core.verdicts",
     "BlockingBroker": "holdfast.runtime.blocking",
     "BlockingDesk": "holdfast.runtime.blocking",
     "open_blocking": "holdfast.runtime.blocking",
     "Broker": "holdfast.runtime.broker",
     "Desk": "holdfast.runtime.desk",
     "open": "holdfast.runtime.open",
-    "BrokerStatus": "holdfast.runtime.views",
     "BalancesChanged": "holdfast.runtime.views",
-    "Health": "holdfast.core.health",
+    "BrokerStatus": "holdfast.runtime.views",
     "Lagged": "holdfast.runtime.views",
     **dict.fromkeys(
         (
@@ -72,15 +101,28 @@ _HOMES = {
             "CredentialBusyError",
             "CredentialParkedError",
             "DeniedError",
+            "FundsShortError",
             "HaltedError",
             "HoldfastError",
+            "InsufficientFundsError",
+            "IntentRepeatedError",
             "InvariantError",
             "NotReadyError",
+            "OrderInputError",
+            "OrderRuleError",
+            "Outcome",
+            "OutcomeUnknownError",
             "OwnedElsewhereError",
+            "OwnerSilentError",
             "PayloadError",
+            "ReservationError",
+            "ReservationStateError",
             "StoreError",
             "UnknownNameError",
+            "UnknownOrderError",
+            "UnknownReservationError",
             "VenueError",
+            "VenueRejectedError",
         ),
         "holdfast.errors",
     ),
@@ -104,18 +146,39 @@ __all__ = [
     "CredentialParkedError",
     "DeniedError",
     "Desk",
+    "FundsShortError",
     "HaltedError",
     "Health",
     "HoldfastError",
+    "InsufficientFundsError",
+    "IntentRepeatedError",
     "InvariantError",
     "Lagged",
     "NotReadyError",
+    "OrderInputError",
+    "OrderRuleError",
+    "OrderState",
+    "OrderType",
+    "Outcome",
+    "OutcomeUnknownError",
     "OwnedElsewhereError",
+    "OwnerSilentError",
     "PayloadError",
+    "ReservationError",
+    "ReservationState",
+    "ReservationStateError",
+    "Side",
     "Source",
     "StoreError",
+    "TimeInForce",
+    "TradingState",
     "UnknownNameError",
+    "UnknownOrderError",
+    "UnknownReservationError",
     "VenueError",
+    "VenueRejectedError",
+    "Verdict",
+    "VerdictCode",
     "__version__",
     "open",
     "open_blocking",
