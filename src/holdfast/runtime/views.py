@@ -6,13 +6,19 @@ Every duration in here is seconds, and every age is measured on a clock that run
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
-from holdfast.core.assets import AssetCode
-from holdfast.core.balances import Balance
+from holdfast.core.amounts import ZERO
+from holdfast.core.assets import AssetCode, Symbol
+from holdfast.core.balances import Balance, Side
 from holdfast.core.health import Health
+from holdfast.core.orders import OrderState
+from holdfast.core.reservations import ReservationState
 from holdfast.core.seams import JournalRow, StoreStatus
 from holdfast.core.venue import VenueMode
+from holdfast.core.verdicts import TradingState
 
 __all__ = [
     "BalancesChanged",
@@ -22,7 +28,9 @@ __all__ = [
     "Health",
     "Lagged",
     "NonceStatus",
+    "Order",
     "RefreshReport",
+    "ReservationView",
     "StreamStatus",
 ]
 
@@ -93,6 +101,10 @@ class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
     discrepancies: int  # Open now.
     suspects: tuple[AssetCode, ...]  # Assets that wait for a second, different read.
     halted_detail: str | None = None  # What ``halted_reason`` means, in a sentence with what to do.
+    trading_state: TradingState = TradingState.ACTIVE  # Which orders are taken.
+    trading_reason: str | None = None  # Why not all of them, as whoever set it said.
+    reservations: int = 0  # Live ones: active, covered or in doubt.
+    in_doubt: int = 0  # Orders whose outcome is unknown.
 
 
 class BalancesChanged(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,3 +160,65 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     balance: Balance
     lines: tuple[str, ...]
     rows: tuple[JournalRow, ...]
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One order as it is known now: ours, or an external one of the account.
+
+    ``state`` is as far as there is evidence. Amounts are whole units: ``quantity`` and ``filled`` of base,
+    ``quote_quantity`` and ``cost`` of quote (cost without fees), ``reserved`` of ``asset``. ``created_us`` and
+    ``updated_us`` are UTC microseconds on our clock. Of an external order ``intent_id`` is None.
+    """
+
+    broker: str
+    intent_id: str | None
+    client_order_id: str | None
+    order_id: str | None
+    symbol: Symbol | None
+    side: Side
+    order_type: str
+    quantity: Decimal | None
+    quote_quantity: Decimal | None
+    limit_price: Decimal | None
+    state: OrderState
+    filled: Decimal = ZERO
+    cost: Decimal | None = None  # None where not told.
+    fees: dict[AssetCode, Decimal] = {}
+    asset: AssetCode | None = None  # What pays.
+    reserved: Decimal = ZERO  # Still taken off spendable for it, beyond the venue's own hold.
+    reservation: ReservationState | None = None
+    bot: str | None = None
+    detail: str | None = None  # The venue's words, or ours, on how it came to this.
+    created_us: int | None = None
+    updated_us: int | None = None
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether nothing more can happen to it."""
+        return self.state.is_ended
+
+
+class ReservationView(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One reservation as it stands: ``amount`` was claimed, ``reserved`` is still taken off spendable, both of ``asset``.
+
+    ``order`` is the state of its order, None while there is none. ``cause`` is the fixed word for its latest change.
+    """
+
+    broker: str
+    intent_id: str
+    client_order_id: str
+    asset: AssetCode
+    amount: Decimal
+    reserved: Decimal
+    state: ReservationState
+    order: OrderState | None
+    order_id: str | None
+    symbol: Symbol | None
+    side: Side | None
+    bot: str | None
+    cause: str
+    detail: str | None
+    created_us: int
+    updated_us: int

@@ -1,0 +1,141 @@
+"""
+What stands behind a ``Broker``: the account itself in this process, or another process that owns it.
+
+The two answer alike. Figures never suspend: the owner computes them, an attached process keeps what the owner pushed
+and counts its age itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Protocol
+
+from holdfast.core.assets import AssetCode, Symbol
+from holdfast.core.balances import Balance
+from holdfast.core.orders import OrderAsk
+from holdfast.core.seams import JournalRow
+from holdfast.core.verdicts import TradingState, Verdict
+from holdfast.runtime.listeners import Listeners
+from holdfast.runtime.views import BrokerStatus, Explanation, Order, RefreshReport, ReservationView
+
+if TYPE_CHECKING:
+    from holdfast.runtime.nonce_doctor import NonceReport
+
+__all__ = ["BrokerBackend"]
+
+
+class BrokerBackend(Protocol):
+    """
+    One account's answers and acts. Money is exact; *valid_until_s* is our clock, shared by a host's processes.
+
+    An act that is asked for with *valid_until_s* sends nothing to the venue after that moment.
+    """
+
+    name: str
+    venue: str
+    environment: str
+
+    @property
+    def listeners(self) -> Listeners: ...
+
+    @property
+    def account_id(self) -> str | None: ...
+
+    # Figures: never suspend
+
+    def balance(self, asset: AssetCode) -> Balance: ...
+
+    def balances(self) -> dict[AssetCode, Balance]: ...
+
+    def status(self) -> BrokerStatus: ...
+
+    @property
+    def error_count(self) -> int: ...
+
+    @property
+    def has_figures(self) -> bool:
+        """Whether a complete answer was believed since the start."""
+        ...
+
+    def open_orders(self) -> list[Order]: ...
+
+    def reservations(self) -> list[ReservationView]: ...
+
+    def verify_balance(self, asset: AssetCode, amount: Decimal) -> Verdict: ...
+
+    # Waiting and reading
+
+    async def changed(self, *, within_s: float) -> None: ...
+
+    async def refresh(self, *, timeout_s: float) -> RefreshReport: ...
+
+    async def explain(self, asset: AssetCode, *, limit: int) -> Explanation: ...
+
+    async def history(
+        self,
+        *,
+        asset: AssetCode | None,
+        after_seq: int,
+        since_wall_us: int | None,
+        limit: int,
+        newest_first: bool,
+    ) -> list[JournalRow]: ...
+
+    async def backup(self, path: str) -> None: ...
+
+    async def examine_nonces(self) -> NonceReport: ...
+
+    async def retry_nonces(self) -> NonceReport: ...
+
+    async def ratchet_nonces(self, *, has_consent: bool, unit: str | None) -> NonceReport: ...
+
+    # Orders
+
+    async def verify(
+        self, ask: OrderAsk, *, intent_id: str | None, reserve: bool, ttl_s: float | None, valid_until_s: float | None
+    ) -> Verdict:
+        """Judge an order on the figures of now; with *reserve* claim the money in the same step."""
+        ...
+
+    async def place(
+        self, ask: OrderAsk, *, intent_id: str | None, is_reserved: bool, valid_until_s: float | None
+    ) -> Order:
+        """Judge, claim (unless *is_reserved*: then *intent_id* has its claim), make durable, and send once."""
+        ...
+
+    async def check(self, ask: OrderAsk) -> Order:
+        """Judge, and let the venue validate; nothing is placed."""
+        ...
+
+    async def release(self, intent_id: str, *, force: bool) -> ReservationView: ...
+
+    async def cancel(self, name: str) -> Order:
+        """Cancel by intent id, our client order id or the venue's order id."""
+        ...
+
+    async def cancel_all(self, symbol: Symbol | None) -> list[Order]: ...
+
+    async def close_position(
+        self,
+        symbol: Symbol,
+        *,
+        quantity: Decimal | None,
+        intent_id: str | None,
+        bot: str | None,
+        valid_until_s: float | None,
+    ) -> Order | None: ...
+
+    async def order(self, intent_id: str) -> Order: ...
+
+    async def orders(self, *, limit: int) -> list[Order]: ...
+
+    async def resolution(self, intent_id: str, *, timeout_s: float | None) -> Order: ...
+
+    async def reservation(self, intent_id: str) -> ReservationView: ...
+
+    async def set_trading_state(self, state: TradingState, *, reason: str | None, accepts_restored: bool) -> None: ...
+
+    def budgets(self) -> Mapping[str, Mapping[AssetCode, Decimal | None]]:
+        """What each configured bot may still claim, by asset; None where its total is not known."""
+        ...
