@@ -6,7 +6,9 @@ Nothing in here is secret: credentials are named, not contained (``holdfast.runt
 
 from __future__ import annotations
 
+from holdfast.config.exact import Budget
 from holdfast.config.loading import CONFIG_VARIABLE, find_config, load_config
+from holdfast.config.orders import OrderSettings
 from holdfast.config.reference import SETTINGS, Setting, config_template
 from holdfast.config.settings import (
     KNOWN_VENUES,
@@ -24,11 +26,13 @@ __all__ = [
     "KNOWN_VENUES",
     "SETTINGS",
     "BrokerConfig",
+    "Budget",
     "Config",
     "CredentialFiles",
     "JournalSettings",
     "LaneSettings",
     "LogSettings",
+    "OrderSettings",
     "ReadingSettings",
     "Setting",
     "config_template",

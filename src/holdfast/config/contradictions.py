@@ -7,6 +7,7 @@ import ipaddress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from holdfast.config.orders import OrderSettings
 from holdfast.config.settings import KNOWN_VENUES, BrokerConfig, Config, ReadingSettings
 
 __all__ = ["contradictions", "shown", "venue_problems"]
@@ -22,6 +23,7 @@ def contradictions(config: Config) -> list[str]:
         problems += [f"{where}: {problem}" for problem in _address_problems(broker)]
         problems += [f"{where}: {problem}" for problem in _ca_problems(broker, folder)]
         problems += [f"{where}.reading: {problem}" for problem in _reading_problems(broker.reading)]
+        problems += [f"{where}.orders: {problem}" for problem in _order_problems(broker.orders, broker.reading)]
         if broker.requests_in_flight > 1 and broker.nonce_window < broker.requests_in_flight:
             problems.append(
                 f"{where}: requests_in_flight ({broker.requests_in_flight}) needs a nonce_window of at least as many"
@@ -78,6 +80,32 @@ def _reading_problems(reading: ReadingSettings) -> list[str]:
         value = getattr(reading, name)
         if value is not None and not low <= value <= high:
             problems.append(f"{name} ({value:g}) is not between {low:g} and {high:g}")
+    return problems
+
+
+def _order_problems(orders: OrderSettings, reading: ReadingSettings) -> list[str]:
+    problems = []
+    if orders.unsent_ttl_s < orders.validity_s:
+        problems.append(
+            f"unsent_ttl_s ({orders.unsent_ttl_s:g}) is less than validity_s ({orders.validity_s:g}): a reservation"
+            " could end while its order is still valid"
+        )
+    if orders.orders_per_minute is not None and not 1 <= orders.orders_per_minute <= 60_000:
+        problems.append(f"orders_per_minute ({orders.orders_per_minute}) is not between 1 and 60000")
+    if orders.degraded_max_age_s is not None and orders.degraded_max_age_s > 3600:
+        problems.append(f"degraded_max_age_s ({orders.degraded_max_age_s:g}) is more than 3600")
+    if orders.dead_man_s and orders.dead_man_s < 15:
+        problems.append(f"dead_man_s ({orders.dead_man_s}) is neither 0 nor at least 15")
+    if 0 < orders.dead_man_s <= orders.validity_s:
+        problems.append(
+            f"dead_man_s ({orders.dead_man_s}) is not more than validity_s ({orders.validity_s:g}): an order could be"
+            " taken after everything was cancelled"
+        )
+    if orders.degraded_max_age_s is not None and orders.degraded_max_age_s < reading.max_age_s:
+        problems.append(
+            f"degraded_max_age_s ({orders.degraded_max_age_s:g}) is less than max_age_s ({reading.max_age_s:g}): no"
+            " figure would ever be old enough for it"
+        )
     return problems
 
 

@@ -17,7 +17,17 @@ from typing import Any, Final
 import msgspec
 
 from holdfast.config.contradictions import contradictions, shown, venue_problems
-from holdfast.config.settings import BrokerConfig, Config, ReadingSettings, choices_in, description_of, struct_in
+from holdfast.config.exact import read_exact
+from holdfast.config.orders import OrderSettings
+from holdfast.config.settings import (
+    BrokerConfig,
+    Config,
+    ReadingSettings,
+    choices_in,
+    description_of,
+    exact_kind_of,
+    struct_in,
+)
 from holdfast.errors import ConfigError
 
 __all__ = ["CONFIG_VARIABLE", "find_config", "load_config"]
@@ -27,6 +37,9 @@ CONFIG_VARIABLE: Final = "HOLDFAST_CONFIG"
 
 _FILE_NAME: Final = "holdfast.toml"
 _MAX_BYTES: Final = 1 << 20
+# What a broker may have for itself alone; what it leaves unset comes from the table of the same name at the top.
+_SHARED: Final[dict[str, type[msgspec.Struct]]] = {"reading": ReadingSettings, "orders": OrderSettings}
+
 _BROKER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}\Z")
 
 
@@ -100,8 +113,7 @@ def _checked(raw: Mapping[str, Any], *, origin: str, path: str | None) -> Config
     problems: list[str] = []
     tables = {key: raw[key] for key in raw if key != "brokers"}
     top = _fields_of(Config, tables, "", problems, leave_out=("brokers", "path"), also_known=("brokers",))
-    shared = tables.get("reading")
-    brokers = _brokers_of(raw.get("brokers"), shared if isinstance(shared, Mapping) else {}, problems)
+    brokers = _brokers_of(raw.get("brokers"), tables, problems)
     told = list(problems)
     problems += [each for each in contradictions(Config(brokers=brokers, path=path)) if not _is_told(each, told)]
     if not problems:
@@ -115,7 +127,8 @@ def _is_told(problem: str, told: list[str]) -> bool:
     subject, _, sentence = problem.partition(": ")
     for each in told:
         place, _, key = each.partition(": ")[0].rpartition(".")
-        is_same = place == "reading" or f"{place}.".startswith(f"{subject.removesuffix('.reading')}.")
+        broker = next((subject.removesuffix(f".{name}") for name in _SHARED if subject.endswith(f".{name}")), subject)
+        is_same = place in _SHARED or f"{place}.".startswith(f"{broker}.")
         if is_same and re.search(rf"\b{re.escape(key)}\b", sentence):
             return True
     return False
@@ -133,22 +146,30 @@ def _brokers_of(raw: Any, shared: Mapping[str, Any], problems: list[str]) -> dic
         elif not isinstance(table, Mapping):
             problems.append(f"brokers.{name}: expected a table, found {shown(table)}")
         else:
-            own = table.get("reading")
-            if isinstance(own, Mapping):
-                _fields_of(ReadingSettings, own, f"{where}reading.", problems)
-            merged = {**shared, **own} if isinstance(own, Mapping) else dict(shared)
             values = _fields_of(
-                BrokerConfig, table, where, problems, leave_out=("name", "reading"), also_known=("reading",)
+                BrokerConfig, table, where, problems, leave_out=("name", *_SHARED), also_known=tuple(_SHARED)
             )
-            if own is not None and not isinstance(own, Mapping):
-                problems.append(f"{where}reading: expected a table, found {shown(own)}")
-            # A fault in [reading] itself has been told once, at the top: it is not repeated per broker.
-            reading = _fields_of(ReadingSettings, merged, f"{where}reading.", [])
+            merged: dict[str, Any] = {
+                key: _merged(kind, key, shared=shared.get(key), own=table.get(key), where=where, problems=problems)
+                for key, kind in _SHARED.items()
+            }
             if "venue" in values and "environment" in values:
-                brokers[name] = BrokerConfig(name=name, reading=ReadingSettings(**reading), **values)
+                brokers[name] = BrokerConfig(name=name, **merged, **values)
             elif "venue" in values:
                 problems += [f"brokers.{name}: {problem}" for problem in venue_problems(values["venue"])]
     return brokers
+
+
+def _merged(
+    kind: type[msgspec.Struct], key: str, *, shared: Any, own: Any, where: str, problems: list[str]
+) -> msgspec.Struct:
+    """A broker's own table over the shared one; a fault in the shared one was told at the top, once for all brokers."""
+    if isinstance(own, Mapping):
+        _fields_of(kind, own, f"{where}{key}.", problems)
+    elif own is not None:
+        problems.append(f"{where}{key}: expected a table, found {shown(own)}")
+    tables = [each for each in (shared, own) if isinstance(each, Mapping)]
+    return kind(**_fields_of(kind, {name: each[name] for each in tables for name in each}, "", []))
 
 
 def _fields_of(
@@ -179,6 +200,13 @@ def _fields_of(
             inner_values = _fields_of(inner, raw[name], f"{where}{name}.", problems)
             if len(problems) == before:
                 values[name] = inner(**inner_values)
+            continue
+        exact = exact_kind_of(field)
+        if exact is not None:
+            value, wrong = read_exact(exact, raw[name])
+            problems += [f"{where}{name}{below}: {sentence}" for below, sentence in wrong]
+            if not wrong:
+                values[name] = value
             continue
         try:
             values[name] = msgspec.convert(raw[name], field.type)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from holdfast.config.settings import BrokerConfig, Config, description_of, struct_in
+from holdfast.config.settings import BrokerConfig, Config, description_of, exact_kind_of, struct_in
 
 __all__ = ["SETTINGS", "Setting", "config_template"]
 
@@ -42,15 +42,15 @@ def _settings() -> list[Setting]:
             if field.name in leave_out:
                 continue
             if kind is Config and field.name == "brokers":
-                walk(BrokerConfig, "brokers.NAME.", ("name", "reading"))
+                walk(BrokerConfig, "brokers.NAME.", ("name", "reading", "orders"))
             elif (inner := struct_in(field.type)) is not None:
                 walk(inner, f"{where}{field.name}.", ())
             else:
-                default = None if field.required else _toml(field.default)
+                default = None if field.required else _toml(_default_of(field))
                 found.append(
                     Setting(
                         key=where + field.name,
-                        type=_type_text(field.type),
+                        type=exact_kind_of(field) or _type_text(field.type),
                         default=default,
                         example=_example(field, default),
                         meaning=description_of(field),
@@ -68,9 +68,15 @@ def _example(field: Any, default: str | None) -> str:
     return default or '"..."'
 
 
+def _default_of(field: Any) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+
+
 def _toml(value: Any) -> str:
     if value is None:
         return "unset"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {_toml(each)}' for key, each in value.items())} }}" if value else "{}"
     if isinstance(value, bool):
         return "true" if value else "false"
     return f'"{value}"' if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
@@ -103,4 +109,7 @@ _BROKER: Final = (
     '# Against the real venue: environment = "production", no addresses, and the key in the environment as',
     "# KRAKEN_MASTER_API_KEY and KRAKEN_MASTER_API_SECRET, or better in files of mode 0600:",
     '# credentials = { key_file = "kraken.key", secret_file = "kraken.secret" }',
+    "# What is never spent, and the most each bot's reservations may claim: an amount, or a share of the account:",
+    '# floors = { USD = "100" }',
+    '# budgets = { bot-a = { USD = "500", BTC = "25 %" } }',
 )

@@ -6,10 +6,15 @@ The sentences are the documentation's source: the reference is generated from th
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
+
+from holdfast.config.exact import Budget, amounts_of, budgets_of
+from holdfast.config.orders import OrderSettings
+from holdfast.core.assets import AssetCode
 
 __all__ = [
     "KNOWN_VENUES",
@@ -22,6 +27,7 @@ __all__ = [
     "ReadingSettings",
     "choices_in",
     "description_of",
+    "exact_kind_of",
     "struct_in",
 ]
 
@@ -182,6 +188,35 @@ class BrokerConfig(msgspec.Struct, frozen=True, kw_only=True):
     reading: Annotated[
         ReadingSettings, Meta(description="This broker's own reading settings; what is unset comes from [reading].")
     ] = ReadingSettings()
+    floors: Annotated[
+        dict[str, str],
+        Meta(
+            description="What is never spent, by asset.",
+            extra={"exact": "amounts by asset"},
+            examples=[{"USD": "100"}],
+        ),
+    ] = {}
+    budgets: Annotated[
+        dict[str, dict[str, str]],
+        Meta(
+            description="The most each bot's reservations may claim of an asset: an amount, or a share of the account.",
+            extra={"exact": "budgets by bot and asset"},
+            examples=[{"bot-a": {"USD": "500", "BTC": "25 %"}}],
+        ),
+    ] = {}
+    orders: Annotated[
+        OrderSettings, Meta(description="This broker's own order settings; what is unset comes from [orders].")
+    ] = OrderSettings()
+
+    @property
+    def floor_amounts(self) -> dict[AssetCode, Decimal]:
+        """``floors``, exact."""
+        return amounts_of(self.floors)
+
+    @property
+    def bot_budgets(self) -> dict[str, dict[AssetCode, Budget]]:
+        """``budgets``, exact, by bot and asset."""
+        return budgets_of(self.budgets)
 
     @property
     def variable_prefix(self) -> str:
@@ -195,6 +230,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     brokers: Annotated[dict[str, BrokerConfig], Meta(description="The brokers, by name.")]
     reading: Annotated[ReadingSettings, Meta(description="Reading settings of every broker.")] = ReadingSettings()
+    orders: Annotated[OrderSettings, Meta(description="Order settings of every broker.")] = OrderSettings()
     lane: Annotated[LaneSettings, Meta(description="Lanes and nonces.")] = LaneSettings()
     journal: Annotated[JournalSettings, Meta(description="The journal.")] = JournalSettings()
     log: Annotated[LogSettings, Meta(description="Logging.")] = LogSettings()
@@ -232,3 +268,11 @@ def description_of(field: Any) -> str:
         if isinstance(part, Meta) and part.description:
             return part.description
     return ""
+
+
+def exact_kind_of(field: Any) -> str | None:
+    """The kind of exact setting (see ``EXACT_KINDS``) that one field of the structs above is, or None."""
+    for part in getattr(field.type, "__metadata__", ()):
+        if isinstance(part, Meta) and part.extra and "exact" in part.extra:
+            return str(part.extra["exact"])
+    return None
