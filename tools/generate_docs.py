@@ -101,7 +101,7 @@ def help_of(*words: str) -> str:
     """What ``holdfast WORDS --help`` prints on a terminal of a hundred columns."""
     out = io.StringIO()
     console = Console(file=out, width=100, force_terminal=False, color_system=None, legacy_windows=False)
-    commands.build_app().help_print([*words], console=console)
+    commands.build_app(described=words).help_print([*words], console=console)
     return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines())
 
 

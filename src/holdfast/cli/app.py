@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import itertools
+from collections.abc import Sequence
+from typing import Final
+
 from cyclopts import App
 
 import holdfast
 
-__all__ = ["COMMANDS", "build_app"]
+__all__ = ["COMMANDS", "GROUPS", "asked_help", "build_app", "with_default"]
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("holdfast.cli.demo:demo", "Watch it work: a local venue, live balances, cuts that heal. No keys needed."),
     "up": ("holdfast.cli.up:up", "Own the configured brokers and keep them live in the foreground."),
     "status": ("holdfast.cli.status:status", "Health, stream, store and nonces of each broker."),
     "balances": ("holdfast.cli.balances:balances", "Every balance, with state, age and source."),
+    "verify-balance": ("holdfast.cli.verify_balance:verify_balance", "Whether an amount may be promised now."),
+    "halt": ("holdfast.cli.trading:halt", "Take cancels only, until resumed."),
+    "reduce": ("holdfast.cli.trading:reduce", "Take exits and cancels only, until resumed."),
+    "resume": ("holdfast.cli.trading:resume", "Take every order again."),
     "explain": ("holdfast.cli.explain:explain", "Why a figure is what it is."),
     "history": ("holdfast.cli.history:history", "The journal: every accepted change with its cause."),
     "backup": ("holdfast.cli.backup:backup", "Write a consistent copy of a broker's store."),
@@ -21,6 +31,22 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Top-level commands: name to import path and one line of help."""
 
 GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
+    "orders": (
+        "What is open on the account, ours and everybody else's.",
+        {
+            "list": ("holdfast.cli.orders:list_", "Every open order."),
+            "show": ("holdfast.cli.orders:show", "One of our orders."),
+            "cancel": ("holdfast.cli.orders:cancel", "Cancel an open order."),
+        },
+    ),
+    "reservations": (
+        "What is claimed for orders, and why.",
+        {
+            "list": ("holdfast.cli.reservations:list_", "Every live reservation."),
+            "show": ("holdfast.cli.reservations:show", "One reservation, and each of its changes."),
+            "release": ("holdfast.cli.reservations:release", "Give a reservation's money back."),
+        },
+    ),
     "sim": (
         "Serve a local venue that speaks the real wire.",
         {"kraken": ("holdfast.cli.sim:kraken", "A local Kraken: REST and WebSocket v2 on one port.")},
@@ -41,8 +67,33 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
 """Groups of commands: name to help and its commands."""
 
 
-def build_app() -> App:
-    """The whole command tree; nothing of it is imported until it is called."""
+DEFAULTS: Final = {"orders": "list", "reservations": "list"}
+"""Groups that mean one of their commands where none is named."""
+
+
+def with_default(argv: Sequence[str]) -> list[str]:
+    """The command line with the command that a group alone stands for."""
+    words = list(argv)
+    if words and words[0] in DEFAULTS and (len(words) == 1 or words[1].startswith("-")):
+        asks_help = len(words) > 1 and words[1] in ("--help", "-h")
+        if not asks_help:
+            words.insert(1, DEFAULTS[words[0]])
+    return words
+
+
+def asked_help(argv: Sequence[str]) -> tuple[str, ...]:
+    """The command whose help a command line asks for, as its words; nothing where it asks for none."""
+    if not {"--help", "-h"}.intersection(argv):
+        return ()
+    return tuple(itertools.takewhile(lambda word: not word.startswith("-"), argv))
+
+
+def build_app(*, described: Sequence[str] = ()) -> App:
+    """
+    The whole command tree; nothing of it is imported until it is called.
+
+    Lists have one line per command. *described* names the one whose own help is wanted: its docstring is loaded for it.
+    """
     app = App(
         name="holdfast",
         help="The account layer for trading bots that tells the truth.",
@@ -50,11 +101,21 @@ def build_app() -> App:
         help_format="plaintext",
     )
     for name, (path, text) in COMMANDS.items():
-        app.command(path, name=name, help=text)
+        app.command(path, name=name, help=_help(path, text, is_whole=tuple(described[:1]) == (name,)))
     for group, (text, commands) in GROUPS.items():
         sub = App(name=group, help=text, help_format="plaintext")
         for name, (path, command_text) in commands.items():
-            sub.command(path, name=name, help=command_text)
+            is_whole = tuple(described[:2]) == (group, name)
+            sub.command(path, name=name, help=_help(path, command_text, is_whole=is_whole))
         app.command(sub)
     app.register_install_completion_command()
     return app
+
+
+def _help(path: str, text: str, *, is_whole: bool) -> str:
+    if not is_whole:
+        return text
+    module, _, function = path.partition(":")
+    document = inspect.cleandoc(getattr(importlib.import_module(module), function).__doc__ or text)
+    # Broken again where the terminal ends, not where the source did.
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in document.split("\n\n"))

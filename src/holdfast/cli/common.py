@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import sys
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,7 +17,7 @@ from holdfast.core.amounts import format_amount
 from holdfast.core.balances import Balance
 from holdfast.core.seams import JournalRow
 
-__all__ = ["Common", "amount_text", "balance_row", "journal_document", "print_json", "say", "seconds"]
+__all__ = ["Common", "amount_text", "balance_row", "document_of", "journal_document", "print_json", "say", "seconds"]
 
 
 @Parameter(name="*")
@@ -53,6 +54,25 @@ def say(text: str) -> None:
 def amount_text(amount: Decimal | None) -> str | None:
     """The exact amount as text; ``None`` stays ``None``: unknown is never ``"0"``."""
     return None if amount is None else format_amount(amount)
+
+
+def document_of(value: Any) -> Any:
+    """
+    A value of ours as JSON takes it: amounts as exact text without exponent, enums as their words, fields by name.
+
+    ``None`` stays ``None``: unknown is never ``"0"``.
+    """
+    if isinstance(value, msgspec.Struct):
+        return {name: document_of(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, Decimal):
+        return format_amount(value)
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {name: document_of(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [document_of(each) for each in value]
+    return value
 
 
 def journal_document(row: JournalRow) -> dict[str, Any]:

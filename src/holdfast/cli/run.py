@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from cyclopts.exceptions import CycloptsError
 
-from holdfast.cli.app import build_app
+from holdfast.cli.app import asked_help, build_app, with_default
 from holdfast.cli.exits import Exit, worst
 from holdfast.errors import CredentialParkedError, HoldfastError, InvalidNonceError, StoreCorruptError
 
@@ -26,9 +26,9 @@ def run(argv: Sequence[str]) -> int:
     if sys.stdout is None:
         say_error("stdout is closed: there is nowhere to put the answer", hint="redirect it to a file or a pipe")
         return Exit.USAGE
-    app = build_app()
+    app = build_app(described=asked_help(argv))
     try:
-        result = app(list(argv), exit_on_error=False, print_error=False, result_action="return_value")
+        result = app(with_default(argv), exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except CycloptsError as error:
         say_error(f"{error}".strip(), hint="run `holdfast --help`, or `holdfast COMMAND --help`")
