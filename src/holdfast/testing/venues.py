@@ -1,22 +1,24 @@
 """
 A venue in memory, for tests of what stands above venues: it states what the test says, when the test says.
 
-It is *not* a simulator: it knows no wire, no orders and no rules. ``FakeVenue.truth`` is what its account holds;
-``FakeClient`` answers reads with it, ``FakeStream`` pushes it; each can be told to fail, lag, freeze or fall silent.
+It is *not* a simulator: it knows no wire and no rules. ``FakeVenue.truth`` is what its account holds and
+``FakeVenue.orders`` what it has placed; ``FakeClient`` answers reads with them, ``FakeStream`` pushes them; each can be
+told to fail, lag, freeze or fall silent, and what becomes of the next order (``outcomes``).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from holdfast.core.amounts import ZERO, exact, parse_amount
 from holdfast.core.assets import AssetCode, Symbol
-from holdfast.core.balances import Delta, Holding, OpenOrder, OrdersSnapshot, Snapshot, Source
+from holdfast.core.balances import Delta, Holding, OpenOrder, OrderChange, OrdersSnapshot, Snapshot, Source
 from holdfast.core.credentials import Credential
 from holdfast.core.instruments import AssetInfo, Candle, Instrument, Ticker
+from holdfast.core.orders import CancelAck, OrderAck, OrderTicket
 from holdfast.core.seams import Clock, Emit, HttpWire, Lane, Priority, StreamWire
 from holdfast.core.venue import (
     Channel,
@@ -31,7 +33,8 @@ from holdfast.core.venue import (
     VenueMode,
     VenueStatus,
 )
-from holdfast.errors import HoldfastError, OutcomeUnknownError
+from holdfast.errors import HoldfastError, OutcomeUnknownError, UnknownOrderError, VenueUnreachableError
+from holdfast.testing.orders import FakeOrders, Outcomes, error_of
 
 __all__ = ["FakeClient", "FakeStream", "FakeVenue"]
 
@@ -44,6 +47,8 @@ class FakeVenue:
 
     Attributes:
         truth: Asset to (total, held), as text; what is absent is zero.
+        orders: The orders of its account, its instruments and prices.
+        mode: What it accepts as a whole, as its status says; it refuses nothing by itself.
         account_id: What the venue calls every account; one name for each broker when None.
         clients: Every client made so far; ``streams`` every stream.
     """
@@ -54,6 +59,8 @@ class FakeVenue:
 
     def __init__(self, truth: Mapping[str, tuple[str, str]] | None = None) -> None:
         self.truth: dict[str, tuple[str, str]] = dict(truth or {"USD": ("1500.25", "400.00"), "BTC": ("0.5", "0")})
+        self.orders = FakeOrders(self.truth)
+        self.mode = VenueMode.ONLINE
         self.account_id: str | None = None
         self.clients: list[FakeClient] = []
         self.streams: list[FakeStream] = []
@@ -76,6 +83,7 @@ class FakeVenue:
         account: str,
         options: Mapping[str, object],
     ) -> FakeClient:
+        self.orders.clock = clock
         client = FakeClient(self, lane=lane, clock=clock, account=account)
         self.clients.append(client)
         return client
@@ -91,8 +99,11 @@ class FakeVenue:
         account: str,
         options: Mapping[str, object],
     ) -> FakeStream:
+        self.orders.clock = clock
         stream = FakeStream(self, clock=clock, account=account)
         self.streams.append(stream)
+        self.orders.listeners.append(stream.push_order)
+        self.orders.money_listeners.append(stream.push_leg)
         return stream
 
     def holdings(self, *, with_holds: bool) -> dict[AssetCode, Holding]:
@@ -123,6 +134,9 @@ class FakeClient:
         failing: Name of a call, or ``*`` for all, to the error it raises.
         latency_s: What every call takes.
         answers: Name of a balance read to holdings it states in place of the truth (a lagging or wrong answer).
+        outcomes: What becomes of the next orders sent over REST; ``cancel_outcomes`` of cancels.
+        sent: Every ticket that was handed to the wire here, in order; ``checked`` those of dry runs.
+        dead_man: Seconds that the dead-man switch was last set to, or None.
     """
 
     venue = "acme"
@@ -138,6 +152,11 @@ class FakeClient:
         self.failing: dict[str, HoldfastError] = {}
         self.latency_s = 0.05
         self.answers: dict[str, dict[AssetCode, Holding]] = {}
+        self.outcomes = Outcomes()
+        self.cancel_outcomes = Outcomes()
+        self.sent: list[OrderTicket] = []
+        self.checked: list[OrderTicket] = []
+        self.dead_man: int | None = None
         self.is_closed = False
 
     async def _ask(self, name: str, *, is_private: bool = True) -> float:
@@ -148,7 +167,9 @@ class FakeClient:
             await turn.take()
             return await self._exchange(name, began_s)
 
-    async def _exchange(self, name: str, began_s: float) -> float:
+    async def _exchange(self, name: str, began_s: float, *, before_send: Callable[[], None] | None = None) -> float:
+        if before_send is not None:
+            before_send()
         self.asked.append((self._clock.now_s(), name))
         await asyncio.sleep(self.latency_s)
         error = self.failing.get(name) or self.failing.get("*")
@@ -167,7 +188,7 @@ class FakeClient:
 
     @property
     def instruments(self) -> Mapping[Symbol, Instrument]:
-        return {}
+        return self._venue.orders.instruments if self._is_loaded else {}
 
     async def server_time(self) -> ServerTime:
         began_s = await self._ask("time", is_private=False)
@@ -182,7 +203,7 @@ class FakeClient:
 
     async def status(self) -> VenueStatus:
         began_s = await self._ask("status", is_private=False)
-        return VenueStatus(mode=VenueMode.ONLINE, as_of_s=began_s)
+        return VenueStatus(mode=self._venue.mode, as_of_s=began_s)
 
     async def credential_info(self) -> CredentialInfo:
         await self._ask("credential_info")
@@ -209,21 +230,29 @@ class FakeClient:
 
     async def open_orders(self) -> OrdersSnapshot:
         began_s = await self._ask("orders")
-        return OrdersSnapshot(read="orders", source=Source.REST, as_of_s=began_s, orders={})
+        return OrdersSnapshot(read="orders", source=Source.REST, as_of_s=began_s, orders=dict(self._venue.orders.open))
 
     async def open_orders_by_id(self, order_ids: Sequence[str]) -> Mapping[str, OpenOrder | ClosedOrder]:
         await self._ask("orders_by_id")
-        return {}
+        orders = self._venue.orders
+        found: dict[str, OpenOrder | ClosedOrder] = {each.order_id: each for each in orders.closed}
+        found |= orders.open
+        return {order_id: found[order_id] for order_id in order_ids if order_id in found}
 
     async def closed_orders(
         self, *, since_s: float | None = None, client_order_id: str | None = None
     ) -> list[ClosedOrder]:
         await self._ask("closed_orders")
-        return []
+        return [
+            each
+            for each in reversed(self._venue.orders.closed)
+            if (since_s is None or (each.closed_at_s or 0.0) >= since_s)
+            and client_order_id in (None, each.client_order_id)
+        ]
 
     async def fills(self, *, since_s: float | None = None) -> list[Fill]:
         await self._ask("fills")
-        return []
+        return [each for each in reversed(self._venue.orders.fills) if since_s is None or each.at_s >= since_s]
 
     async def ledger_rows(self, *, asset: AssetCode | None = None, since_s: float | None = None) -> list[LedgerRow]:
         await self._ask("ledger_rows")
@@ -231,18 +260,91 @@ class FakeClient:
 
     async def fee_rates(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, FeeRates]:
         await self._ask("fee_rates")
-        return {}
+        orders = self._venue.orders
+        return {symbol: orders.fee_rates(symbol) for symbol in symbols if symbol in orders.instruments}
 
     async def tickers(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Ticker]:
-        await self._ask("tickers", is_private=False)
-        return {}
+        began_s = await self._ask("tickers", is_private=False)
+        orders = self._venue.orders
+        return {symbol: orders.ticker(symbol, as_of_s=began_s) for symbol in symbols if symbol in orders.prices}
 
     async def candles(self, symbol: Symbol, *, interval_s: int, since_s: int | None = None) -> list[Candle]:
         await self._ask("candles", is_private=False)
         return []
 
+    async def place_order(self, ticket: OrderTicket, *, deadline_s: float, before_send: Callable[[], None]) -> OrderAck:
+        outcome = self.outcomes.take()
+
+        def leave() -> None:
+            before_send()
+            self.sent.append(ticket)
+
+        async with self._lane.turn(priority=Priority.ORDER) as turn:
+            await turn.take()
+            await self._exchange("place_order", self._clock.now_s(), before_send=leave)
+            order_id = self._venue.orders.place(ticket) if outcome in ("ack", "lost") else None
+            if outcome in ("lost", "lost_before"):
+                await asyncio.sleep(deadline_s)
+            return self._acked(ticket, outcome, order_id)
+
+    def _acked(self, ticket: OrderTicket, outcome: str | HoldfastError, order_id: str | None) -> OrderAck:
+        error = error_of(outcome, request="place_order", account=self._account)
+        if error is not None:
+            raise error
+        return OrderAck(
+            order_id=order_id, client_order_id=ticket.client_order_id, as_of_s=self._clock.now_s(), via="rest"
+        )
+
+    async def check_order(self, ticket: OrderTicket, *, deadline_s: float) -> OrderAck:
+        outcome = self.outcomes.take()
+        self.checked.append(ticket)
+        await self._ask("check_order")
+        return self._acked(ticket, outcome, None)
+
+    async def cancel_order(
+        self,
+        *,
+        order_id: str | None,
+        client_order_id: str | None,
+        deadline_s: float,
+        before_send: Callable[[], None],
+    ) -> CancelAck:
+        outcome = self.cancel_outcomes.take()
+        async with self._lane.turn(priority=Priority.CANCEL) as turn:
+            await turn.take()
+            await self._exchange("cancel_order", self._clock.now_s(), before_send=before_send)
+            if outcome in ("lost", "lost_before"):
+                await asyncio.sleep(deadline_s)
+            return _cancelled(self._venue, outcome, order_id, client_order_id, self._account, self._clock.now_s())
+
+    async def cancel_all_after(self, timeout_s: int, *, deadline_s: float) -> None:
+        await self._ask("cancel_all_after")
+        self.dead_man = timeout_s
+
     async def close(self) -> None:
         self.is_closed = True
+
+
+def _cancelled(
+    venue: FakeVenue,
+    outcome: str | HoldfastError,
+    order_id: str | None,
+    client_order_id: str | None,
+    account: str,
+    now_s: float,
+) -> CancelAck:
+    """Cancel at the venue what *outcome* lets happen, and tell it."""
+    orders = venue.orders
+    found = orders.id_of(client_order_id) if order_id is None and client_order_id is not None else order_id
+    is_open = found is not None and found in orders.open
+    if found is not None and is_open and outcome in ("ack", "lost"):
+        orders.end(found)
+    error = error_of(outcome, request="cancel_order", account=account)
+    if error is not None:
+        raise error
+    if not is_open:
+        raise UnknownOrderError("cancel_order: no such open order", venue=venue.id, request="cancel_order")
+    return CancelAck(count=1, is_pending=outcome == "pending", as_of_s=now_s)
 
 
 class FakeStream:
@@ -253,6 +355,10 @@ class FakeStream:
         refuses: Connections fail with this while it is set.
         is_silent: No frame of any kind arrives.
         is_mute: Subscriptions are acknowledged and nothing is ever stated or pushed; heartbeats go on.
+        takes_orders: Whether an open connection is good for orders.
+        outcomes: What becomes of the next orders sent here; ``cancel_outcomes`` of cancels.
+        sent: Every ticket that was handed to the connection, in order; ``checked`` those of dry runs.
+        dead_man: Seconds that the dead-man switch was last set to, or None.
         runs: Connections asked for so far; ``aborts`` the reasons given to ``abort``; ``resubscribed`` likewise.
     """
 
@@ -277,6 +383,12 @@ class FakeStream:
         self.refuses: HoldfastError | None = None
         self.is_silent = False
         self.is_mute = False
+        self.takes_orders = True
+        self.outcomes = Outcomes()
+        self.cancel_outcomes = Outcomes()
+        self.sent: list[OrderTicket] = []
+        self.checked: list[OrderTicket] = []
+        self.dead_man: int | None = None
         self.latency_s = 0.05
         self.runs = 0
         self.aborts: list[str] = []
@@ -322,11 +434,84 @@ class FakeStream:
                 Snapshot(read="balances", source=Source.STREAM, as_of_s=now_s, holdings=holdings, states_holds=False)
             )
         else:
-            self._sink.orders_stated(OrdersSnapshot(read="executions", source=Source.STREAM, as_of_s=now_s, orders={}))
+            orders = dict(self._venue.orders.open)
+            self._sink.orders_stated(
+                OrdersSnapshot(read="executions", source=Source.STREAM, as_of_s=now_s, orders=orders)
+            )
 
     def resubscribe(self, channel: Channel, reason: str) -> None:
         self.resubscribed.append((channel, reason))
         asyncio.get_running_loop().call_later(self.latency_s, self._state, channel)
+
+    @property
+    def can_send_orders(self) -> bool:
+        return self._sink is not None and self.takes_orders
+
+    async def place_order(self, ticket: OrderTicket, *, deadline_s: float, before_send: Callable[[], None]) -> OrderAck:
+        outcome = self.outcomes.take()
+        end = self._connected("place_order")
+        before_send()
+        if outcome != "never_sent":
+            self.sent.append(ticket)
+            await self._latency(end, "place_order")
+        order_id = self._venue.orders.place(ticket) if outcome in ("ack", "lost") else None
+        if outcome in ("lost", "lost_before"):
+            await asyncio.wait({end}, timeout=deadline_s)
+        return self._acked(ticket, outcome, order_id)
+
+    def _acked(self, ticket: OrderTicket, outcome: str | HoldfastError, order_id: str | None) -> OrderAck:
+        error = error_of(outcome, request="place_order", account=self._account)
+        if error is not None:
+            raise error
+        return OrderAck(
+            order_id=order_id, client_order_id=ticket.client_order_id, as_of_s=self._clock.now_s(), via="stream"
+        )
+
+    async def check_order(self, ticket: OrderTicket, *, deadline_s: float) -> OrderAck:
+        outcome = self.outcomes.take()
+        end = self._connected("check_order")
+        self.checked.append(ticket)
+        await self._latency(end, "check_order")
+        return self._acked(ticket, outcome, None)
+
+    async def cancel_order(
+        self,
+        *,
+        order_id: str | None,
+        client_order_id: str | None,
+        deadline_s: float,
+        before_send: Callable[[], None],
+    ) -> CancelAck:
+        outcome = self.cancel_outcomes.take()
+        end = self._connected("cancel_order")
+        before_send()
+        await self._latency(end, "cancel_order")
+        if outcome in ("lost", "lost_before"):
+            await asyncio.wait({end}, timeout=deadline_s)
+        return _cancelled(self._venue, outcome, order_id, client_order_id, self._account, self._clock.now_s())
+
+    async def cancel_all_after(self, timeout_s: int, *, deadline_s: float) -> None:
+        await self._latency(self._connected("cancel_all_after"), "cancel_all_after")
+        self.dead_man = timeout_s
+
+    def _connected(self, request: str) -> asyncio.Future[HoldfastError]:
+        if self._sink is None or self._end is None or not self.takes_orders:
+            raise VenueUnreachableError(
+                f"{request}: no connection", venue=self._venue.id, request=request, account=self._account
+            )
+        return self._end
+
+    async def _latency(self, end: asyncio.Future[HoldfastError], request: str) -> None:
+        await asyncio.wait({end}, timeout=self.latency_s)
+        if end.done():
+            raise self._venue.lost(request, self._account)
+
+    def push_order(self, change: OrderChange) -> None:
+        """Push one change of one order, unless nothing can be pushed now."""
+        if self._sink is None or self.is_silent or self.is_mute:
+            return
+        self._sink.frame_arrived(self._clock.now_s())
+        self._sink.orders_changed([change])
 
     def abort(self, reason: str) -> None:
         self.aborts.append(reason)
@@ -346,6 +531,13 @@ class FakeStream:
             total, held = self._venue.truth.get(asset, ("0", "0"))
             after = parse_amount(total) + parse_amount(change)
         self._venue.truth[asset] = (format(after, "f"), held)
+        self._push_delta(asset, Decimal(change) if change else ZERO, after, kind=kind, ref=None)
+
+    def push_leg(self, asset: AssetCode, change: Decimal, fill_id: str) -> None:
+        """Push one leg of a fill, after which the truth stands as it stands, unless nothing can be pushed now."""
+        self._push_delta(asset, change, parse_amount(self._venue.truth[asset][0]), kind="trade", ref=fill_id)
+
+    def _push_delta(self, asset: AssetCode, change: Decimal, after: Decimal, *, kind: str, ref: str | None) -> None:
         if self._sink is None or self.is_silent or self.is_mute:
             return
         self._serial += 1
@@ -355,11 +547,11 @@ class FakeStream:
             [
                 Delta(
                     asset=asset,
-                    change=Decimal(change) if change else ZERO,
+                    change=change,
                     total=after,
                     kind=kind,
-                    ref=f"R{self._serial}",
-                    has_other_leg=False,
+                    ref=ref or f"R{self._serial}",
+                    has_other_leg=ref is not None,
                     as_of_s=now_s,
                     entry=f"L{self._serial}",
                 )
