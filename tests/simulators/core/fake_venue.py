@@ -93,6 +93,9 @@ class AcmeVenue:
             "accounts": {"master": {"assets": {"USD": {"total": "1500.25", "held": "400", "available": "1100.25"}}}}
         }
 
+    def orders(self) -> dict[str, Any]:
+        return {"accounts": {"master": {"orders": []}}}
+
     def credentials(self) -> list[dict[str, Any]]:
         return [{"account": "master", "key": "SIMK", "secret": "c2Vj", "passphrase": None, "nonce_window": 0}]
 

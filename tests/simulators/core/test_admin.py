@@ -50,6 +50,10 @@ def test_truth_is_the_venues(admin: Admin, venue: AcmeVenue) -> None:
     assert ask(admin, "GET", "/admin/truth") == (200, venue.truth())
 
 
+def test_orders_are_the_venues(admin: Admin, venue: AcmeVenue) -> None:
+    assert ask(admin, "GET", "/admin/orders") == (200, venue.orders())
+
+
 def test_journal_reads_on_from_next(admin: Admin) -> None:
     journal = admin._front.journal
     journal.note("request", {"name": "one"})
@@ -131,6 +135,7 @@ def test_charset_beside_the_content_type_is_fine(admin: Admin) -> None:
     ("method", "path", "status"),
     [
         ("POST", "/admin/truth", 405),
+        ("POST", "/admin/orders", 405),
         ("GET", "/admin/events", 405),
         ("DELETE", "/admin/faults", 405),
         ("GET", "/admin", 404),

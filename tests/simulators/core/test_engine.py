@@ -92,6 +92,9 @@ class Acme:
     def fee_rate(self, account: Account, *, is_maker: bool) -> Decimal:
         return Decimal(0) if is_maker else Decimal("0.005")
 
+    def fee_elsewhere(self, account: Account, *, quote: str, fee: Decimal) -> tuple[str, Decimal] | None:
+        return None
+
     def settle(self, account: Account, legs: Sequence[Leg], *, ref: str, kind: str) -> tuple[str, ...]:
         postings = [Posting(row=leg.asset, amount=leg.amount, fee=leg.fee, kind=kind) for leg in legs]
         entries = account.ledger.post(postings, ref=ref, at_us=self.now_us(), now_s=self.now_s())

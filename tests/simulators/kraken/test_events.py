@@ -20,6 +20,7 @@ EXAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
     "external_trade": ("plain", {"pair": "BTC-USD", "side": "buy", "quantity": "0.01"}),
     "external_order": ("plain", {"pair": "XBTUSD", "side": "sell", "quantity": "0.01", "price": "50000"}),
     "external_cancel": ("plain", {}),
+    "venue_cancel": ("plain", {"order": "mine", "reason": "Because", "expires": False}),
     "fill": ("plain", {"order": "mine", "quantity": "0.001"}),
     "transfer": ("many", {"asset": "USD", "amount": "5", "to": "sub1"}),
     "auto_earn_move": ("plain", {"asset": "ETH", "amount": "1", "to": "earn"}),

@@ -20,7 +20,13 @@ __all__ = ["PREFIX", "Admin"]
 
 PREFIX = "/admin"
 
-_METHODS = {"truth": ("GET",), "journal": ("GET",), "faults": ("GET", "POST"), "events": ("POST",)}
+_METHODS = {
+    "truth": ("GET",),
+    "orders": ("GET",),
+    "journal": ("GET",),
+    "faults": ("GET", "POST"),
+    "events": ("POST",),
+}
 
 
 class Admin:
@@ -61,6 +67,8 @@ class Admin:
             return self._command(name, _document(request))
         if name == "truth":
             return self._front.venue.truth()
+        if name == "orders":
+            return self._front.venue.orders()
         if name == "faults":
             return {"rules": self._front.plan.in_force()}
         return self._journal(request.query)

@@ -100,6 +100,9 @@ class Claims:
             else:
                 notional = self._walk(request, order.remaining)
             claim = notional + round_up(notional * rate, places=rules.quote_decimals)
+            if self._policy.claim_coarser:
+                places = max(0, rules.quote_decimals - self._policy.claim_coarser)
+                notional, claim = round_up(notional, places=places), round_up(claim, places=places)
         return rules.quote, claim if self._policy.does_hold_include_fee else notional, claim
 
     def _walk(self, request: OrderRequest, quantity: Decimal) -> Decimal:

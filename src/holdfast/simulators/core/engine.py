@@ -9,12 +9,13 @@ and what words the venue has for it all, is the venue's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any
 
 import msgspec
 
 from holdfast.core.amounts import ZERO, add, exact, round_down, subtract
+from holdfast.core.assets import AssetCode
 from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.arithmetic import divide, multiply
 from holdfast.simulators.core.claims import Claims, ShortOfFundsError
@@ -98,7 +99,7 @@ class Engine:
         self._store(account, order)
         self._host.order_changed(order, Change.ACCEPTED, None)
         if request.expires_us is not None:
-            self._at(request.expires_us, self._expire_due, account, order.id)
+            self._at(request.expires_us, self.expire, account, order.id)
         if order.status is OrderStatus.PENDING:
             assert request.starts_us is not None
             self._at(request.starts_us, self._start_due, account, order.id)
@@ -118,6 +119,13 @@ class Engine:
         if order is None:
             return None
         return self._end(account, order, OrderStatus.CANCELED, reason or self._policy.user_reason)
+
+    def expire(self, account: Account, order_id: str, *, reason: str | None = None) -> Order | None:
+        """Let an open order expire; None where there is none of this id."""
+        order = account.orders.open.get(order_id)
+        if order is None:
+            return None
+        return self._end(account, order, OrderStatus.EXPIRED, reason or self._policy.expired_reason)
 
     def mark_cancel_pending(self, account: Account, order_id: str) -> None:
         """Remember that a cancel of this order is on its way."""
@@ -276,8 +284,13 @@ class Engine:
             cost = round_down(quantity * price, places=rules.quote_decimals)
             fee_quote = round_down(cost * rate, places=rules.quote_decimals)
             fee_base = round_down(quantity * rate, places=rules.base_decimals)
-        is_in_base = self._pays_in_base(account, order, rules, fee_base)
+        elsewhere = None
+        if request.leverage is None:
+            elsewhere = self._host.fee_elsewhere(account, quote=rules.quote, fee=fee_quote)
+        is_in_base = elsewhere is None and self._pays_in_base(account, order, rules, fee_base)
         fee, fee_asset = (fee_base, rules.base) if is_in_base else (fee_quote, rules.quote)
+        if elsewhere is not None:
+            fee_asset, fee = elsewhere
         fill_id = self._host.new_fill_id()
         with exact():
             filled = order.filled + quantity
@@ -286,14 +299,14 @@ class Engine:
                 filled=filled,
                 cost=order.cost + cost,
                 fee_base=order.fee_base + (fee if is_in_base else ZERO),
-                fee_quote=order.fee_quote + (ZERO if is_in_base else fee),
+                fee_quote=order.fee_quote + (fee if fee_asset == rules.quote else ZERO),
                 fills=(*order.fills, fill_id),
                 changed_us=trade.at_us,
             )
         is_done = request.quantity is not None and filled >= request.quantity
         order = self._reclaimed(account, order, is_done=is_done)
         if request.leverage is None:
-            legs = _legs(request, rules, quantity=quantity, cost=cost, fee=fee, is_fee_in_base=is_in_base)
+            legs = _legs(request, rules, quantity=quantity, cost=cost, fee=fee, fee_asset=fee_asset)
             entries = self._host.settle(account, legs, ref=fill_id, kind="trade")
         else:
             profit = self.margin.fill(account, order, quantity=quantity, cost=cost, fee=fee_quote, at_us=trade.at_us)
@@ -403,10 +416,19 @@ class Engine:
     def _sweep(self, symbol: str) -> None:
         """Fill the resting orders that the maker's new prices reach, at the orders' own prices."""
         book = self.books[symbol]
+        parts = self._policy.resting_fill_parts
         for order_id in book.crossed_by_maker():
             for account in self._host.all_accounts():
                 order = account.orders.open.get(order_id)
-                if order is not None:
+                if order is None:
+                    continue
+                quantity = order.request.quantity
+                if parts > 1 and quantity is not None:
+                    places = self.markets[symbol].rules.quantity_decimals
+                    part = divide(quantity, Decimal(parts), places=places, rounding=ROUND_UP)
+                    if self.fill_resting(account, order, part).is_open:
+                        self._refill_later(self.markets[symbol])
+                else:
                     self.fill_resting(account, order)
 
     def _set_off(self, symbol: str) -> None:
@@ -437,11 +459,6 @@ class Engine:
                 return
             self._store(account, order)
         self._go_live(account, order)
-
-    def _expire_due(self, account: Account, order_id: str) -> None:
-        order = account.orders.open.get(order_id)
-        if order is not None:
-            self._end(account, order, OrderStatus.EXPIRED, self._policy.expired_reason)
 
     def _start_due(self, account: Account, order_id: str) -> None:
         order = account.orders.open.get(order_id)
@@ -480,16 +497,15 @@ def _reaches(request: OrderRequest, price: Decimal) -> bool:
 
 
 def _legs(
-    request: OrderRequest, rules: MarketRules, *, quantity: Decimal, cost: Decimal, fee: Decimal, is_fee_in_base: bool
+    request: OrderRequest, rules: MarketRules, *, quantity: Decimal, cost: Decimal, fee: Decimal, fee_asset: AssetCode
 ) -> list[Leg]:
-    """Both sides of a spot fill, what is given first."""
-    base_fee, quote_fee = (fee, ZERO) if is_fee_in_base else (ZERO, fee)
+    """Both sides of a spot fill, what is given first; a fee that neither of them pays comes last."""
+    base = Leg(asset=rules.base, amount=quantity, fee=fee if fee_asset == rules.base else ZERO)
+    quote = Leg(asset=rules.quote, amount=cost, fee=fee if fee_asset == rules.quote else ZERO)
     if request.side == "buy":
-        return [
-            Leg(asset=rules.quote, amount=cost.copy_negate(), fee=quote_fee),
-            Leg(asset=rules.base, amount=quantity, fee=base_fee),
-        ]
-    return [
-        Leg(asset=rules.base, amount=quantity.copy_negate(), fee=base_fee),
-        Leg(asset=rules.quote, amount=cost, fee=quote_fee),
-    ]
+        legs = [msgspec.structs.replace(quote, amount=cost.copy_negate()), base]
+    else:
+        legs = [msgspec.structs.replace(base, amount=quantity.copy_negate()), quote]
+    if fee_asset not in (rules.base, rules.quote):
+        legs.append(Leg(asset=fee_asset, amount=ZERO, fee=fee))
+    return legs

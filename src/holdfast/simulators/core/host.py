@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from holdfast.core.amounts import ZERO
+from holdfast.core.assets import AssetCode
 from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.markets import Market, PublicTrade
 from holdfast.simulators.core.orders import Change, Fill, Order
@@ -27,7 +28,12 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EnginePolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """What venues do differently, and the words they give as reasons. Durations in seconds."""
+    """
+    What venues do differently, and the words they give as reasons. Durations in seconds.
+
+    A buy's claim is rounded up to ``claim_coarser`` places fewer than the ledger has. A resting order that the market
+    reaches is filled in ``resting_fill_parts`` parts, ``refill_s`` apart.
+    """
 
     does_hold_include_fee: bool
     do_untriggered_stops_hold: bool
@@ -40,6 +46,8 @@ class EnginePolicy(msgspec.Struct, frozen=True, kw_only=True):
     short_reason: str
     user_reason: str
     expired_reason: str
+    claim_coarser: int = 0
+    resting_fill_parts: int = 1
 
 
 class EngineHost(Protocol):
@@ -60,7 +68,11 @@ class EngineHost(Protocol):
     def new_fill_id(self) -> str: ...
 
     def fee_rate(self, account: Account, *, is_maker: bool) -> Decimal:
-        """The fraction of cost that this account pays."""
+        """The fraction of cost that this account pays; negative where it is paid."""
+        ...
+
+    def fee_elsewhere(self, account: Account, *, quote: AssetCode, fee: Decimal) -> tuple[AssetCode, Decimal] | None:
+        """What pays a fee of so much *quote* in its place; None where the market's own assets pay."""
         ...
 
     def settle(self, account: Account, legs: Sequence[Leg], *, ref: str, kind: str) -> tuple[str, ...]:

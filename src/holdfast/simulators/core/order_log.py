@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
+import itertools
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
 
+from holdfast.core.amounts import add, format_amount
 from holdfast.simulators.core.history import History
 from holdfast.simulators.core.orders import Fill, Order
 
-__all__ = ["OrderLog"]
+if TYPE_CHECKING:
+    from holdfast.simulators.core.accounts import Account
+
+__all__ = ["OrderLog", "stated_order"]
 
 _KEEP: Final = 20_000
 
@@ -23,6 +29,7 @@ class OrderLog:
         self.open: dict[str, Order] = {}
         self.finished: dict[str, Order] = {}
         self.fills: dict[str, Fill] = {}
+        self._arrived: dict[str, None] = {}  # Ids of everything remembered, in order of arrival.
         self._past_open: History[str, Order] = History(keep_s=keep_s)
         self._past_finished: History[str, Order] = History(keep_s=keep_s)
 
@@ -30,8 +37,13 @@ class OrderLog:
         """The order of this id, open or not."""
         return self.open.get(order_id) or self.finished.get(order_id)
 
+    def ever(self) -> list[Order]:
+        """Every remembered order, open or not, in order of arrival."""
+        return [order for order_id in self._arrived if (order := self.get(order_id)) is not None]
+
     def put(self, order: Order, *, now_s: float) -> None:
         """Replace an order by its next state."""
+        self._arrived.setdefault(order.id)
         before = self.open.get(order.id)
         if order.is_open:
             self._past_open.note(order.id, before, now_s=now_s)
@@ -42,7 +54,8 @@ class OrderLog:
             del self.open[order.id]
         self._past_finished.note(order.id, self.finished.get(order.id), now_s=now_s)
         self.finished[order.id] = order
-        _forget(self.finished)
+        for order_id in _forget(self.finished):
+            self._arrived.pop(order_id, None)
 
     def add(self, fill: Fill) -> None:
         """Remember a fill."""
@@ -63,6 +76,54 @@ class OrderLog:
         return [fill for fill in self.fills.values() if fill.at_s <= at_s]
 
 
-def _forget(rows: dict[str, Fill] | dict[str, Order]) -> None:
-    while len(rows) > _KEEP:
-        del rows[next(iter(rows))]
+def _forget(rows: dict[str, Fill] | dict[str, Order]) -> list[str]:
+    oldest = list(itertools.islice(rows, max(0, len(rows) - _KEEP)))
+    for name in oldest:
+        del rows[name]
+    return oldest
+
+
+def stated_order(account: Account, order: Order) -> dict[str, Any]:
+    """One order with its fills as the truth states it: exact text, times in microseconds of the venue's clock."""
+    request = order.request
+    fills = [account.orders.fills[fill_id] for fill_id in order.fills if fill_id in account.orders.fills]
+    fees: dict[str, Decimal] = {}
+    for fill in fills:
+        fees[fill.fee_asset] = add(fees.get(fill.fee_asset, Decimal(0)), fill.fee)
+    return {
+        "order_id": order.id,
+        "client_order_id": request.client_order_id,
+        "symbol": request.symbol,
+        "side": request.side,
+        "quantity": _shown(request.quantity),
+        "quote_quantity": _shown(request.quote_quantity),
+        "limit_price": _shown(request.limit_price),
+        "status": order.status.value,
+        "reason": order.reason,
+        "accepted_us": order.created_us,
+        "ended_us": order.closed_us,
+        "filled": format_amount(order.filled),
+        "cost": format_amount(order.cost),
+        "fees": {asset: format_amount(fee) for asset, fee in fees.items()},
+        "held": {order.hold_asset: format_amount(order.hold)} if order.hold_asset is not None and order.hold else {},
+        "claimed": {order.hold_asset: format_amount(order.claim)}
+        if order.hold_asset is not None and order.claim
+        else {},
+        "fills": [
+            {
+                "id": fill.id,
+                "at_us": fill.at_us,
+                "quantity": format_amount(fill.quantity),
+                "price": format_amount(fill.price),
+                "cost": format_amount(fill.cost),
+                "fee": format_amount(fill.fee),
+                "fee_asset": fill.fee_asset,
+                "is_maker": fill.is_maker,
+            }
+            for fill in fills
+        ],
+    }
+
+
+def _shown(amount: Decimal | None) -> str | None:
+    return None if amount is None else format_amount(amount)

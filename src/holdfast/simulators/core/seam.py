@@ -87,6 +87,15 @@ class SimulatedVenue(Protocol):
         """``{"accounts": {name: {"assets": {CODE: {"total", "held", "available"}}}}}``: exact text, canonical codes."""
         ...
 
+    def orders(self) -> dict[str, Any]:
+        """
+        ``{"accounts": {name: {"orders": [...]}}}``: every order that was ever accepted, oldest first, with its fills.
+
+        Each has at least ``order_id``, ``client_order_id``, ``symbol``, ``side``, ``status``, ``filled``, ``cost``,
+        ``fees`` by asset, ``claimed`` by asset, and ``accepted_us`` and ``ended_us`` on the venue's clock.
+        """
+        ...
+
     def credentials(self) -> list[dict[str, Any]]:
         """``account``, ``key``, ``secret``, ``passphrase``, ``nonce_window`` per key, for the ready line."""
         ...

@@ -113,6 +113,14 @@ CATALOGUE: Final[dict[str, EventKind]] = {
     "external_cancel": _kind(
         "Somebody cancels `order` (all open orders without it) in Kraken's own interface.", account=text, order=text
     ),
+    "venue_cancel": _kind(
+        "Kraken itself ends `order` (all open orders without it) for a `reason` of its own; with `expires` true it "
+        "expires instead.",
+        account=text,
+        order=text,
+        reason=text,
+        expires=yes_no,
+    ),
     "fill": _kind(
         "Somebody takes `quantity` (all that is left without it) of the resting `order` at its price.",
         "order",

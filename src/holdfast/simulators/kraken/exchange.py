@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from holdfast.core.amounts import ZERO, exact, format_amount, subtract
+from holdfast.core.amounts import ZERO, exact, format_amount, multiply, round_up, subtract
 from holdfast.core.assets import AssetCode
 from holdfast.core.seams import Clock
 from holdfast.simulators.core.accounts import Account
@@ -57,6 +57,11 @@ FEES: Final = FeeSchedule(
 
 MODES: Final = ("online", "maintenance", "cancel_only", "post_only", "limit_only")
 """What the whole engine can be."""
+
+
+_CREDITS: Final = "KFEE"
+_CREDITS_PER_USD: Final = 100
+_COARSER: Final = 2  # Ledger places that a claim which is rounded up does without.
 
 
 class Maintenance(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +128,7 @@ class KrakenExchange:
             self,
             markets=Lazily(
                 lambda code: Market(
-                    _rules_of(self.listing.by_code[code]),
+                    _rules_of(self.listing.by_code[code], liquidity=self.settings.liquidity),
                     seed=seed,
                     opened_us=opened_us,
                     levels=self.settings.book_levels,
@@ -133,6 +138,8 @@ class KrakenExchange:
             policy=EnginePolicy(
                 does_hold_include_fee=self.settings.does_hold_include_fee,
                 do_untriggered_stops_hold=self.settings.do_untriggered_stops_hold,
+                claim_coarser=_COARSER if self.settings.are_holds_rounded_up else 0,
+                resting_fill_parts=max(1, self.settings.resting_fill_parts),
                 refill_s=self.settings.refill_s,
                 post_only_reason="Post only order",
                 ioc_reason="IOC order unfilled",
@@ -234,7 +241,19 @@ class KrakenExchange:
     def fee_rate(self, account: Account, *, is_maker: bool) -> Decimal:
         """The fraction of cost that an account pays."""
         del account  # Everybody has the same thirty-day volume.
+        rebate = self.settings.maker_rebate_percent
+        if is_maker and rebate:
+            with exact():
+                return (rebate / 100).copy_negate()
         return FEES.rate(self.settings.volume_30d_usd, is_maker=is_maker)
+
+    def fee_elsewhere(self, account: Account, *, quote: AssetCode, fee: Decimal) -> tuple[AssetCode, Decimal] | None:
+        """What pays a fee of so much *quote* in fee credits; None where there are not enough, or none are taken."""
+        if not self.settings.are_fees_paid_in_credits or fee <= 0:
+            return None
+        with exact():
+            credits = round_up(fee * self.usd_price(quote) * _CREDITS_PER_USD, places=2)
+        return (_CREDITS, credits) if account.ledger.balances.get(_CREDITS, ZERO) >= credits else None
 
     def usd_price(self, asset: AssetCode) -> Decimal:
         """What one unit is worth in US dollars now, for valuations."""
@@ -410,7 +429,7 @@ def _shown(value: Decimal) -> str:
     return format_amount(value.normalize())
 
 
-def _rules_of(pair: ListedPair) -> MarketRules:
+def _rules_of(pair: ListedPair, *, liquidity: Decimal) -> MarketRules:
     return MarketRules(
         symbol=pair.code,
         base=pair.base.code,
@@ -421,7 +440,7 @@ def _rules_of(pair: ListedPair) -> MarketRules:
         base_decimals=pair.base.decimals,
         quote_decimals=pair.quote.decimals,
         start_price=pair.start_price,
-        level_value=_LEVEL_VALUES.get(pair.quote.code, Decimal(5000)),
+        level_value=multiply(_LEVEL_VALUES.get(pair.quote.code, Decimal(5000)), liquidity),
     )
 
 

@@ -147,7 +147,7 @@ CATALOGUE: Final[dict[str, FaultKind]] = {
         channel=_CHANNEL,
     ),
     "clock_skew": _immediate(
-        "The venue's clock is `by_s` seconds off from now on; may be negative.by_s",
+        "The venue's clock is `by_s` seconds off from now on; may be negative.",
         by_s=offset,
     ),
     "server_time": _lasting(

@@ -195,6 +195,17 @@ class Happenings:
         self._exchange.engine.cancel(account, self._order(account, fields).id)
         return {"count": 1}
 
+    def _venue_cancel(self, fields: dict[str, Any]) -> dict[str, Any]:
+        account = self._account(fields)
+        orders = [self._order(account, fields)] if "order" in fields else list(account.orders.open.values())
+        for order in orders:
+            if fields.get("expires"):
+                self._exchange.engine.expire(account, order.id, reason=fields.get("reason"))
+            else:
+                reason = fields.get("reason", "Cancelled by the venue")
+                self._exchange.engine.cancel(account, order.id, reason=reason)
+        return {"count": len(orders)}
+
     def _fill(self, fields: dict[str, Any]) -> dict[str, Any]:
         account = self._account(fields)
         order = self._order(account, fields)

@@ -38,6 +38,7 @@ def _trade_volume(call: Call) -> Any:
     tier = FEES.tier(volume)
     later = FEES.after(tier)
     best = FEES.tiers[-1]
+    own_maker = settings.maker_rebate_percent.copy_negate() if settings.maker_rebate_percent else tier.maker
     is_underscored = settings.fee_tier_spelling == "underscored"
     spelling = {
         name: name if not is_underscored else name.replace("fee", "_fee").replace("volume", "_volume").lstrip("_")
@@ -45,7 +46,7 @@ def _trade_volume(call: Call) -> Any:
     }
     for field, own, least, most, following in (
         ("fees", tier.taker, best.taker, FEES.tiers[0].taker, None if later is None else later.taker),
-        ("fees_maker", tier.maker, best.maker, FEES.tiers[0].maker, None if later is None else later.maker),
+        ("fees_maker", own_maker, best.maker, FEES.tiers[0].maker, None if later is None else later.maker),
     ):
         figures = {
             "fee": places(own, 4),

@@ -109,7 +109,7 @@ def trade_row(listing: Listing, order: Order | None, fill: Fill, *, with_ledgers
         "ordertype": "limit" if order is None else order.request.details["ordertype"],
         "price": places(fill.price, pair.price_decimals),
         "cost": places(fill.cost, pair.cost_decimals),
-        "fee": places(fill.fee, pair.base.decimals if fill.fee_asset == pair.base.code else pair.cost_decimals),
+        "fee": _fee_of(fill, pair),
         "vol": places(fill.quantity, pair.lot_decimals),
         "margin": places(margin, pair.cost_decimals),
         "leverage": str(leverage or 0),
@@ -136,6 +136,13 @@ def entry_row(listing: Listing, entry: LedgerEntry) -> dict[str, Any]:
         "fee": places(entry.fee, decimals),
         "balance": places(entry.balance, decimals),
     }
+
+
+def _fee_of(fill: Fill, pair: ListedPair) -> str:
+    if fill.fee_asset == pair.base.code:
+        return places(fill.fee, pair.base.decimals)
+    # One that fee credits paid is in the ledger alone.
+    return places(fill.fee if fill.fee_asset == pair.quote.code else ZERO, pair.cost_decimals)
 
 
 def _average(order: Order, pair: ListedPair) -> Decimal:

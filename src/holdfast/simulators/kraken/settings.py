@@ -54,6 +54,7 @@ class KrakenSimSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     # Balances and holds
     does_hold_include_fee: bool = True
+    are_holds_rounded_up: bool = False  # A buy's hold and claim, to two places fewer than the ledger has.
     do_untriggered_stops_hold: bool = True
     are_f_rows_spendable: bool = True
     empty_balance: Literal["object", "absent", "null", "zeros"] = "object"
@@ -77,6 +78,8 @@ class KrakenSimSettings(msgspec.Struct, frozen=True, kw_only=True):
     dead_man_off_time: Literal["zero", "now", "empty"] = "zero"
     fee_tier_spelling: Literal["plain", "underscored"] = "plain"
     volume_30d_usd: Decimal = Decimal("52000.10")
+    maker_rebate_percent: Decimal = Decimal(0)  # Above 0: makers are paid this much of cost in place of their fee.
+    are_fees_paid_in_credits: bool = False  # KFEE pays while there is enough of it, 100 for a dollar.
 
     # Stream
     heartbeat_s: float = 1.0
@@ -104,7 +107,9 @@ class KrakenSimSettings(msgspec.Struct, frozen=True, kw_only=True):
     market_step_s: float = 0.0  # Above 0: prices walk this often. The profile busy sets both where they are 0.
     background_trade_s: float = 0.0  # Above 0: mean time between trades made on the account by its other bot.
     book_levels: int = 100
+    liquidity: Decimal = Decimal(1)  # How much of its usual size each level has.
     refill_s: float = 2.0  # After which liquidity that was taken is offered again.
+    resting_fill_parts: int = 1  # A resting order that the market reaches is filled in so many, refill_s apart.
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -146,6 +151,7 @@ OPEN_POINTS: Final[dict[str, tuple[object, ...]]] = {
     "order_change_cost": (0, 1),
     "rate_limit_status": (200, 429),
     "does_hold_include_fee": (True, False),
+    "are_holds_rounded_up": (False, True),
     "do_untriggered_stops_hold": (True, False),
     "are_f_rows_spendable": (True, False),
     "empty_balance": ("object", "absent", "null", "zeros"),

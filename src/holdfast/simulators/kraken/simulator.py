@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
+from holdfast.core.assets import AssetCode
 from holdfast.core.seams import Clock
+from holdfast.simulators.core.accounts import Account
+from holdfast.simulators.core.ledger import LedgerEntry
+from holdfast.simulators.core.order_log import stated_order
+from holdfast.simulators.core.orders import Change, Fill, Order
 from holdfast.simulators.core.seam import Peer, Session, SimReply, SimRequest, Timers
 from holdfast.simulators.kraken.background import Background
 from holdfast.simulators.kraken.balances import BalancesChannel
@@ -141,6 +147,40 @@ class KrakenSimulator:
                 for name, account in self._exchange.accounts.items()
             }
         }
+
+    def orders(self) -> dict[str, Any]:
+        """
+        Every order that was ever accepted, by account and oldest first, with its fills; exact text, venue's clock.
+
+        ``claimed`` is what an open order counts against further ones, which is what the venue really takes out of
+        the account's reach; ``held`` what it shows.
+        """
+        return {
+            "accounts": {
+                name: {"orders": [stated_order(account, order) for order in account.orders.ever()]}
+                for name, account in self._exchange.accounts.items()
+            }
+        }
+
+    def free(self, asset: AssetCode, *, account: str = "master") -> Decimal:
+        """
+        What a further order may really claim of an asset now: its total less every open order's claim, fees included.
+
+        Zero for an asset the account never touched.
+        """
+        return self._exchange.accounts[account].free(asset)
+
+    def watch(
+        self,
+        *,
+        orders: Callable[[Order, Change, Fill | None], None] | None = None,
+        entries: Callable[[Account, Sequence[LedgerEntry]], None] | None = None,
+    ) -> None:
+        """Call *orders* with every change of any order, *entries* with every posting, in the step in which it is."""
+        if orders is not None:
+            self._exchange.order_listeners.append(orders)
+        if entries is not None:
+            self._exchange.entry_listeners.append(entries)
 
     def credentials(self) -> list[dict[str, Any]]:
         """Every living key with its secret, for the ready line."""
