@@ -105,10 +105,10 @@ def stated_order(account: Account, order: Order) -> dict[str, Any]:
         "filled": format_amount(order.filled),
         "cost": format_amount(order.cost),
         "fees": {asset: format_amount(fee) for asset, fee in fees.items()},
-        "held": {order.hold_asset: format_amount(order.hold)} if order.hold_asset is not None and order.hold else {},
-        "claimed": {order.hold_asset: format_amount(order.claim)}
-        if order.hold_asset is not None and order.claim
-        else {},
+        "held": {} if order.hold_asset is None or not order.hold else {order.hold_asset: format_amount(order.hold)},
+        "claimed": {}
+        if order.hold_asset is None or not order.claim
+        else {order.hold_asset: format_amount(order.claim)},
         "fills": [
             {
                 "id": fill.id,

@@ -252,8 +252,8 @@ class KrakenExchange:
         if not self.settings.are_fees_paid_in_credits or fee <= 0:
             return None
         with exact():
-            credits = round_up(fee * self.usd_price(quote) * _CREDITS_PER_USD, places=2)
-        return (_CREDITS, credits) if account.ledger.balances.get(_CREDITS, ZERO) >= credits else None
+            amount = round_up(fee * self.usd_price(quote) * _CREDITS_PER_USD, places=2)
+        return (_CREDITS, amount) if account.ledger.balances.get(_CREDITS, ZERO) >= amount else None
 
     def usd_price(self, asset: AssetCode) -> Decimal:
         """What one unit is worth in US dollars now, for valuations."""
