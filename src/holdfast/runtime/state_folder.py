@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import re
 import secrets
@@ -20,7 +21,7 @@ from typing import Final
 
 from holdfast.errors import ConfigError
 
-__all__ = ["STATE_DIR_VARIABLE", "StateFolder"]
+__all__ = ["STATE_DIR_VARIABLE", "StateFolder", "runtime_folder"]
 
 STATE_DIR_VARIABLE: Final = "HOLDFAST_STATE_DIR"
 
@@ -96,6 +97,23 @@ class StateFolder:
         """The file beside the database that remembers how far its journal had come; its folder exists afterwards."""
         return self.broker_folder(environment=environment, name=name) / "journal.mark"
 
+    def socket_path(self, *, environment: str, name: str) -> Path:
+        """Where one broker's owner is asked; its folder exists afterwards. Too long a path moves: ``runtime_folder``."""
+        return self.broker_folder(environment=environment, name=name) / "owner.sock"
+
+    def broker_places(self) -> list[tuple[str, str]]:
+        """Environment and name of every broker that ever had a folder here, in order."""
+        found = []
+        with contextlib.suppress(OSError):
+            for environment in sorted((self.root / "brokers").iterdir()):
+                found += [(environment.name, each.name) for each in sorted(environment.iterdir()) if each.is_dir()]
+        return found
+
+    @staticmethod
+    def socket_name(path: Path) -> str:
+        """16 hex digits that name a socket whose own path is too long."""
+        return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+
     def check_locks(self, *, flock: Callable[[int, int], None] = fcntl.flock) -> None:
         """
         Prove that file locks exclude in this folder.
@@ -145,6 +163,31 @@ class StateFolder:
 
     def __repr__(self) -> str:
         return f"<StateFolder {self.root}>"
+
+
+def runtime_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """
+    This user's folder for sockets whose own path is too long: in ``XDG_RUNTIME_DIR``, else ``/tmp/holdfast-<uid>``.
+
+    Made where it is missing, 0700.
+
+    Raises:
+        ConfigError: It is not a folder of ours alone, or is a symbolic link: in ``/tmp`` anybody may have made it.
+    """
+    home = (environ or os.environ).get("XDG_RUNTIME_DIR")
+    if home and Path(home).is_absolute() and Path(home).is_dir():
+        folder = Path(home) / "holdfast"
+    else:
+        folder = Path("/tmp") / f"holdfast-{os.geteuid()}"  # noqa: S108  # Checked right below.
+    try:
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise ConfigError(f"the folder {folder} for sockets cannot be made: {error.strerror}") from error
+    _check_own_folder(folder)
+    if stat.S_IMODE(folder.stat().st_mode) & 0o077:
+        raise ConfigError(f"the folder {folder} for sockets is open to other users: run chmod 700 on it")
+    return folder
 
 
 _ELSEWHERE: Final = f"name another folder with {STATE_DIR_VARIABLE}, on a local disk and owned by this user"

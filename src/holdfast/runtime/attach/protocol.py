@@ -7,6 +7,7 @@ Times are our clock, ``Clock.now_s``, which is the same for every process of a h
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +15,6 @@ import msgspec
 from holdfast.core.assets import AssetCode
 from holdfast.core.balances import Balance
 from holdfast.core.verdicts import Verdict
-from holdfast.errors import HoldfastError
 from holdfast.runtime.views import BalancesChanged, BrokerStatus, Order, ReservationView
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "decode_from_client",
     "decode_from_owner",
     "encode",
+    "encode_value",
 ]
 
 VERSION: Final = 1
@@ -53,7 +54,7 @@ FRAME_MAX: Final = 4 * 1024 * 1024
 """Most bytes of one line from the owner."""
 
 
-class FrameError(HoldfastError):
+class FrameError(Exception):
     """What arrived is no message; ``reason`` is a fixed word: ``too_large``, ``malformed``, ``too_deep``."""
 
     def __init__(self, message: str, *, reason: str) -> None:
@@ -138,7 +139,7 @@ class Pushed(msgspec.Struct, frozen=True, kw_only=True, tag_field="say", tag="pu
     other: Balance | None = None
     open_orders: list[Order] | None = None
     reservations: list[ReservationView] | None = None
-    budgets: dict[str, dict[AssetCode, str | None]] | None = None
+    budgets: dict[str, dict[AssetCode, Decimal | None]] | None = None
     changes: tuple[BalancesChanged, ...] = ()
 
 
@@ -189,13 +190,18 @@ class Bye(msgspec.Struct, frozen=True, kw_only=True, tag_field="say", tag="bye")
 FromOwner = OwnerHello | Listed | Pushed | Happened | Accepted | Result | Failed | Bye
 
 _encoder: Final = msgspec.json.Encoder(decimal_format="string")
-_from_client: Final = msgspec.json.Decoder(FromClient)
-_from_owner: Final = msgspec.json.Decoder(FromOwner)
+_from_client: Final[msgspec.json.Decoder[FromClient]] = msgspec.json.Decoder(FromClient)
+_from_owner: Final[msgspec.json.Decoder[FromOwner]] = msgspec.json.Decoder(FromOwner)
 
 
 def encode(message: FromClient | FromOwner) -> bytes:
     """One line, its end included. JSON text holds no newline of its own."""
     return _encoder.encode(message) + b"\n"
+
+
+def encode_value(value: Any) -> msgspec.Raw:
+    """A call's arguments or result, for the field that holds it; money as exact text."""
+    return msgspec.Raw(_encoder.encode(value))
 
 
 def decode_from_client(line: bytes) -> FromClient:
