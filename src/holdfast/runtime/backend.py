@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import Balance
+from holdfast.core.instruments import AssetInfo
 from holdfast.core.orders import OrderAsk
 from holdfast.core.seams import JournalRow
 from holdfast.core.verdicts import TradingState, Verdict
@@ -43,6 +44,11 @@ class BrokerBackend(Protocol):
     def account_id(self) -> str | None: ...
 
     # Figures: never suspend
+
+    @property
+    def assets(self) -> Mapping[AssetCode, AssetInfo]:
+        """Every asset the venue lists, by code; empty until it was asked."""
+        ...
 
     def balance(self, asset: AssetCode) -> Balance: ...
 

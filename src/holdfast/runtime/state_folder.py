@@ -98,7 +98,7 @@ class StateFolder:
         return self.broker_folder(environment=environment, name=name) / "journal.mark"
 
     def socket_path(self, *, environment: str, name: str) -> Path:
-        """Where one broker's owner is asked; its folder exists afterwards. Too long a path moves: ``runtime_folder``."""
+        """Where one broker's owner is asked; its folder exists afterwards. See also ``runtime_folder``."""
         return self.broker_folder(environment=environment, name=name) / "owner.sock"
 
     def broker_places(self) -> list[tuple[str, str]]:

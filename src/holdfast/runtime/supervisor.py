@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import difflib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import msgspec
 
-from holdfast.core.assets import AssetCode, asset_code
+from holdfast.core.assets import AssetCode
 from holdfast.core.balances import Balance
 from holdfast.core.events import event
 from holdfast.core.health import Facts, judge, word_of_loss
+from holdfast.core.instruments import AssetInfo
 from holdfast.core.parking import Parking, remaining_s
 from holdfast.core.seams import Randomness, Store
 from holdfast.core.venue import CredentialInfo, ServerTime, VenueClient, VenueStream
-from holdfast.errors import DeniedError, HoldfastError, OwnedElsewhereError, StoreError, UnknownNameError
+from holdfast.errors import DeniedError, HoldfastError, OwnedElsewhereError, StoreError
 from holdfast.runtime.account import Account
 from holdfast.runtime.alarm import Alarm
 from holdfast.runtime.listeners import Listeners
+from holdfast.runtime.names import check_asset
 from holdfast.runtime.reader import Reader
 from holdfast.runtime.views import BrokerStatus, NonceStatus, RefreshReport
 from holdfast.runtime.watch import Watch
@@ -319,19 +320,14 @@ class Supervisor:
         balances = self.account.ledger.balances(now_s=now_s)
         return {asset: balances[asset] for asset in sorted(balances)}
 
+    @property
+    def assets(self) -> Mapping[AssetCode, AssetInfo]:
+        """Every asset the venue lists, by code; empty until it was asked."""
+        return self._client.assets if self._is_loaded else {}
+
     def _check_asset(self, asset: AssetCode) -> None:
-        asset_code(asset)
-        if not self._is_loaded:
-            return
-        listed = self._client.assets
-        if asset in listed or asset in self.account.ledger.balances(now_s=self._clock.now_s()):
-            return
-        for code, info in listed.items():
-            if asset.upper() != code and asset.upper() in (info.venue_symbol, info.venue_altname):
-                raise UnknownNameError(f"{self.venue} lists no asset {asset!a}: {self.venue}'s {asset} is {code} here")
-        near = difflib.get_close_matches(asset.upper(), listed, n=3, cutoff=0.5)
-        hint = f"did you mean {', '.join(near)}?" if near else f"it lists {len(listed)} assets, such as BTC and USD"
-        raise UnknownNameError(f"{self.venue} lists no asset {asset!a}: {hint}")
+        known = self.account.ledger.balances(now_s=self._clock.now_s())
+        check_asset(asset, venue=self.venue, listed=self.assets, known=known)
 
     @property
     def error_count(self) -> int:
