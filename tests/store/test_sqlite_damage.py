@@ -13,7 +13,7 @@ import pytest
 from holdfast.core.events import Event
 from holdfast.errors import StoreCorruptError, StoreError, StoreVersionError
 from holdfast.store.sqlite import SqliteStore, quarantine
-from holdfast.store.sqlite.schema import APPLICATION_ID
+from holdfast.store.sqlite.schema import APPLICATION_ID, shipped_migrations
 from tests.store.conftest import Mark, OpenStore, names
 from tests.store.rows import DAY_US, NOON_US, money, seqs, totals
 
@@ -450,4 +450,4 @@ async def test_a_new_store_is_marked_as_ours(open_store: OpenStore, path: Path) 
 
     header = path.read_bytes()[:100]
     assert int.from_bytes(header[68:72]) == APPLICATION_ID
-    assert int.from_bytes(header[60:64]) == 1
+    assert int.from_bytes(header[60:64]) == shipped_migrations()[-1].number

@@ -89,8 +89,10 @@ async def test_a_process_killed_a_hundred_times_loses_nothing_it_acknowledged(pa
 
 # Migrations
 
+NEWEST = shipped_migrations()[-1].number
+
 NEXT = Migration(
-    number=2,
+    number=NEWEST + 1,
     sql="""
     ALTER TABLE journal ADD COLUMN note TEXT;
     -- a comment; with a semicolon
@@ -120,8 +122,8 @@ async def test_an_older_store_is_migrated_and_a_copy_of_it_is_kept(open_store: O
     assert await migrated.fact("account") == '"AA1"'
     assert await migrated.append([money("USD", "3")]) == 3
     await migrated.close()
-    kept = path.with_name("holdfast.db.before-v2")
-    assert (version_of(path), version_of(kept)) == (2, 1)
+    kept = path.with_name(f"holdfast.db.before-v{NEXT.number}")
+    assert (version_of(path), version_of(kept)) == (NEXT.number, NEWEST)
     assert totals(await (await open_store(kept)).latest()) == [("BTC", "2"), ("USD", "1")]
 
 
@@ -129,12 +131,12 @@ async def test_a_migration_that_fails_leaves_the_old_store(open_store: OpenStore
     store = await open_store()
     await store.append([money("USD", "1")])
     await store.close()
-    broken = Migration(number=2, sql="CREATE TABLE extra (a);\nINSERT INTO nowhere VALUES (1);\n")
+    broken = Migration(number=NEXT.number, sql="CREATE TABLE extra (a);\nINSERT INTO nowhere VALUES (1);\n")
 
-    with pytest.raises(StoreVersionError, match=r"version 1 to 2.*nowhere.*before-v2"):
+    with pytest.raises(StoreVersionError, match=rf"version {NEWEST} to {NEXT.number}.*nowhere.*before-v{NEXT.number}"):
         await open_store(migrations=[*shipped_migrations(), broken], on_damage="quarantine")
 
-    assert version_of(path) == 1
+    assert version_of(path) == NEWEST
     assert totals(await (await open_store()).latest()) == [("USD", "1")]
 
 
@@ -184,7 +186,7 @@ async def test_a_process_killed_while_migrating_leaves_the_old_store(
     old = await open_store()
     assert totals(await old.latest()) == [("USD", "1")]
     await old.close()
-    assert version_of(path) == 1
+    assert version_of(path) == NEWEST
     new = await open_store(migrations=[*shipped_migrations(), NEXT])
     assert await new.append([money("USD", "2")]) == 2
 
@@ -210,7 +212,7 @@ async def test_a_process_killed_while_making_a_store_leaves_none(open_store: Ope
 
 
 def test_shipped_migrations_are_numbered_without_a_hole() -> None:
-    assert [migration.number for migration in shipped_migrations()] == [1]
+    assert [migration.number for migration in shipped_migrations()] == [1, 2]
 
 
 async def test_a_store_of_version_1_is_read_by_every_later_version(open_store: OpenStore, path: Path) -> None:

@@ -8,15 +8,24 @@ It keeps the same promises as the others, passes the same contract suite, and fo
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from holdfast.core.seams import JournalRow, StoreStatus
+from holdfast.core.seams import IntentRow, JournalRow, StoreStatus
 from holdfast.errors import ClosedError, StoreError, StoreFullError, StoreReadOnlyError
 from holdfast.store.receipts import Receipt
-from holdfast.store.rows import HALTED, Segment, begins_segment, day_of, droppable, is_repeated, states_figures
+from holdfast.store.rows import (
+    HALTED,
+    Segment,
+    begins_segment,
+    day_of,
+    droppable,
+    forgotten_before,
+    is_repeated,
+    states_figures,
+)
 
 __all__ = ["MemoryStore"]
 
@@ -25,7 +34,7 @@ _ERRORS = {"full": StoreFullError, "read_only": StoreReadOnlyError}
 
 class MemoryStore:
     """
-    Journal and facts in memory; a ``holdfast.core.seams.Store``. Nothing it does suspends.
+    Journal, facts and intents in memory; a ``holdfast.core.seams.Store``. Nothing it does suspends.
 
     Attributes:
         fail_with: While it is a reason (``full``, ``read_only``, ``io`` …) every write is refused with it.
@@ -39,6 +48,8 @@ class MemoryStore:
         self._checkpoints: dict[int, dict[str, JournalRow]] = {}
         self._newest: dict[str, JournalRow] = {}
         self._facts: dict[str, str] = {}
+        self._intents: dict[str, IntentRow] = {}
+        self._intent_of_order: dict[str, str] = {}
         self._last_seq = 0
         self._reason: str | None = None
 
@@ -50,6 +61,10 @@ class MemoryStore:
         refused = self._refusal()
         if refused is not None:
             return receipt.fail(lambda: refused)
+        self._add(rows)
+        return receipt.settle(self._last_seq)
+
+    def _add(self, rows: Sequence[JournalRow]) -> None:
         for row in rows:
             known = self._newest.get(row.asset or "")
             if known is not None and is_repeated(row, known):
@@ -60,7 +75,57 @@ class MemoryStore:
             self._rows[self._last_seq] = kept
             if states_figures(kept):
                 self._newest[kept.asset or ""] = kept
+
+    def keep(
+        self,
+        intents: Sequence[IntentRow],
+        rows: Sequence[JournalRow] = (),
+        facts: Mapping[str, str | None] | None = None,
+    ) -> Awaitable[int]:
+        """Keep intents at once, with the rows and facts that belong to them; see ``Store.keep``."""
+        receipt: Receipt[int] = Receipt()
+        if self._reason == "closed":
+            return receipt.fail(lambda: ClosedError("the store is closed"))
+        refused = self._refusal()
+        if refused is not None:
+            return receipt.fail(lambda: refused)
+        kept: dict[str, IntentRow] = {}
+        of_order: dict[str, str] = {}
+        for intent in intents:
+            known = kept.get(intent.intent_id) or self._intents.get(intent.intent_id, intent)
+            of_order.setdefault(intent.client_order_id, intent.intent_id)
+            owner = self._intent_of_order.get(intent.client_order_id, of_order[intent.client_order_id])
+            if owner != intent.intent_id or known.client_order_id != intent.client_order_id:
+                return receipt.fail(lambda: StoreError("an intent cannot be kept: its client order id is another's"))
+            kept[intent.intent_id] = intent
+        self._intents |= kept
+        self._intent_of_order |= of_order
+        self._add(rows)
+        for name, value in (facts or {}).items():
+            self._set_fact(name, value)
         return receipt.settle(self._last_seq)
+
+    async def open_intents(self) -> list[IntentRow]:
+        """Every intent that has not ended, oldest change first."""
+        self._check_open()
+        return sorted((each for each in self._intents.values() if not each.is_ended), key=_changed_at)
+
+    async def intent(self, intent_id: str) -> IntentRow | None:
+        """One intent, ended ones included while they are remembered, or None."""
+        self._check_open()
+        return self._intents.get(intent_id)
+
+    async def intents(self, *, limit: int = 1000, since_wall_us: int | None = None) -> list[IntentRow]:
+        """Remembered intents, newest change first, at most *limit*."""
+        self._check_open()
+        last_first = list(self._intents.values())[::-1]
+        found = [each for each in last_first if since_wall_us is None or each.wall_us >= since_wall_us]
+        return sorted(found, key=_changed_at, reverse=True)[: max(limit, 0)]
+
+    async def intent_ids(self) -> list[str]:
+        """The ids of every remembered intent, in the order in which they first came."""
+        self._check_open()
+        return list(self._intents)
 
     async def latest(self) -> list[JournalRow]:
         """The newest row with figures for each asset, in asset order."""
@@ -103,10 +168,7 @@ class MemoryStore:
         refused = self._refusal()
         if refused is not None:
             raise refused
-        if value is None:
-            self._facts.pop(name, None)
-        else:
-            self._facts[name] = value
+        self._set_fact(name, value)
 
     def status(self) -> StoreStatus:
         """Whether writes are accepted, as far as the last of them showed."""
@@ -122,11 +184,12 @@ class MemoryStore:
     async def backup(self, path: str) -> None:
         """Write what is kept to *path* as JSON lines; raises ``StoreError`` where that exists or cannot be written."""
         self._check_open()
-        lines = [*map(msgspec.json.encode, self._rows.values()), msgspec.json.encode(self._facts)]
+        kept = [*self._rows.values(), *self._intents.values(), self._facts]
+        lines = list(map(msgspec.json.encode, kept))
         _write_new(Path(path), b"\n".join(lines) + b"\n")
 
     async def prune(self, *, wall_us: int) -> int:
-        """Drop whole segments older than the kept days; how many rows went."""
+        """Drop whole segments older than the kept days; how many rows went. Long ended intents go too."""
         refused = self._refusal()
         if refused is not None:
             raise refused
@@ -136,6 +199,10 @@ class MemoryStore:
                 del self._rows[seq]
             del self._checkpoints[segment.number]
         self._segments = self._segments[len(due) :]
+        for intent in [each for each in self._intents.values() if each.is_ended]:
+            if intent.wall_us < forgotten_before(wall_us):
+                del self._intents[intent.intent_id]
+                del self._intent_of_order[intent.client_order_id]
         return sum(segment.last_seq - segment.first_seq + 1 for segment in due)
 
     async def close(self) -> None:
@@ -152,6 +219,12 @@ class MemoryStore:
         else:
             self._segments[-1] = msgspec.structs.replace(last, last_seq=seq)
 
+    def _set_fact(self, name: str, value: str | None) -> None:
+        if value is None:
+            self._facts.pop(name, None)
+        else:
+            self._facts[name] = value
+
     def _check_open(self) -> None:
         if self._reason == "closed":
             raise ClosedError("the store is closed")
@@ -162,6 +235,10 @@ class MemoryStore:
         if self.fail_with is None:
             return None
         return _ERRORS.get(self.fail_with, StoreError)(f"the store is told to fail: {self.fail_with}")
+
+
+def _changed_at(intent: IntentRow) -> int:
+    return intent.wall_us
 
 
 def _write_new(path: Path, content: bytes) -> None:

@@ -1,5 +1,5 @@
 """
-The rules of the journal: which rows are kept, and where a segment begins.
+The rules of the journal and the intents: what is kept, where a segment begins, and what may be dropped.
 
 Pure and shared by every store, so that each keeps the same rows in the same segments. A *segment* is one UTC day of the
 journal; at its start every asset's latest figures are put down as its *checkpoint*, so that older segments can be
@@ -14,10 +14,23 @@ import msgspec
 
 from holdfast.core.seams import JournalRow
 
-__all__ = ["HALTED", "Segment", "begins_segment", "day_of", "droppable", "is_repeated", "states_figures"]
+__all__ = [
+    "HALTED",
+    "INTENT_DAYS",
+    "Segment",
+    "begins_segment",
+    "day_of",
+    "droppable",
+    "forgotten_before",
+    "is_repeated",
+    "states_figures",
+]
 
 HALTED: Final = "halted"
 """Name of the fact that says why an account is halted: a JSON object with a ``reason``."""
+
+INTENT_DAYS: Final = 30
+"""An intent is remembered for this many days after it ended, so that its id cannot be used again."""
 
 MINUTE_US: Final = 60_000_000
 DAY_US: Final = 86_400_000_000
@@ -38,6 +51,11 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
 def day_of(wall_us: int) -> int:
     """The UTC day of a wall time, counted from 1970-01-01."""
     return wall_us // DAY_US
+
+
+def forgotten_before(wall_us: int) -> int:
+    """Intents that ended before this wall time need not be remembered any more."""
+    return wall_us - INTENT_DAYS * DAY_US
 
 
 def states_figures(row: JournalRow) -> bool:

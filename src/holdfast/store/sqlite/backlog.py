@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.core.seams import JournalRow
+from holdfast.core.seams import IntentRow, JournalRow
 from holdfast.store.receipts import Receipt
 from holdfast.store.rows import states_figures
 
@@ -20,19 +20,21 @@ _NO_FACTS: Final[Mapping[str, str | None]] = {}
 
 
 class Work:
-    """One thing for the writer: rows and facts that go into a transaction with others, or a job of its own."""
+    """One thing for the writer: rows, facts and intents that go into one transaction, or a job of its own."""
 
-    __slots__ = ("facts", "job", "receipt", "rows")
+    __slots__ = ("facts", "intents", "job", "receipt", "rows")
 
     def __init__(
         self,
         *,
         rows: Sequence[JournalRow] = (),
         facts: Mapping[str, str | None] = _NO_FACTS,
+        intents: Sequence[IntentRow] = (),
         job: Callable[[Engine], Any] | None = None,
     ) -> None:
         self.rows = list(rows)
         self.facts = facts
+        self.intents = intents
         self.job = job
         self.receipt: Receipt[Any] = Receipt()
 
@@ -42,8 +44,8 @@ class Backlog:
     A queue from the event loop to the writer's thread.
 
     A row that only confirms figures takes the place of the one before it, where nothing about that asset came between:
-    such rows cannot fill the queue while the disk hangs. A row that moves money is never dropped and never merged; past
-    the bound it is refused.
+    such rows cannot fill the queue while the disk hangs. A row that moves money and an intent with all that belongs to
+    it are never dropped and never merged; past the bound they are refused.
     """
 
     def __init__(self, *, max_rows: int) -> None:
@@ -56,19 +58,24 @@ class Backlog:
 
     def put(self, work: Work) -> Receipt[Any] | None:
         """Queue work; the receipt that will tell of it, or None where it does not fit. Never blocks on the disk."""
-        rows = work.rows
+        rows, is_alone = work.rows, not work.intents and not work.facts
+        size = len(rows) + len(work.intents)
         with self._is_ready:
-            if len(rows) == 1 and not rows[0].is_money:
+            if len(rows) == 1 and is_alone and not rows[0].is_money:
                 merged = self._merge(rows[0])
                 if merged is not None:
                     return merged
             # A job holds no rows and always fits: closing has to work on a full queue.
-            if rows and self._rows + len(rows) > self._max_rows:
+            if size and self._rows + size > self._max_rows:
                 return None
             for index, row in enumerate(rows):
-                if row.asset is not None:
+                if row.asset is None:
+                    continue
+                if is_alone:
                     self._tails[row.asset] = (work, index)
-            self._rows += len(rows)
+                else:
+                    self._tails.pop(row.asset, None)
+            self._rows += size
             self._works.append(work)
             self._is_ready.notify()
         return work.receipt
@@ -82,7 +89,7 @@ class Backlog:
             rows = 0
             while self._works and rows < max_rows:
                 work = self._works.popleft()
-                rows += len(work.rows)
+                rows += len(work.rows) + len(work.intents)
                 taken.append(work)
             self._rows -= rows
             # What was taken may be being written: nothing may take its place any more.

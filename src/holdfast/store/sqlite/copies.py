@@ -76,7 +76,7 @@ def verify(path: str | os.PathLike[str]) -> int:
     source = Path(path)
     temporary = source.with_name(f".{source.name}.{secrets.token_hex(6)}.check")
     try:
-        return _copy_checked(source, temporary, migrations=shipped_migrations())
+        return _copy_checked(source, temporary, migrations=shipped_migrations())[0]
     finally:
         _remove(temporary)
 
@@ -109,9 +109,9 @@ def restore(
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.restored")
     try:
         try:
-            last_seq = _copy_checked(backup, temporary, migrations=steps)
+            _, progress = _copy_checked(backup, temporary, migrations=steps)
             mark = journal_mark.read() if journal_mark is not None else None
-            if mark is None or mark > last_seq:
+            if mark is None or mark > progress:
                 _halt(temporary, backup=backup, mark=mark, wall_us=wall_us)
             sync_file(temporary)
             is_missing(target)  # Refuses a link or somebody else's file before anything is moved.
@@ -139,8 +139,8 @@ def quarantine(path: str | os.PathLike[str], *, wall_us: int) -> Path | None:
         raise fault_of(error, os.fspath(path)).error() from error
 
 
-def _copy_checked(source: Path, temporary: Path, *, migrations: Sequence[Migration]) -> int:
-    """Copy a closed store and its log, bring the copy up to date without a log, and check it; its last number."""
+def _copy_checked(source: Path, temporary: Path, *, migrations: Sequence[Migration]) -> tuple[int, int]:
+    """Copy a closed store and its log, bring the copy up to date and check it; its last number and how far it came."""
     try:
         if is_missing(source):
             raise StoreCorruptError(f"there is no store at {source}")
@@ -156,13 +156,13 @@ def _copy_checked(source: Path, temporary: Path, *, migrations: Sequence[Migrati
             if version < migrations[-1].number:
                 migrate(connection, migrations, version=version)
             check_contents(connection, source, is_deep=True)
-            (last_seq,) = connection.execute("SELECT last_seq FROM journal_state").fetchone()
+            last_seq, kept = connection.execute("SELECT last_seq, intents_kept FROM journal_state").fetchone()
             connection.execute("PRAGMA journal_mode = DELETE")
         finally:
             connection.close()
     except (sqlite3.Error, OSError, ValueError, TypeError) as error:
         raise fault_of(error, source, is_read=True).error() from error
-    return int(last_seq)
+    return int(last_seq), int(last_seq + kept)
 
 
 def _check_copy(path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from holdfast.core.seams import JournalRow
+from holdfast.core.seams import IntentRow, JournalRow
 from holdfast.errors import StoreCorruptError, StoreError, StoreFullError, StoreVersionError
 from holdfast.store.files import is_missing, move_aside
 from holdfast.store.marks import MarkSlots
@@ -77,6 +77,7 @@ class Engine:
         self._place: tuple[int, int] | None = None
         self._reopen_after_s = 0.0
         self._store_id = ""
+        self._progress = 0
         self.fault: Fault | None = None
         self.last_seq = 0
         self.halted: str | None = None
@@ -117,7 +118,7 @@ class Engine:
                 self._compare(mark, started_anew=started_anew)
             assert self._journal is not None
             self.halted = self._journal.fact(HALTED)
-            self.last_seq = self._journal.last_seq
+            self.last_seq, self._progress = self._journal.last_seq, self._journal.progress
             self._store_id = self._journal.store_id
         except (sqlite3.Error, OSError, ValueError, TypeError) as error:
             self._let_go()
@@ -200,9 +201,8 @@ class Engine:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             # Asked again: the write-ahead log may hold a newer header than the file.
             check_version(self._path, application_id=application_id, version=version, newest_version=newest)
-            if version == newest:
-                check_contents(connection, self._path, is_deep=False)
-            elif [text for (text,) in connection.execute("PRAGMA integrity_check(1)")] != ["ok"]:
+            check_contents(connection, self._path, is_deep=False)
+            if version < newest and [text for (text,) in connection.execute("PRAGMA integrity_check(1)")] != ["ok"]:
                 raise StoreCorruptError(f"{self._path} is damaged and of an older version; {LEFT_UNTOUCHED}")
         finally:
             connection.close()
@@ -212,27 +212,32 @@ class Engine:
         assert self._journal is not None
         last_seq = self._journal.last_seq
         halted = started_anew
-        if halted is None and mark is not None and last_seq < mark:
+        if halted is None and mark is not None and self._journal.progress < mark:
             halted = {"reason": "restored_old_copy"}
         if halted is not None:
             self.became_halted = True
             halted |= {"wall_us": self._settings.wall_us(), "last_seq": last_seq, "mark": mark}
             self._journal.halt_beyond(mark or 0, halted=json.dumps(halted))
-        if self._settings.mark is not None and (mark or 0) < self._journal.last_seq:
-            self._settings.mark.write(self._journal.last_seq)
+        if self._settings.mark is not None and (mark or 0) < self._journal.progress:
+            self._settings.mark.write(self._journal.progress)
 
     # Writing
 
-    def commit(self, groups: Sequence[Sequence[JournalRow]], facts: Mapping[str, str | None]) -> list[int]:
+    def commit(
+        self,
+        groups: Sequence[Sequence[JournalRow]],
+        facts: Mapping[str, str | None],
+        intents: Sequence[IntentRow] = (),
+    ) -> list[int]:
         """
-        Keep rows and facts in one transaction; the last sequence number after each group.
+        Keep rows, facts and intents in one transaction; the last sequence number after each group.
 
         Raises:
             Fault: Nothing was kept, or it is unknown whether it was.
         """
 
         def write(journal: Journal) -> list[int]:
-            return journal.commit(groups, facts)
+            return journal.commit(groups, facts, intents)
 
         seqs = self.run(write)
         if HALTED in facts:
@@ -249,7 +254,7 @@ class Engine:
             raise self._judge(error) from error
         if journal.commits != commits:
             self.fault = None
-            self._remember(journal.last_seq)
+            self._remember(journal)
         return result
 
     def recover(self) -> None:
@@ -260,6 +265,10 @@ class Engine:
     def prune(self, *, wall_us: int, keep_days: int) -> int:
         """One bounded step of ``Journal.prune``; raises ``Fault``."""
         return self.run(lambda journal: journal.prune(wall_us=wall_us, keep_days=keep_days))
+
+    def prune_intents(self, *, wall_us: int) -> int:
+        """One bounded step of ``Journal.prune_intents``; raises ``Fault``."""
+        return self.run(lambda journal: journal.prune_intents(wall_us=wall_us))
 
     def resize(self, max_pages: int | None) -> None:
         """Change the bound on the file's pages; None lifts it."""
@@ -337,10 +346,10 @@ class Engine:
         assert self._connection is not None
         if self._journal.store_id != self._store_id:
             raise Fault("replaced", StoreCorruptError, f"{self._path} is another store than before", is_lost=True)
-        if self._journal.last_seq < self.last_seq:
+        if self._journal.progress < self._progress:
             raise StoreCorruptError(
-                f"{self._path} comes to {self._journal.last_seq}, but {self.last_seq} had been acknowledged: rows were "
-                "lost; restore a backup"
+                f"{self._path} comes to {self._journal.progress}, but {self._progress} had been acknowledged: rows "
+                "were lost; restore a backup"
             )
         # Written out and synced anew, because what the failed sync left in memory may never reach the disk by itself.
         if not self._empty_log(self._connection):
@@ -360,14 +369,14 @@ class Engine:
             self.fault = fault.again()
         return fault
 
-    def _remember(self, seq: int) -> None:
-        if seq == self.last_seq:
+    def _remember(self, journal: Journal) -> None:
+        if journal.progress == self._progress:
             return
-        self.last_seq = seq
+        self.last_seq, self._progress = journal.last_seq, journal.progress
         if self._settings.mark is None:
             return
         try:
-            self._settings.mark.write(seq)
+            self._settings.mark.write(journal.progress)
         except (OSError, StoreError) as error:
             # The rows are durable and are reported so; but a later loss of them could go unnoticed, so we say stop.
             self.fault = Fault("io", StoreError, f"the journal's mark cannot be written: {error}")

@@ -1,28 +1,34 @@
-"""The journal over one write connection: what a commit writes, and what is known between commits."""
+"""The journal and the intents over one write connection: what a commit writes, and what is known between commits."""
 # ruff: noqa: S608 - only our own constants are put into statements; values are always bound.
 
 from __future__ import annotations
 
 import functools
-import itertools
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from holdfast.core.seams import JournalRow
+from holdfast.core.seams import IntentRow, JournalRow
 from holdfast.errors import StoreCorruptError
-from holdfast.store.rows import HALTED, Segment, begins_segment, day_of, droppable, is_repeated, states_figures
+from holdfast.store.rows import (
+    HALTED,
+    Segment,
+    begins_segment,
+    day_of,
+    droppable,
+    forgotten_before,
+    is_repeated,
+    states_figures,
+)
 from holdfast.store.sqlite.checks import read_segments
 from holdfast.store.sqlite.connection import roll_back
+from holdfast.store.sqlite.intents import Tally, drop, due, put, read_tally, weigh
+from holdfast.store.sqlite.statements import insert_many
 from holdfast.store.sqlite.values import COLUMNS, WIDTH, fact_crc, row_of, values_of
 
 __all__ = ["Journal"]
 
 _Kept = tuple[JournalRow, tuple[Any, ...]]
-
-# Each statement lets go of the interpreter while it runs, and a busy event loop gives it back only after its switch
-# interval: sixty rows by executemany took 560 ms beside a spinning thread, by one many-row INSERT 30 ms.
-_ROWS_PER_STATEMENT: Final = (128, 64, 32, 16, 8, 4, 2, 1)
 
 _PRUNED_AT_ONCE: Final = 2_000
 
@@ -46,6 +52,7 @@ class Journal:
             raise StoreCorruptError("its identity is missing")
         self.store_id: str = found[0]
         self.last_seq: int = found[1]
+        self._tally = read_tally(connection)
         self.commits = 0
         segments = read_segments(connection)
         self._segment: Segment | None = segments[-1] if segments else None
@@ -55,8 +62,18 @@ class Journal:
             row = row_of(values)
             self._newest[row.asset or ""] = (row, values)
 
-    def commit(self, groups: Sequence[Sequence[JournalRow]], facts: Mapping[str, str | None]) -> list[int]:
-        """Keep each group's rows and the facts in one transaction; the last sequence number after each group."""
+    @property
+    def progress(self) -> int:
+        """How far it has come: rises with every row and every intent that is kept, and only rises."""
+        return self.last_seq + self._tally.kept
+
+    def commit(
+        self,
+        groups: Sequence[Sequence[JournalRow]],
+        facts: Mapping[str, str | None],
+        intents: Sequence[IntentRow] = (),
+    ) -> list[int]:
+        """Keep each group's rows, the facts and the intents in one transaction; the last number after each group."""
         seq, segment, newest = self.last_seq, self._segment, self._newest
         changed: dict[str, _Kept] = {}
         rows: list[tuple[Any, ...]] = []
@@ -82,28 +99,36 @@ class Journal:
                 if states_figures(row):
                     changed[asset] = (row, values)
             seqs.append(seq)
-        if not rows and not facts:
+        if not rows and not facts and not intents:
             return seqs
         if segment is not None and rows:
             segment = _ending(segment, seq)
             touched.append(segment)
+        batch = weigh(self._connection, intents, self._tally) if intents else None
 
         def write(connection: sqlite3.Connection) -> None:
-            _insert(connection, f"INSERT INTO journal ({COLUMNS})", WIDTH, rows)
-            _insert(connection, "INSERT OR REPLACE INTO segment", 4, [_columns(each) for each in touched])
-            _insert(connection, f"INSERT INTO checkpoint (segment, {COLUMNS})", WIDTH + 1, checkpoints)
+            insert_many(connection, f"INSERT INTO journal ({COLUMNS})", WIDTH, rows)
+            insert_many(connection, "INSERT OR REPLACE INTO segment", 4, [_columns(each) for each in touched])
+            insert_many(connection, f"INSERT INTO checkpoint (segment, {COLUMNS})", WIDTH + 1, checkpoints)
             latest = [values for _, values in changed.values()]
-            _insert(connection, f"INSERT OR REPLACE INTO latest ({COLUMNS})", WIDTH, latest)
+            insert_many(connection, f"INSERT OR REPLACE INTO latest ({COLUMNS})", WIDTH, latest)
+            if batch is not None:
+                put(connection, batch)
             _keep_facts(connection, facts)
 
-        self._transact(write, last_seq=seq)
+        self._transact(write, last_seq=seq, tally=batch.tally if batch is not None else None)
         self._segment = segment
         newest.update(changed)
         return seqs
 
-    def halt_beyond(self, seq: int, *, halted: str) -> None:
-        """Remember that the account is halted, and never give a number up to *seq* again; one transaction."""
-        beyond = max(seq, self.last_seq)
+    def halt_beyond(self, progress: int, *, halted: str) -> None:
+        """
+        Remember that the account is halted, and go on from *progress* at least; one transaction.
+
+        No sequence number that was ever given is given again: who had come to *progress* had kept at least as many
+        intents as we know of, so at most the rest of it were numbers.
+        """
+        beyond = max(progress - self._tally.kept, self.last_seq)
         self._transact(lambda connection: _keep_facts(connection, {HALTED: halted}), last_seq=beyond)
 
     def prune(self, *, wall_us: int, keep_days: int) -> int:
@@ -129,6 +154,18 @@ class Journal:
         self._transact(write, last_seq=self.last_seq)
         return end - oldest.first_seq + 1
 
+    def prune_intents(self, *, wall_us: int) -> int:
+        """Forget a bounded number of the intents that ended too long ago; how many went, 0 once nothing is due."""
+        found = due(self._connection, before_wall_us=forgotten_before(wall_us))
+        if not found:
+            return 0
+        tally = Tally(
+            self._tally.count - len(found), self._tally.crc_sum - sum(crc for _, crc in found), self._tally.kept
+        )
+        numbers = [number for number, _ in found]
+        self._transact(lambda connection: drop(connection, numbers), last_seq=self.last_seq, tally=tally)
+        return len(found)
+
     def fact(self, name: str) -> str | None:
         """The JSON text kept under *name*."""
         found = self._connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
@@ -141,13 +178,17 @@ class Journal:
             keep = functools.partial(_keep_facts, facts={name: value})
             self._transact(keep, last_seq=self.last_seq)
 
-    def _transact(self, write: Callable[[sqlite3.Connection], None], *, last_seq: int) -> None:
-        connection = self._connection
+    def _transact(
+        self, write: Callable[[sqlite3.Connection], None], *, last_seq: int, tally: Tally | None = None
+    ) -> None:
+        connection, before = self._connection, self._tally
+        after = before if tally is None else tally
         try:
             connection.execute("BEGIN IMMEDIATE")
             ours = connection.execute(
-                "UPDATE journal_state SET last_seq = ? WHERE only_row = 1 AND last_seq = ? AND store_id = ?",
-                (last_seq, self.last_seq, self.store_id),
+                "UPDATE journal_state SET last_seq = ?, intents = ?, intents_sum = ?, intents_kept = ? "
+                "WHERE only_row = 1 AND last_seq = ? AND intents_kept = ? AND store_id = ?",
+                (last_seq, after.count, after.crc_sum, after.kept, self.last_seq, before.kept, self.store_id),
             )
             if ours.rowcount != 1:
                 # Our numbers would collide with, or silently follow, what we never wrote.
@@ -158,6 +199,7 @@ class Journal:
             roll_back(connection)
             raise
         self.last_seq = last_seq
+        self._tally = after
         self.commits += 1
 
 
@@ -175,18 +217,3 @@ def _keep_facts(connection: sqlite3.Connection, facts: Mapping[str, str | None])
             connection.execute("DELETE FROM fact WHERE name = ?", (name,))
         else:
             connection.execute("INSERT OR REPLACE INTO fact VALUES (?, ?, ?)", (name, value, fact_crc(name, value)))
-
-
-def _insert(connection: sqlite3.Connection, into: str, width: int, rows: list[tuple[Any, ...]]) -> None:
-    start = 0
-    for size in _ROWS_PER_STATEMENT:
-        while len(rows) - start >= size:
-            flat = list(itertools.chain.from_iterable(rows[start : start + size]))
-            connection.execute(_many(into, width, size), flat)
-            start += size
-
-
-@functools.cache
-def _many(into: str, width: int, size: int) -> str:
-    one = f"({', '.join('?' * width)})"
-    return f"{into} VALUES {', '.join([one] * size)}"

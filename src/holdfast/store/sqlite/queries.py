@@ -6,12 +6,12 @@ from __future__ import annotations
 import sqlite3
 from typing import Any, Final
 
-from holdfast.core.seams import JournalRow
+from holdfast.core.seams import IntentRow, JournalRow
 from holdfast.errors import StoreCorruptError
 from holdfast.store.rows import day_of
-from holdfast.store.sqlite.values import COLUMNS, fact_crc, row_of
+from holdfast.store.sqlite.values import COLUMNS, INTENT_COLUMNS, fact_crc, intent_of, row_of
 
-__all__ = ["fact", "history", "latest", "opening"]
+__all__ = ["fact", "history", "intent", "intent_ids", "intents", "latest", "open_intents", "opening"]
 
 _ROWS_AT_ONCE: Final = 5_000
 
@@ -65,6 +65,44 @@ def history(
             break
         bounds["before" if newest_first else "after"] = found[-1][0]
     return rows
+
+
+def open_intents(connection: sqlite3.Connection) -> list[IntentRow]:
+    """Every intent that has not ended, oldest change first."""
+    found = connection.execute(f"SELECT {INTENT_COLUMNS} FROM intent WHERE is_ended = 0 ORDER BY wall_us, number")
+    return [intent_of(values) for values in found.fetchall()]
+
+
+def intent(connection: sqlite3.Connection, intent_id: str) -> IntentRow | None:
+    """One remembered intent, or None."""
+    found = connection.execute(f"SELECT {INTENT_COLUMNS} FROM intent WHERE intent_id = ?", (intent_id,)).fetchone()
+    return None if found is None else intent_of(found)
+
+
+def intents(connection: sqlite3.Connection, *, limit: int, since_wall_us: int | None) -> list[IntentRow]:
+    """Remembered intents, newest change first."""
+    bounds = (-(2**63) if since_wall_us is None else since_wall_us, max(limit, 0))
+    found: list[tuple[Any, ...]] = []
+    for is_ended in (0, 1):
+        found += connection.execute(
+            f"SELECT {INTENT_COLUMNS}, number FROM intent WHERE is_ended = {is_ended} AND wall_us >= ? "
+            "ORDER BY wall_us DESC, number DESC LIMIT ?",
+            bounds,
+        ).fetchall()
+    found.sort(key=lambda values: (values[3], values[-1]), reverse=True)
+    return [intent_of(values[:-1]) for values in found[: bounds[1]]]
+
+
+def intent_ids(connection: sqlite3.Connection) -> list[str]:
+    """The ids of every remembered intent, in the order in which they first came."""
+    ids: list[str] = []
+    after = 0
+    while found := connection.execute(
+        f"SELECT {INTENT_COLUMNS}, number FROM intent WHERE number > ? ORDER BY number LIMIT ?", (after, _ROWS_AT_ONCE)
+    ).fetchall():
+        ids += [intent_of(values[:-1]).intent_id for values in found]
+        after = found[-1][-1]
+    return ids
 
 
 def fact(connection: sqlite3.Connection, name: str) -> str | None:

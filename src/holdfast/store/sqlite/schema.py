@@ -99,7 +99,7 @@ def found(connection: sqlite3.Connection, migrations: Sequence[Migration], *, wa
     store_id = secrets.token_hex(16)
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("INSERT INTO identity VALUES (1, ?, ?)", (store_id, wall_us))
-    connection.execute("INSERT INTO journal_state VALUES (1, ?, 0)", (store_id,))
+    connection.execute("INSERT INTO journal_state (only_row, store_id, last_seq) VALUES (1, ?, 0)", (store_id,))
     connection.execute("COMMIT")
 
 

@@ -7,13 +7,13 @@ import json
 import os
 import sqlite3
 import weakref
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from holdfast.core.events import Event, event
-from holdfast.core.seams import Emit, JournalRow, StoreStatus
+from holdfast.core.seams import Emit, IntentRow, JournalRow, StoreStatus
 from holdfast.errors import ClosedError, StoreError, StoreFullError
 from holdfast.store.marks import MarkSlots
 from holdfast.store.receipts import Receipt
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 class SqliteStore:
     """
-    Journal and facts of one account in one SQLite file; a ``holdfast.core.seams.Store``.
+    Journal, facts and intents of one account in one SQLite file; a ``holdfast.core.seams.Store``.
 
     Opened with ``SqliteStore.open``. Used from the event loop it was opened on; in a forked child and after ``close``
     every method raises ``ClosedError``. One process has the file open: whoever opens it holds the owner lock.
@@ -173,6 +173,41 @@ class SqliteStore:
             return Receipt[int]().fail(self._closed)
         return self._put(Work(rows=rows))
 
+    def keep(
+        self,
+        intents: Sequence[IntentRow],
+        rows: Sequence[JournalRow] = (),
+        facts: Mapping[str, str | None] | None = None,
+    ) -> Awaitable[int]:
+        """
+        Hand intents to the writer, with the rows and facts that belong to them, all or nothing; see ``Store.keep``.
+
+        In order with ``append``; never suspends, and blocks only where *inline*. An intent keeps the client order id
+        it first had, and no two have the same.
+
+        Raises:
+            StoreError: On awaiting, as from ``append``; where something cannot be kept as it is, nothing of it was.
+        """
+        if self._is_closed and not self._is_forked:
+            return Receipt[int]().fail(self._closed)
+        return self._put(Work(rows=rows, intents=tuple(intents), facts=dict(facts or {})))
+
+    async def open_intents(self) -> list[IntentRow]:
+        """Every intent that has not ended, oldest change first. Suspends."""
+        return await self._ask(queries.open_intents)
+
+    async def intent(self, intent_id: str) -> IntentRow | None:
+        """One intent, ended ones included while they are remembered, or None. Suspends."""
+        return await self._ask(lambda connection: queries.intent(connection, intent_id))
+
+    async def intents(self, *, limit: int = 1000, since_wall_us: int | None = None) -> list[IntentRow]:
+        """Remembered intents, newest change first, at most *limit*. Suspends."""
+        return await self._ask(lambda connection: queries.intents(connection, limit=limit, since_wall_us=since_wall_us))
+
+    async def intent_ids(self) -> list[str]:
+        """The ids of every remembered intent. Suspends."""
+        return await self._ask(queries.intent_ids)
+
     async def latest(self) -> list[JournalRow]:
         """The newest row with figures for each asset, in asset order, out of what is durable now. Suspends."""
         return await self._ask(queries.latest)
@@ -245,13 +280,16 @@ class SqliteStore:
         Drop whole journal segments older than the kept days; how many rows went. Suspends.
 
         Each asset's figures at the start of the oldest kept day stay (``opening``), and so does ``latest``. Goes in
-        small transactions, between which other rows are written.
+        small transactions, between which other rows are written. Intents that ended more than 30 days ago go too; an
+        open one stays, however old.
         """
         dropped = 0
         while step := await self._put(
             Work(job=lambda engine: engine.prune(wall_us=wall_us, keep_days=self._keep_days))
         ):
             dropped += step
+        while await self._put(Work(job=lambda engine: engine.prune_intents(wall_us=wall_us))):
+            pass
         if dropped:
             self._emit(event("journal.pruned", broker=self._broker, rows=dropped))
         return dropped

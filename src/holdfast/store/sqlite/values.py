@@ -1,17 +1,30 @@
-"""Journal rows to SQL values and back, with a checksum over what each row says."""
+"""Journal rows and intents to SQL values and back, with a checksum over what each row says."""
 
 from __future__ import annotations
 
 import zlib
 from typing import Any, Final
 
-from holdfast.core.seams import JournalRow
+from holdfast.core.seams import IntentRow, JournalRow
 from holdfast.errors import StoreCorruptError
 
-__all__ = ["COLUMNS", "WIDTH", "fact_crc", "row_of", "values_of"]
+__all__ = [
+    "COLUMNS",
+    "INTENT_COLUMNS",
+    "INTENT_WIDTH",
+    "WIDTH",
+    "fact_crc",
+    "intent_of",
+    "intent_values",
+    "row_of",
+    "values_of",
+]
 
 COLUMNS: Final = "seq, wall_us, kind, asset, total, held, available, source, cause, is_money, crc"
 WIDTH: Final = 11
+
+INTENT_COLUMNS: Final = "intent_id, client_order_id, is_ended, wall_us, record, crc"
+INTENT_WIDTH: Final = 6
 
 _ABSENT: Final = "\0"
 
@@ -59,3 +72,41 @@ def row_of(values: tuple[Any, ...]) -> JournalRow:
 def fact_crc(name: str, value: str) -> int:
     """The checksum kept beside a fact."""
     return zlib.crc32(f"{name}\0{value}".encode())
+
+
+def _intent_crc(intent_id: str, client_order_id: str, is_ended: int, wall_us: int, record: str) -> int:
+    said = "\x1f".join((intent_id, client_order_id, record))
+    return zlib.crc32(f"{is_ended} {wall_us} {said}".encode())
+
+
+def intent_values(intent: IntentRow) -> tuple[Any, ...]:
+    """The columns of an intent; raises ``TypeError``, ``ValueError`` for what no column can hold."""
+    wall_us, is_ended = intent.wall_us, 1 if intent.is_ended else 0
+    if type(wall_us) is not int:
+        raise TypeError(f"wall_us {wall_us!r} is not an integer")
+    intent_id, client_order_id, record = intent.intent_id, intent.client_order_id, intent.record
+    crc = _intent_crc(intent_id, client_order_id, is_ended, wall_us, record)
+    return (intent_id, client_order_id, is_ended, wall_us, record, crc)
+
+
+def intent_of(values: tuple[Any, ...]) -> IntentRow:
+    """
+    The intent that these columns hold.
+
+    Raises:
+        StoreCorruptError: They are not what was written.
+    """
+    intent_id, client_order_id, is_ended, wall_us, record, crc = values
+    try:
+        is_whole = is_ended in (0, 1) and _intent_crc(intent_id, client_order_id, is_ended, wall_us, record) == crc
+    except TypeError:
+        is_whole = False
+    if not is_whole:
+        raise StoreCorruptError(f"the intent {intent_id!a} does not carry its own checksum")
+    return IntentRow(
+        intent_id=intent_id,
+        client_order_id=client_order_id,
+        is_ended=bool(is_ended),
+        wall_us=wall_us,
+        record=record,
+    )

@@ -55,7 +55,7 @@ class Writer(Protocol):
 
 
 def perform(engine: Engine, works: list[Work]) -> Report:
-    """Do works in order: rows and facts between two jobs share one transaction."""
+    """Do works in order: rows, facts and intents between two jobs share one transaction."""
     outcomes: list[Outcome] = []
     for group in _groups(works):
         outcomes += _outcomes(engine, group)
@@ -82,7 +82,8 @@ def _outcomes(engine: Engine, group: list[Work]) -> list[Outcome]:
         if job is not None:
             return [(group[0].receipt, job(engine), None)]
         facts = {name: value for work in group for name, value in work.facts.items()}
-        seqs = engine.commit([work.rows for work in group], facts)
+        intents = [intent for work in group for intent in work.intents]
+        seqs = engine.commit([work.rows for work in group], facts, intents)
         return [(work.receipt, seq, None) for work, seq in zip(group, seqs, strict=True)]
     except Fault as fault:
         if fault.reason == "refused" and len(group) > 1:
