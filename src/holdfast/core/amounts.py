@@ -27,8 +27,10 @@ __all__ = [
     "format_amount",
     "multiply",
     "parse_amount",
+    "remainder",
     "round_down",
     "round_up",
+    "round_up_to",
     "subtract",
     "total_of",
 ]
@@ -65,7 +67,7 @@ _CONTEXT: Final = decimal.Context(
 )
 _ROUNDING_CONTEXT: Final = decimal.Context(
     prec=400,
-    rounding=decimal.ROUND_HALF_EVEN,
+    rounding=decimal.ROUND_UP,  # Of ``round_up_to``; the others name theirs.
     Emin=-999_999,
     Emax=999_999,
     flags=[],
@@ -136,6 +138,12 @@ subtract: Final[_Operation] = _CONTEXT.subtract
 
 multiply: Final[_Operation] = _CONTEXT.multiply
 """Exact product in our own context; raises ``decimal.Inexact`` rather than lose a digit."""
+
+remainder: Final[_Operation] = _CONTEXT.remainder
+"""What is left of the first when it is divided into whole steps of the second: zero where it is on that grid."""
+
+round_up_to: Final[_Operation] = _ROUNDING_CONTEXT.quantize
+"""The first with as many decimals as the second, rounded away from zero: ``round_up`` for a step that is at hand."""
 
 
 def total_of(amounts: Iterable[Decimal]) -> Decimal:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import enum
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from holdfast.core.amounts import ZERO, format_amount, multiply, subtract
 from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import BalanceState, Side
 from holdfast.core.orders import OrderType
+from holdfast.core.terms import Terms, largest_of, largest_sale, whole_steps
 
 __all__ = ["MEANINGS", "TradingState", "Verdict", "VerdictCode"]
 
@@ -104,7 +106,7 @@ MEANINGS: Final[dict[VerdictCode, str]] = {
 """One sentence per code; the reference's table is made from it."""
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """
     The answer of one funds check at one moment, with everything that went into it.
 
@@ -113,6 +115,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     are as they would be sent. Amounts are None where the check did not come that far.
 
     A verdict is no claim: the figures may be others a moment later. Only a reservation is one.
+
+    Make it with keywords; only the rule itself, which makes one per order, names its fields by their place.
     """
 
     code: VerdictCode
@@ -144,8 +148,162 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     intent_id: str | None = None  # Under which it was claimed, or asked for.
     is_reserved: bool = False  # Whether the money was claimed in the same step.
     judged_s: float = 0.0  # Our clock.
+    terms: Terms | None = None  # The instrument's rules, and how amounts were rounded.
+    budget_left: Decimal | None = None  # What the bot may still spend of ``asset``; None: as much as there is.
+    largest_order: Decimal | None = None  # The most that the order may be worth, in quote; None: no bound.
 
     @property
     def is_approved(self) -> bool:
         """Whether an order may be placed on it."""
         return self.code in _APPROVALS
+
+    @property
+    def shortfall(self) -> Decimal | None:
+        """By how much ``spendable`` falls short of ``required``, zero where it does not; None where one is unknown."""
+        if self.required is None or self.spendable is None:
+            return None
+        return max(ZERO, subtract(self.required, self.spendable))
+
+    @property
+    def largest_affordable(self) -> Decimal | None:
+        """
+        The largest order of this kind that the same figures would cover, with its fee and its buffer.
+
+        A quantity on the instrument's grid, or an amount of quote where the order was asked for by one; within the
+        bot's budget and ``largest_order`` too. Zero where not even the smallest order of the instrument fits; None
+        where the check did not come as far as the figure, or knew no price or fee.
+        """
+        terms, most, price = self.terms, self.spendable, self.price
+        if terms is None or most is None or self.notional is None:
+            return None
+        if self.budget_left is not None:
+            most = min(most, self.budget_left)
+        instrument = terms.instrument
+        grid = instrument.quantity_step
+        if self.quote_quantity is not None:
+            price, grid = _ONE, instrument.cost_step or terms.cost_step
+        if self.side is Side.SELL:
+            largest = largest_sale(most, terms=terms)
+        elif price is None or self.fee_rate is None or self.buffer_rate is None:
+            return None
+        else:
+            rates = {"fee_rate": self.fee_rate, "buffer_rate": self.buffer_rate}
+            largest = largest_of(most, grid=grid, price=price, terms=terms, **rates)
+        if price is not None and self.largest_order is not None:
+            largest = min(largest, whole_steps(self.largest_order, grid=grid, price=price))
+        least, least_cost = instrument.quantity_min, instrument.cost_min
+        if self.quote_quantity is None and least is not None and largest < least:
+            return ZERO
+        if price is not None and least_cost is not None and multiply(largest, price) < least_cost:
+            return ZERO
+        return largest
+
+    @property
+    def arithmetic(self) -> str:
+        """What was compared with what, in one line; rendered when asked for."""
+        if self.required is None or self.notional is None:
+            return f"{self._asked()}: {self.detail or MEANINGS[self.code]}"
+        parts = [_money(self.notional)]
+        if self.fee:
+            parts.append(f"fee {_money(self.fee)} ({self._fee_words()})")
+        if self.buffer:
+            parts.append(f"buffer {_money(self.buffer)} ({_percent(self.buffer_rate, places=0)})")
+        total = "" if len(parts) == 1 else f" = {_money(self.required)}"
+        needed = f"{self._asked()}: {' + '.join(parts)}{total} {self.asset} needed"
+        return f"{needed}, {self._found()}: {self._outcome()}"
+
+    def document(self) -> dict[str, Any]:
+        """Everything as JSON can carry it: amounts as exact text without exponent, unknown ones as None."""
+        shown: dict[str, Any] = {
+            "code": self.code.value,
+            "is_approved": self.is_approved,
+            "meaning": MEANINGS[self.code],
+        }
+        for name in _DOCUMENTED:
+            value = getattr(self, name)
+            if isinstance(value, Decimal):
+                value = format_amount(value)
+            elif isinstance(value, enum.StrEnum):
+                value = value.value
+            shown[name] = value
+        return shown
+
+    def _asked(self) -> str:
+        if self.symbol is None or self.side is None or self.order_type is None:
+            return self.asset
+        asked = f"{self.symbol} {self.side.value}"
+        if self.quantity is not None:
+            asked += f" {format_amount(self.quantity)}"
+        elif self.quote_quantity is not None:
+            asked += f" for {format_amount(self.quote_quantity)}"
+        if self.price is not None:
+            asked += f" @ {'~' if self.price_source == 'ticker' else ''}{format_amount(self.price)}"
+        return f"{asked} {self.order_type.value}"
+
+    def _fee_words(self) -> str:
+        source = "" if self.fee_source is None else f", {self.fee_source.replace('_', ' ')}"
+        return f"{_percent(self.fee_rate, places=2)} taker{source}"
+
+    def _found(self) -> str:
+        age = "" if self.age_s is None else f", {self.age_s:.1f} s"
+        state = f"{self.state.value}{age}" + ("" if self.reason is None else f", {self.reason}")
+        return f"{'?' if self.spendable is None else _money(self.spendable)} spendable ({state})"
+
+    def _outcome(self) -> str:
+        if self.code is VerdictCode.FUNDS_SHORT and self.shortfall:
+            return f"short by {_money(self.shortfall)}"
+        if not self.is_approved or self.spendable is None or self.required is None:
+            return self.detail or MEANINGS[self.code]
+        left = f"{_money(subtract(self.spendable, self.required))} left"
+        return left if self.code is VerdictCode.APPROVED else f"{left}, {self.code.value}"
+
+
+_ONE: Final = Decimal(1)
+_HUNDRED: Final = Decimal(100)
+
+_DOCUMENTED: Final = (
+    "asset",
+    "symbol",
+    "side",
+    "order_type",
+    "quantity",
+    "quote_quantity",
+    "price",
+    "price_source",
+    "price_age_s",
+    "notional",
+    "fee",
+    "fee_rate",
+    "fee_source",
+    "fee_asset",
+    "buffer",
+    "buffer_rate",
+    "required",
+    "spendable",
+    "shortfall",
+    "largest_affordable",
+    "budget_left",
+    "state",
+    "age_s",
+    "reason",
+    "detail",
+    "is_exit",
+    "bot",
+    "intent_id",
+    "is_reserved",
+    "arithmetic",
+)
+
+
+def _money(amount: Decimal) -> str:
+    """Plain text without idle zeros, but with two places as money has them."""
+    whole, _, places = format_amount(amount).partition(".")
+    return f"{whole}.{places.rstrip('0').ljust(2, '0')}"
+
+
+def _percent(rate: Decimal | None, *, places: int) -> str:
+    if rate is None:
+        return "?"
+    whole, _, digits = format_amount(multiply(rate, _HUNDRED)).partition(".")
+    digits = digits.rstrip("0").ljust(places, "0")
+    return f"{whole}.{digits} %" if digits else f"{whole} %"
