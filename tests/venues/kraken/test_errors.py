@@ -17,6 +17,7 @@ from holdfast.errors import (
     OutcomeUnknownError,
     PermissionMissingError,
     RateLimitedError,
+    UnknownOrderError,
     VenueBusyError,
     VenueError,
     VenueRejectedError,
@@ -36,7 +37,7 @@ def judged(*texts: str, asked_to_wait_s: float | None = None) -> tuple[VenueErro
 @pytest.mark.parametrize(
     ("text", "kind", "outcome", "fault", "after"),
     [
-        ("EAPI:Invalid nonce", InvalidNonceError, "rejected", "credential", After.NEW_NONCE),
+        ("EAPI:Invalid nonce", InvalidNonceError, "unknown", "credential", After.NEW_NONCE),
         ("EAPI:Invalid key", BadCredentialError, "rejected", "credential", After.BAD_KEY),
         ("EAPI:Invalid signature", BadCredentialError, "rejected", "credential", After.BAD_KEY),
         ("EAuth:Account temporary disabled", BadCredentialError, "rejected", "credential", After.BAD_KEY),
@@ -53,7 +54,16 @@ def judged(*texts: str, asked_to_wait_s: float | None = None) -> tuple[VenueErro
         ("EOrder:Insufficient funds (need 5)", InsufficientFundsError, "rejected", "funds", After.NOT_AGAIN),
         ("EOrder:Insufficient margin", VenueRejectedError, "rejected", "request", After.NOT_AGAIN),
         ("EFunding:Unknown withdraw key", VenueRejectedError, "rejected", "request", After.NOT_AGAIN),
-        ("ESession:Invalid session", VenueError, "unknown", "venue", After.NEW_TOKEN),
+        ("ESession:Invalid session", VenueRejectedError, "rejected", "venue", After.NEW_TOKEN),
+        ("EAPI:Invalid session", VenueRejectedError, "rejected", "venue", After.NEW_TOKEN),
+        ("EService:Throttled: 1790000007", RateLimitedError, "unknown", "rate_limit", After.WAIT),
+        ("EService:Market in limit-only mode", MaintenanceError, "rejected", "request", After.NOT_AGAIN),
+        ("EOrder:Order minimum not met", VenueRejectedError, "rejected", "request", After.NOT_AGAIN),
+        ("EOrder:Post only order", VenueRejectedError, "rejected", "request", After.NOT_AGAIN),
+        ("EOrder:Rate limit exceeded", RateLimitedError, "rejected", "rate_limit", After.WAIT),
+        ("EOrder:Unknown order", UnknownOrderError, "rejected", "request", After.NOT_AGAIN),
+        ("EOrder:Invalid order", OutcomeUnknownError, "unknown", "request", After.NOT_AGAIN),
+        ("EGeneral:Invalid arguments: cl_ord_id", OutcomeUnknownError, "unknown", "request", After.NOT_AGAIN),
     ],
 )
 def test_string_has_its_class(text: str, kind: type[VenueError], outcome: str, fault: str, after: After) -> None:
@@ -106,12 +116,27 @@ def test_every_row_of_the_table_names_its_source_once() -> None:
         assert errors.find(row.prefix) == row
 
 
+# Refusals of one's own doing that an order may have gone before all the same.
+DOUBTFUL = {
+    "EAPI:Invalid nonce",  # The request was delivered twice.
+    "EGeneral:Invalid arguments:cl_ord_id",  # So it was, and the first one is open.
+    "EOrder:Invalid order",  # Likewise.
+    "EService:Throttled",  # Only inferred.
+}
+
+
 def test_every_rejection_releases_and_every_doubt_holds() -> None:
     for row in errors.TABLE:
-        if row.after is After.AGAIN:
-            assert row.outcome is Outcome.UNKNOWN
-        if row.fault in (FaultClass.FUNDS, FaultClass.CREDENTIAL, FaultClass.RATE_LIMIT):
-            assert row.outcome is Outcome.REJECTED
+        is_doubtful = row.after is After.AGAIN or row.prefix in DOUBTFUL
+        assert row.outcome is (Outcome.UNKNOWN if is_doubtful else Outcome.REJECTED), row.prefix
+
+
+@pytest.mark.parametrize("doubt", ["EService:Unavailable", "ENew:Something", *sorted(DOUBTFUL)])
+def test_refusal_beside_a_doubt_is_a_doubt(doubt: str) -> None:
+    assert judged("EOrder:Insufficient funds")[0].outcome is Outcome.REJECTED
+    assert judged("EOrder:Insufficient funds", "EOrder:Order minimum not met")[0].outcome is Outcome.REJECTED
+    assert judged("EOrder:Insufficient funds", doubt)[0].outcome is Outcome.UNKNOWN
+    assert judged(doubt, "EGeneral:Temporary lockout")[0].outcome is Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -164,7 +189,7 @@ def test_retry_after_is_read_in_both_forms_and_capped(header: str | None, wait_s
 @pytest.mark.parametrize(
     ("status", "kind", "outcome", "after"),
     [
-        (429, RateLimitedError, Outcome.REJECTED, After.WAIT),
+        (429, RateLimitedError, Outcome.UNKNOWN, After.WAIT),
         (500, OutcomeUnknownError, Outcome.UNKNOWN, After.AGAIN),
         (502, OutcomeUnknownError, Outcome.UNKNOWN, After.AGAIN),
         (503, OutcomeUnknownError, Outcome.UNKNOWN, After.AGAIN),

@@ -13,7 +13,7 @@ import pytest
 from holdfast.core.balances import Delta, OpenOrder, OrderChange, Side
 from holdfast.errors import AmountError, PayloadError, UnknownAssetError
 from holdfast.venues.kraken import frames, wire
-from holdfast.venues.kraken.frames import Executions, UnknownOrderError, Wallets
+from holdfast.venues.kraken.frames import Executions, UnstatedOrderError, Wallets
 from tests.venues.kraken.samples import listing, sample
 
 D = Decimal
@@ -457,7 +457,7 @@ def test_snapshot_is_every_open_order_and_nothing_else() -> None:
     frame = msgspec.json.encode({"channel": "executions", "type": "snapshot", "sequence": 1, "data": data})
     snapshot = orders.stated(rows(frame), as_of_s=5.0)
     assert (snapshot.read, set(snapshot.orders)) == ("executions", {"O-1"})
-    with pytest.raises(UnknownOrderError):
+    with pytest.raises(UnstatedOrderError):
         changed(orders, executed(order_id="O-OLD", exec_type="amended"))
 
 
@@ -470,7 +470,7 @@ def test_order_stated_twice_is_refused() -> None:
 
 def test_update_of_an_unknown_order_is_refused_and_forgiven_later() -> None:
     orders = Executions(listing())
-    with pytest.raises(UnknownOrderError) as caught:
+    with pytest.raises(UnstatedOrderError) as caught:
         changed(orders, executed(exec_type="new", order_status="new"))
     assert caught.value.order_id == "O-1"
     orders.forgiven.add("O-1")
@@ -486,7 +486,7 @@ def test_refused_update_changes_nothing_of_what_was_known() -> None:
         {"order_id": "O-9", "exec_type": "new"},
     ]
     frame = msgspec.json.encode({"channel": "executions", "type": "update", "sequence": 9, "data": data})
-    with pytest.raises(UnknownOrderError):
+    with pytest.raises(UnstatedOrderError):
         changed(orders, frame)
     order = changed(orders, executed(exec_type="status"))[0].order
     assert order is not None

@@ -2,7 +2,8 @@
 Kraken's REST calls: one credential's reads, signed in the lane, asked again where that can help, judged by the table.
 
 A private call holds the lane from nonce allocation to the reply, and every attempt has a body and a nonce of its own.
-What may follow a failure is decided in ``errors.py``; what the answers mean, in ``parse.py``.
+What may follow a failure is decided in ``errors.py``; what the answers mean, in ``parse.py``. Orders and cancels go the
+same way, but once: what an answer proves of them is decided in ``orders.py``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from holdfast.core.credentials import Credential
 from holdfast.core.events import event
 from holdfast.core.instruments import AssetInfo, Candle, Instrument, Ticker
 from holdfast.core.limits import DecayingCounter
+from holdfast.core.orders import CancelAck, OrderAck, OrderTicket
 from holdfast.core.parking import PROBE_EVERY_S
 from holdfast.core.seams import (
     Clock,
@@ -46,6 +48,7 @@ from holdfast.core.venue import (
 from holdfast.errors import (
     ClosedError,
     ConfigError,
+    HoldfastError,
     Outcome,
     OutcomeUnknownError,
     PayloadError,
@@ -55,7 +58,7 @@ from holdfast.errors import (
     VenueError,
     VenueUnreachableError,
 )
-from holdfast.venues.kraken import balances, errors, limits, parse
+from holdfast.venues.kraken import balances, errors, limits, orders, parse
 from holdfast.venues.kraken.errors import After
 from holdfast.venues.kraken.sign import Signer
 from holdfast.venues.kraken.symbols import Names
@@ -125,13 +128,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 class _Failure(msgspec.Struct, frozen=True, kw_only=True):
     error: VenueError | PayloadError
     after: After
+    reply: HttpReply | None = None
 
 
 class _Flight:
-    """One signed call: whether anything of it may have left."""
+    """
+    One signed call: whether anything of it may have left.
 
-    def __init__(self) -> None:
+    *before_send* of an order is called in the step in which the wire gets it, and is how a call may still be stopped.
+    """
+
+    def __init__(self, before_send: Callable[[], None] | None = None) -> None:
+        self._before_send = before_send
         self.has_left = False
+        self.was_handed_over = False
+
+    def leave(self) -> None:
+        """Raises what *before_send* raises."""
+        if self._before_send is not None:
+            self._before_send()
+        self.was_handed_over = True
 
 
 class _Deadline:
@@ -151,11 +167,12 @@ class _Deadline:
 
 class KrakenClient:
     """
-    One credential's reads at Kraken; the reads of ``VenueClient`` and the stream's tokens.
+    One credential's calls at Kraken: ``VenueClient``, and the stream's tokens.
 
-    Reads are asked at most three times within ``read_deadline_s``, on network and venue faults only. A refused nonce
-    is regenerated once, then the credential is parked until a person acts; a lockout parks it for ``lockout_s``; a
-    refused key for five minutes. A missing right silences only the call that needs it, for five minutes.
+    Reads are asked at most three times within ``read_deadline_s``, on network and venue faults only; orders and cancels
+    once. A nonce that is refused to a read is regenerated once, then the credential is parked until a person acts; a
+    lockout parks it for ``lockout_s``; a refused key for five minutes. A missing right silences only the call that
+    needs it, for five minutes.
     """
 
     venue: str = "kraken"
@@ -385,6 +402,85 @@ class KrakenClient:
         reply = await self._private("TradeVolume", {"pair": pairs}, priority=Priority.HISTORY)
         return parse.fee_rates(reply.body, names)
 
+    # Orders
+
+    async def place_order(self, ticket: OrderTicket, *, deadline_s: float, before_send: Callable[[], None]) -> OrderAck:
+        """
+        ``AddOrder``, once: neither a lost answer nor a refused nonce makes it be sent again.
+
+        Raises:
+            VenueError: ``outcome`` says what may have happened.
+            DeniedError, StoreError, ClosedError, ConfigError: Nothing was sent.
+        """
+        instrument = await self._traded(ticket.symbol, "AddOrder")
+        fields = orders.add_fields(ticket, instrument)
+        reply = await self._command(
+            "AddOrder", fields, priority=Priority.ORDER, deadline_s=deadline_s, before_send=before_send
+        )
+        return orders.placed(reply.body, ticket, is_check=False, account=self._account, as_of_s=reply.received_s)
+
+    async def check_order(self, ticket: OrderTicket, *, deadline_s: float) -> OrderAck:
+        """``AddOrder`` with ``validate``: how deep Kraken looks is not documented, least of all into funds."""
+        instrument = await self._traded(ticket.symbol, "AddOrder")
+        fields = orders.add_fields(ticket, instrument, is_check=True)
+        reply = await self._command(
+            "AddOrder", fields, priority=Priority.ORDER, deadline_s=deadline_s, renews_nonce=True
+        )
+        return orders.placed(reply.body, ticket, is_check=True, account=self._account, as_of_s=reply.received_s)
+
+    async def cancel_order(
+        self,
+        *,
+        order_id: str | None,
+        client_order_id: str | None,
+        deadline_s: float,
+        before_send: Callable[[], None],
+    ) -> CancelAck:
+        """
+        ``CancelOrder``, by Kraken's id where it is known, else by ours; one that is under way already is no failure.
+
+        Raises:
+            UnknownOrderError: No such open order.
+            VenueError, DeniedError, StoreError, ClosedError, ConfigError: As ``place_order``.
+        """
+        fields = orders.cancel_fields(order_id=order_id, client_order_id=client_order_id)
+        try:
+            reply = await self._command(
+                "CancelOrder",
+                fields,
+                priority=Priority.CANCEL,
+                deadline_s=deadline_s,
+                before_send=before_send,
+                renews_nonce=True,
+            )
+        except VenueError as error:
+            if error.code != orders.CANCEL_PENDING or error.outcome is not Outcome.REJECTED:
+                raise
+            return CancelAck(count=1, is_pending=True, as_of_s=self._clock.now_s())
+        return orders.cancelled(reply.body, account=self._account, as_of_s=reply.received_s)
+
+    async def cancel_all_after(self, timeout_s: int, *, deadline_s: float) -> None:
+        """``CancelAllOrdersAfter``: account-wide, of other bots too; once it has fired it is off."""
+        reply = await self._command(
+            "CancelAllOrdersAfter",
+            {"timeout": str(orders.check_timeout(timeout_s))},
+            priority=Priority.CANCEL,
+            deadline_s=deadline_s,
+            renews_nonce=True,
+        )
+        orders.switched(reply.body, timeout_s, account=self._account)
+
+    async def _traded(self, symbol: Symbol, request: str) -> Instrument:
+        """What is traded; raises ``UnknownNameError`` where Kraken does not list it."""
+        try:
+            names = await self.names()
+        except (VenueError, PayloadError) as error:
+            raise orders.unsent(
+                f"the listing could not be read: {error}", request, self._account, cause=error
+            ) from error
+        names.rest_symbol(symbol)
+        return names.instruments[symbol]
+
     async def close(self) -> None:
         """
         Refuse further calls, and give what is under way a moment to be answered. The wire belongs to whoever made it.
@@ -443,56 +539,114 @@ class KrakenClient:
             await self._admit(self._public_counter, limits.DEFAULT_COST, request, headroom=0.0, until_s=until_s)
             self._public_counter.spend(limits.DEFAULT_COST, now_s=self._clock.now_s())
             asked = HttpRequest(method="GET", url=url, headers={"User-Agent": _USER_AGENT}, is_repeatable=True)
-            return await self._send(asked, request, deadline, account=None)
+            return await self._send(asked, request, deadline, _Flight(), account=None)
 
         return await self._until_answered(attempt, deadline)
 
     async def _private(self, request: str, fields: Mapping[str, str], *, priority: Priority) -> HttpReply:
-        if self._signer is None or self._credential is None:
-            raise ConfigError(f"kraken: {request} needs a credential, and {self._account} has none")
+        self._check_signed(request)
         self._refuse_missing_right(request)
         if not self._is_proved:
             await self.server_time()
         deadline = _Deadline(self._clock, self._settings.read_deadline_s)
+
+        async def attempt() -> HttpReply | _Failure:
+            return await self._in_turn(request, fields, _Flight(), deadline, priority=priority, renews_nonce=True)
+
+        return await self._until_answered(attempt, deadline)
+
+    async def _command(
+        self,
+        request: str,
+        fields: Mapping[str, str],
+        *,
+        priority: Priority,
+        deadline_s: float,
+        before_send: Callable[[], None] | None = None,
+        renews_nonce: bool = False,
+    ) -> HttpReply:
+        """One attempt at something that changes what the venue holds; every failure says what it proves."""
+        self._check_signed(request)
+        if priority is not Priority.CANCEL:
+            self._refuse_missing_right(request)
+        if not self._is_proved:
+            try:
+                await self.server_time()
+            except (VenueError, PayloadError) as error:
+                raise orders.unsent(f"the venue is not proved: {error}", request, self._account, cause=error) from error
+        flight = _Flight(before_send)
+        deadline = _Deadline(self._clock, deadline_s)
+        try:
+            answer = await self._in_turn(
+                request, fields, flight, deadline, priority=priority, renews_nonce=renews_nonce
+            )
+        except HoldfastError as error:
+            if flight.was_handed_over and not isinstance(error, VenueError):
+                raise orders.unknown(f"{request}: {error}", request, self._account) from error
+            raise
+        if isinstance(answer, _Failure):
+            raise orders.proven(answer.error, answer.reply, request=request, account=self._account)
+        return answer
+
+    async def _in_turn(
+        self,
+        request: str,
+        fields: Mapping[str, str],
+        flight: _Flight,
+        deadline: _Deadline,
+        *,
+        priority: Priority,
+        renews_nonce: bool,
+    ) -> HttpReply | _Failure:
+        """
+        One signed call in the lane: from the nonce to the reply, and once more with another nonce where that may be.
+
+        In a task of its own: a caller that is cancelled leaves at once, while what it sent keeps the lane until the
+        answer is there. Aborted, its bytes could still arrive, and behind the next nonce.
+        """
         form = urlencode(fields)
         if self._otp is not None:
             form = f"{form}&{urlencode({'otp': self._otp})}" if form else urlencode({"otp": self._otp})
         cost = limits.COSTS.get(request, limits.DEFAULT_COST)
         headroom = limits.HEADROOM[priority]
+        is_counted = cost > 0 or priority is not Priority.CANCEL  # A cancel waits for no counter but the engine's.
 
-        async def take_turn(flight: _Flight) -> HttpReply | _Failure:
+        async def take_turn() -> HttpReply | _Failure:
             patience_s = self._clock.now_s() + self._settings.read_deadline_s
             while True:
-                await self._admit(self._private_counter, cost, request, headroom=headroom, until_s=patience_s)
+                if is_counted:
+                    await self._admit(self._private_counter, cost, request, headroom=headroom, until_s=patience_s)
                 async with self._lane.turn(priority=priority) as turn:
                     # While we waited for the lane others may have used the points we saw.
-                    if self._private_counter.wait_s(cost, now_s=self._clock.now_s(), headroom=headroom) > 0:
+                    if is_counted and self._private_counter.wait_s(cost, now_s=self._clock.now_s(), headroom=headroom):
                         continue
                     nonce = await turn.take()
                     flight.has_left = True
-                    answer = await self._send_signed(request, form, nonce, cost, deadline)
+                    answer = await self._send_signed(request, form, nonce, cost, deadline, flight)
                     if isinstance(answer, _Failure) and answer.after is After.NEW_NONCE:
                         self._emit(event("nonce.refused", broker=self._account, attempt=1))
-                        answer = await self._send_signed(request, form, await turn.take_beyond(), cost, deadline)
+                        if not renews_nonce:
+                            return answer  # The next call finds out whether the key is lost.
+                        flight.was_handed_over = False
+                        nonce = await turn.take_beyond()
+                        answer = await self._send_signed(request, form, nonce, cost, deadline, flight)
                     if isinstance(answer, _Failure):
                         await self._park(turn, answer.after)
                     return answer
 
-        async def attempt() -> HttpReply | _Failure:
-            # In a task of its own: a caller that is cancelled leaves at once, while what it sent keeps the lane until
-            # the answer is there. Aborted, its bytes could still arrive, and behind the next nonce.
-            flight = _Flight()
-            flying = asyncio.get_running_loop().create_task(take_turn(flight), name=f"kraken {request}")
-            self._flying.add(flying)
-            flying.add_done_callback(self._landed)
-            try:
-                return await asyncio.shield(flying)
-            except asyncio.CancelledError:
-                if not flight.has_left:
-                    flying.cancel()
-                raise
+        flying = asyncio.get_running_loop().create_task(take_turn(), name=f"kraken {request}")
+        self._flying.add(flying)
+        flying.add_done_callback(self._landed)
+        try:
+            return await asyncio.shield(flying)
+        except asyncio.CancelledError:
+            if not flight.has_left:
+                flying.cancel()
+            raise
 
-        return await self._until_answered(attempt, deadline)
+    def _check_signed(self, request: str) -> None:
+        if self._signer is None or self._credential is None:
+            raise ConfigError(f"kraken: {request} needs a credential, and {self._account} has none")
 
     def _landed(self, flying: asyncio.Task[HttpReply | _Failure]) -> None:
         self._flying.discard(flying)
@@ -547,7 +701,7 @@ class KrakenClient:
             await asyncio.sleep(wait_s)
 
     async def _send_signed(
-        self, request: str, form: str, nonce: int, cost: float, deadline: _Deadline
+        self, request: str, form: str, nonce: int, cost: float, deadline: _Deadline, flight: _Flight
     ) -> HttpReply | _Failure:
         assert self._signer is not None
         assert self._credential is not None
@@ -566,11 +720,16 @@ class KrakenClient:
             body=body,
         )
         self._private_counter.spend(cost, now_s=self._clock.now_s())
-        answer = await self._send(asked, request, deadline, account=self._account)
+        answer = await self._send(asked, request, deadline, flight, account=self._account)
         if isinstance(answer, _Failure):
             now_s = self._clock.now_s()
-            # A lockout's silence is the lane's to keep: it ends for everybody at once, or when a person ends it.
-            if isinstance(answer.error, RateLimitedError) and answer.after is not After.LOCKOUT:
+            # A lockout's silence is the lane's to keep: it ends for everybody at once, or when a person ends it. The
+            # engine's counter is another one than REST's.
+            if (
+                isinstance(answer.error, RateLimitedError)
+                and answer.after is not After.LOCKOUT
+                and not (answer.error.code or "").startswith("EOrder:")
+            ):
                 quiet_s = answer.error.retry_after_s
                 self._private_counter.refused(
                     now_s=now_s, quiet_s=limits.QUIET_AFTER_REFUSAL_S if quiet_s is None else quiet_s
@@ -582,10 +741,11 @@ class KrakenClient:
         return answer
 
     async def _send(
-        self, asked: HttpRequest, request: str, deadline: _Deadline, *, account: str | None
+        self, asked: HttpRequest, request: str, deadline: _Deadline, flight: _Flight, *, account: str | None
     ) -> HttpReply | _Failure:
         if self._is_closed:
             raise ClosedError("kraken: the client was closed")
+        flight.leave()
         try:
             reply = await self._http.request(asked, deadline_s=max(deadline.left_s(), 0.001))
         except WireError as fault:
@@ -599,7 +759,7 @@ class KrakenClient:
             error, after = errors.error_of(
                 failed, request=request, account=account, wall_s=wall_s, asked_to_wait_s=asked_to_wait_s
             )
-            return _Failure(error=error, after=after)
+            return _Failure(error=error, after=after, reply=reply)
         if not 200 <= reply.status < 300:
             error, after = errors.error_of_status(
                 reply.status, request=request, account=account, asked_to_wait_s=asked_to_wait_s
@@ -608,7 +768,7 @@ class KrakenClient:
                 self._public_counter.refused(
                     now_s=self._clock.now_s(), quiet_s=error.retry_after_s or limits.QUIET_AFTER_REFUSAL_S
                 )
-            return _Failure(error=error, after=after)
+            return _Failure(error=error, after=after, reply=reply)
         if texts is None:
             kind = reply.headers.get("content-type", "no content type")
             told = (

@@ -3,7 +3,8 @@ Kraken's error strings to our classes: a table, one source per row.
 
 A string is ``<severity><category>:<text>``, severity ``E`` or ``W``. Some carry a tail (``:volume``, a timestamp) and
 some a blank after the colon, so rows match by prefix with blanks after colons dropped, longest prefix first.
-``outcome`` is what the string means for an *order*: a read can simply be asked again.
+``outcome`` is what the string means for an *order*: a read can simply be asked again. It is ``REJECTED`` only where
+the string cannot come after an order that went through, however often the network delivered the request.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from holdfast.errors import (
     OutcomeUnknownError,
     PermissionMissingError,
     RateLimitedError,
+    UnknownOrderError,
     VenueBusyError,
     VenueError,
     VenueRejectedError,
@@ -76,6 +78,7 @@ _SUPPORT: Final = "https://support.kraken.com/articles/360001491786-api-error-me
 _CCXT: Final = "https://github.com/ccxt/ccxt/blob/master/python/ccxt/kraken.py"
 _LIMITS: Final = "https://docs.kraken.com/exchange/guides/rest/ratelimits"
 _SOCKET: Final = "https://docs.kraken.com/exchange/guides/websockets/authentication"
+_ORDER: Final = "https://docs.kraken.com/api-reference/trading/add-order"
 
 
 def _rows(
@@ -92,7 +95,8 @@ _F = FaultClass
 # Checked 2026-11-20.
 TABLE: Final[tuple[Row, ...]] = (
     *_rows(LockoutError, _R, _F.RATE_LIMIT, After.LOCKOUT, _GUIDE, "EGeneral:Temporary lockout"),
-    *_rows(InvalidNonceError, _R, _F.CREDENTIAL, After.NEW_NONCE, _GUIDE, "EAPI:Invalid nonce"),
+    # Something on the way may have delivered the request twice: the second of them is refused for its nonce.
+    *_rows(InvalidNonceError, _U, _F.CREDENTIAL, After.NEW_NONCE, _GUIDE, "EAPI:Invalid nonce"),
     *_rows(BadCredentialError, _R, _F.CREDENTIAL, After.BAD_KEY, _GUIDE, "EAPI:Invalid key", "EAPI:Invalid signature"),
     *_rows(
         BadCredentialError,
@@ -120,8 +124,9 @@ TABLE: Final[tuple[Row, ...]] = (
         "EAPI:Too many requests",
         "EOrder:Rate limit exceeded",
         "EOrder:Domain rate limit exceeded",
-        "EService:Throttled",
     ),
+    # That nothing was done is only inferred.
+    *_rows(RateLimitedError, _U, _F.RATE_LIMIT, After.WAIT, _GUIDE, "EService:Throttled"),
     *_rows(
         VenueRejectedError,
         _R,
@@ -138,11 +143,9 @@ TABLE: Final[tuple[Row, ...]] = (
         "EOrder:Cost minimum not met",
         "EOrder:Tick size check failed",
         "EOrder:Invalid price",
-        "EOrder:Invalid order",
         "EOrder:Orders limit exceeded",
         "EOrder:Scheduled orders limit exceeded",
         "EOrder:Positions limit exceeded",
-        "EOrder:Unknown order",
         "EOrder:Unknown position",
         "EOrder:Cannot open position",
         "EOrder:Cannot open opposing position",
@@ -157,6 +160,20 @@ TABLE: Final[tuple[Row, ...]] = (
     ),
     *_rows(VenueRejectedError, _R, _F.REQUEST, After.NOT_AGAIN, _SUPPORT, "EAPI:Feature disabled"),
     *_rows(VenueRejectedError, _R, _F.REQUEST, After.NOT_AGAIN, _CCXT, "EOrder:Cancel pending", "EBM:limit exceeded"),
+    # How Kraken answers a cl_ord_id that an open order has already is unconfirmed, and these may be it: the order that
+    # has it is then ours.
+    *_rows(
+        OutcomeUnknownError,
+        _U,
+        _F.REQUEST,
+        After.NOT_AGAIN,
+        _ORDER,
+        "EOrder:Invalid order",
+        "EGeneral:Invalid arguments:cl_ord_id",
+    ),
+    # The string is not documented; clients know it.
+    *_rows(VenueRejectedError, _R, _F.REQUEST, After.NOT_AGAIN, _ORDER, "EOrder:Post only order"),
+    *_rows(UnknownOrderError, _R, _F.REQUEST, After.NOT_AGAIN, _GUIDE, "EOrder:Unknown order"),
     *_rows(InsufficientFundsError, _R, _F.FUNDS, After.NOT_AGAIN, _GUIDE, "EOrder:Insufficient funds"),
     # Processing passed the deadline, yet Kraken says to look into OpenOrders first: the order may exist.
     *_rows(OutcomeUnknownError, _U, _F.VENUE, After.AGAIN, _GUIDE, "EService:Deadline elapsed"),
@@ -177,11 +194,20 @@ TABLE: Final[tuple[Row, ...]] = (
         _F.REQUEST,
         After.NOT_AGAIN,
         _GUIDE,
-        "EService:Market in cancel_only mode",
-        "EService:Market in post_only mode",
-        "EService:Market in limit_only mode",
+        # cancel_only, post_only and limit_only are documented, the exact text of the last is not.
+        "EService:Market in",
     ),
-    *_rows(VenueError, _U, _F.VENUE, After.NEW_TOKEN, _SOCKET, "ESession:Invalid session", "Token is expired"),
+    # Whoever the token does not name has no account to order on.
+    *_rows(
+        VenueRejectedError,
+        _R,
+        _F.VENUE,
+        After.NEW_TOKEN,
+        _SOCKET,
+        "ESession:Invalid session",
+        "EAPI:Invalid session",
+        "Token is expired",
+    ),
 )
 """Every string we know, in no order that matters."""
 
@@ -213,6 +239,8 @@ def error_of(
     """
     The error that one or more failure strings mean together, and what may follow.
 
+    An order was refused only where every one of them says so.
+
     Args:
         texts: At least one string; several are all named, and the most restrictive decides.
         request: Kraken's name of the call.
@@ -243,7 +271,7 @@ def error_of(
         venue="kraken",
         request=request,
         account=account,
-        outcome=row.outcome,
+        outcome=row.outcome if all(each and each.outcome is _R for each, _ in judged) else _U,
         fault=row.fault,
         code=row.prefix,
         retry_after_s=wait_s,
@@ -267,6 +295,7 @@ def error_of_status(
             venue="kraken",
             request=request,
             account=account,
+            outcome=_U,
             code="429",
             retry_after_s=limits.QUIET_AFTER_REFUSAL_S if asked_to_wait_s is None else asked_to_wait_s,
         )

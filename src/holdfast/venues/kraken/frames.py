@@ -29,7 +29,7 @@ from holdfast.venues.kraken import wire
 from holdfast.venues.kraken.parse import amount, hold_of
 from holdfast.venues.kraken.symbols import Names
 
-__all__ = ["BALANCES_UPDATE", "HEARTBEAT", "Executions", "UnknownOrderError", "Wallets", "decode", "rows_of"]
+__all__ = ["BALANCES_UPDATE", "HEARTBEAT", "Executions", "UnstatedOrderError", "Wallets", "decode", "rows_of"]
 
 HEARTBEAT: Final = b'{"channel":"heartbeat"}'
 
@@ -67,7 +67,7 @@ _plus, _subtract = _BOUNDED.plus, _BOUNDED.subtract
 T = TypeVar("T")
 
 
-class UnknownOrderError(PayloadError):
+class UnstatedOrderError(PayloadError):
     """
     An update of an open order that no snapshot and no earlier update stated.
 
@@ -383,7 +383,7 @@ class Executions:
         an order still calls it partially filled; that it ended is a row of its own.
 
         Raises:
-            UnknownOrderError: An open order whose beginning we never saw.
+            UnstatedOrderError: An open order whose beginning we never saw.
             PayloadError, AmountError: As ``stated``.
         """
         changes: list[OrderChange] = []
@@ -413,7 +413,7 @@ class Executions:
             else:
                 if order_id in self.forgiven:
                     continue
-                raise UnknownOrderError(
+                raise UnstatedOrderError(
                     f"executions {ascii(order_id)[:40]}: {ascii(row.exec_type)[:40]} of an order never stated",
                     order_id=order_id,
                 )

@@ -52,7 +52,7 @@ DEFAULT_TIER: Final = "starter"
 PUBLIC: Final = Tier(maximum=5, decay_per_s=1.0)
 
 # Ledger and trade-history calls cost two, orders none here, every other call one.
-COSTS: Final[dict[str, float]] = {"Ledgers": 2, "TradesHistory": 2}
+COSTS: Final[dict[str, float]] = {"Ledgers": 2, "TradesHistory": 2, "AddOrder": 0, "CancelOrder": 0}
 DEFAULT_COST: Final = 1.0
 
 # Points that the less urgent leave to the more urgent, so that a history walk never starves a token or a balance.

@@ -72,7 +72,7 @@ _PARAMS: Final[dict[Channel, dict[str, object]]] = {
 _WORDS: Final[dict[type[PayloadError], str]] = {
     UnknownAssetError: "unknown_asset",
     AmountError: "amount",
-    frames.UnknownOrderError: "unknown_order",
+    frames.UnstatedOrderError: "unknown_order",
 }
 
 _FORGIVEN: Final = 1000
@@ -528,7 +528,7 @@ class _Session:
         self._sink.answer_refused(read, word, str(error)[:300])
         if isinstance(error, UnknownAssetError):
             self._lacks_names = True
-        elif isinstance(error, frames.UnknownOrderError) and len(self._executions.forgiven) < _FORGIVEN:
+        elif isinstance(error, frames.UnstatedOrderError) and len(self._executions.forgiven) < _FORGIVEN:
             self._executions.forgiven.add(error.order_id)
         # A frame that does not even name its channel may have belonged to either.
         for each in (channel,) if channel is not None else self._rules.channels:

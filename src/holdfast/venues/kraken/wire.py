@@ -339,3 +339,42 @@ class Execution(msgspec.Struct, kw_only=True):
     margin: bool | None = None
     reason: str | None = None
     user: str | None = None
+
+
+# Order entry
+
+
+class Placed(msgspec.Struct, kw_only=True):
+    """``AddOrder``: no ``txid`` where it was only validated. https://docs.kraken.com/api-reference/trading/add-order"""
+
+    txid: list[str] | None = None
+
+
+class Cancelled(msgspec.Struct, kw_only=True):
+    """``CancelOrder``: https://docs.kraken.com/api-reference/trading/cancel-order."""
+
+    count: int
+    pending: bool | None = None
+
+
+class Switch(msgspec.Struct, kw_only=True, rename="camel"):
+    """
+    The dead-man switch, of REST and stream alike.
+
+    Source: https://docs.kraken.com/api-reference/trading/cancel-all-orders-after-x
+    """
+
+    current_time: str
+    trigger_time: str
+
+
+class StreamPlaced(msgspec.Struct, kw_only=True):
+    """
+    ``result`` of ``add_order`` and ``cancel_order``.
+
+    Sources: https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/add_order and …/cancel_order
+    """
+
+    order_id: str | None = None
+    cl_ord_id: str | None = None
+    warnings: list[str] | None = None
