@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import random
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, cast
@@ -18,7 +18,6 @@ import holdfast
 from holdfast.core.amounts import parse_amount
 from holdfast.core.credentials import Credential
 from holdfast.core.events import Event
-from holdfast.core.seams import HttpReply, HttpRequest, HttpWire, WireError
 from holdfast.core.venue import Venue, VenueStream
 from holdfast.runtime.open import Opening
 from holdfast.runtime.supervisor import Contact
@@ -30,16 +29,16 @@ from holdfast.simulators.kraken.settings import OPEN_POINTS, KrakenSimSettings
 from holdfast.testing import FakeClock, MemoryLane, memory_config, memory_parts
 from holdfast.venues.kraken import KRAKEN
 from tests.scenarios.checker import Checker
+from tests.scenarios.lives import Life, Record
 
-__all__ = ["BROKER", "World", "world"]
+__all__ = ["BROKER", "READING_POINTS", "TRADING_POINTS", "World", "world"]
 
 BROKER: Final = "kraken-master"
 
 # With idle heartbeats left out only one in so many seconds comes. The client drops a stream that is silent for five.
 _COALESCED_S: Final = 4.0
 
-# What is drawn for a client that only reads; the rest concerns orders.
-_POINTS: Final = (
+READING_POINTS: Final = (
     "does_refused_call_consume_nonce",
     "check_order",
     "bad_signature_error",
@@ -63,34 +62,13 @@ _POINTS: Final = (
     "has_maintenance_arrays",
     "do_reads_fail_in_maintenance",
 )
+"""What Kraken leaves unsaid and concerns a client that only reads."""
 
+# A key that is locked out for minutes heals later than anything is waited for; lockouts are a fault of their own.
+TRADING_POINTS: Final = tuple(name for name in OPEN_POINTS if name not in ("lockout_after", "lockout_s"))
+"""What concerns a client that trades."""
 
-class _NotingWire:
-    """
-    An HTTP wire that tells when balances were asked for, and which calls were given up on their way.
-
-    Everything else is the memory front's. A call whose time was over, or whose connection broke, may still reach the
-    venue behind the next nonce: no client can call it back.
-    """
-
-    def __init__(self, inner: HttpWire, noted: list[float], orphans: set[int], clock: FakeClock) -> None:
-        self._inner = inner
-        self._noted = noted
-        self._orphans = orphans
-        self._clock = clock
-
-    async def request(self, request: HttpRequest, *, deadline_s: float) -> HttpReply:
-        if "/private/Balance" in request.url:
-            self._noted.append(self._clock.now_s())
-        try:
-            return await self._inner.request(request, deadline_s=deadline_s)
-        except WireError:
-            if request.body.startswith(b"nonce="):
-                self._orphans.add(int(request.body[6:].partition(b"&")[0]))
-            raise
-
-    async def close(self) -> None:
-        await self._inner.close()
+_MEMORY_DISK: Final = Path("/dev/shm")  # A disk that syncs at once, where there is one.
 
 
 class _SeldomPinged:
@@ -111,7 +89,8 @@ class World:
 
     Attributes:
         rng: Draws everything the scenario does; the venue, the faults and the loop have sources of their own.
-        detect_s: How long a change at the venue may go unnoticed under the faults now in force (design bounds).
+        record: What every life of the client sent.
+        on_event: Told of every event of the living client, beside the checker.
     """
 
     def __init__(
@@ -123,16 +102,19 @@ class World:
         folder: Path | None,
         keeps_digest: bool,
         contact: Contact = "stream",
+        points: Sequence[str] = READING_POINTS,
+        settings: Mapping[str, Any] | None = None,
+        configured: Mapping[str, object] | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.seed = seed
         self._contact = contact
         self.rng = random.Random(f"scenario {seed}")
         self.clock = FakeClock(loop)
-        drawn = {name: self._drawn(name) for name in _POINTS}
+        drawn = {name: self._drawn(name) for name in points}
         if not heartbeats:
             drawn["coalesce_heartbeats_s"] = _COALESCED_S
-        self.settings = KrakenSimSettings(**drawn)
+        self.settings = KrakenSimSettings(**{**drawn, **(settings or {})})
         self.venue = KrakenSimulator(
             seed=seed, profile=profile, clock=self.clock.world(), timers=loop, settings=self.settings
         )
@@ -152,8 +134,10 @@ class World:
         self._key = next(each for each in self.venue.credentials() if each["account"] == "master")
         self._lanes: dict[str, MemoryLane] = {}
         self._store_path = ":memory:" if folder is None else str(folder / "store.db")
-        self.asked: list[float] = []
-        self.orphans: set[int] = set()
+        self._configured = dict(configured or {})
+        self.record = Record()
+        self.life: Life | None = None
+        self.on_event: Callable[[Event], None] | None = None
         self.events: list[tuple[float, Event]] = []
         self.opened: contextlib.AsyncExitStack | None = None
         self.desk: holdfast.Desk | None = None
@@ -166,24 +150,41 @@ class World:
     # The client's life
 
     @property
+    def asked(self) -> list[float]:
+        """When balances were asked for."""
+        return self.record.asked
+
+    @property
+    def orphans(self) -> set[int]:
+        """Nonces of calls that were given up on their way."""
+        return self.record.orphans
+
+    @property
     def broker(self) -> holdfast.Broker:
         assert self.desk is not None
         return self.desk[BROKER]
 
     async def open(self) -> None:
         """Start the client, with whatever an earlier one left in store and lane."""
+        life = self.life = Life(self.record, clock=self.clock, venue_us=self.venue_us)
         parts = memory_parts(
             clock=self.clock,
             venue=self._adapter,
             credential=Credential(venue="kraken", key=self._key["key"], secret=self._key["secret"]),
-            http=lambda _: _NotingWire(self.front.http_wire(clock=self.clock), self.asked, self.orphans, self.clock),
-            streams=lambda _: self.front.stream_wire(),
+            http=lambda _: life.http(self.front.http_wire(clock=self.clock)),
+            streams=lambda _: life.streams(self.front.stream_wire()),
             lanes=self._lanes,
             store_path=self._store_path,
+            connection_class=life.disk(),
             seed=self.seed,
         )
-        config = memory_config(BROKER, venue="kraken")
-        opening: Opening = holdfast.open(config, parts=parts, contact=self._contact, on_event=self._on_event)
+        config = memory_config(BROKER, venue="kraken", **self._configured)
+
+        def on_event(event: Event) -> None:
+            if not life.is_over:
+                self._on_event(event)
+
+        opening: Opening = holdfast.open(config, parts=parts, contact=self._contact, on_event=on_event)
         self.opened = contextlib.AsyncExitStack()
         self.desk = await self.opened.enter_async_context(opening)
         self.checker.watch(self.desk)
@@ -195,9 +196,24 @@ class World:
             opened, self.opened, self.desk = self.opened, None, None
             await opened.aclose()
 
+    async def crash(self) -> None:
+        """End the client as ``kill -9`` does; store and lane are as it left them."""
+        if self.opened is not None:
+            assert self.life is not None
+            self.checker.unwatch()
+            opened, self.opened, self.desk = self.opened, None, None
+            await self.life.end()
+            opened.pop_all()  # Nobody is left to close anything in order.
+
     def _on_event(self, event: Event) -> None:
         self.events.append((self.clock.now_s(), event))
         self.checker.on_event(event)
+        if self.on_event is not None:
+            self.on_event(event)
+
+    def venue_us(self) -> int:
+        """The venue's clock."""
+        return self.venue.now_us()
 
     # What happens at the venue
 
@@ -264,10 +280,21 @@ async def world(
     keeps_store: bool = False,
     keeps_digest: bool = False,
     contact: Contact = "stream",
+    points: Sequence[str] = READING_POINTS,
+    settings: Mapping[str, Any] | None = None,
+    configured: Mapping[str, object] | None = None,
+    funds: Mapping[str, str] | None = None,
 ) -> AsyncIterator[World]:
-    """A world with an open client; at the end the client is closed and the whole run is judged."""
+    """
+    A world with an open client; at the end the client is closed and the whole run is judged.
+
+    *points* of the venue are drawn, *settings* of it given, *configured* is the broker's; *funds* arrive before all.
+    """
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hf-scenario-"))) if keeps_store else None
+        folder = None
+        if keeps_store:
+            at = _MEMORY_DISK if _MEMORY_DISK.is_dir() else None
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hf-scenario-", dir=at)))
         made = World(
             seed=seed,
             profile=profile,
@@ -275,7 +302,12 @@ async def world(
             folder=folder,
             keeps_digest=keeps_digest,
             contact=contact,
+            points=points,
+            settings=settings,
+            configured=configured,
         )
+        for asset, amount in (funds or {}).items():
+            made.venue.happen({"kind": "deposit", "asset": asset, "amount": amount})
         made.checker.note_truth()
         await made.open()
         try:

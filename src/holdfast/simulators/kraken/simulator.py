@@ -170,6 +170,10 @@ class KrakenSimulator:
         """
         return self._exchange.accounts[account].free(asset)
 
+    def now_us(self) -> int:
+        """The venue's clock, Unix microseconds."""
+        return self._exchange.now_us()
+
     def watch(
         self,
         *,

@@ -1,0 +1,285 @@
+"""
+One life of a client: the wires and the disk it uses, what it sent over them, and how it ends without a word.
+
+What it sent is written down beside its wires, where neither its own record nor the venue's can hide anything: orders
+with the end of their validity, and the reads that may prove an order absent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import urllib.parse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+import holdfast
+from holdfast.core.seams import HttpReply, HttpRequest, HttpWire, StreamConnection, StreamWire, WireError
+from holdfast.simulators.kraken.tickets import moment_us
+from holdfast.testing import FakeClock
+
+__all__ = ["Life", "Lookup", "Record", "Sending"]
+
+_LOOKUPS: Final = frozenset({"OpenOrders", "ClosedOrders", "TradesHistory", "QueryOrders"})
+_SOURCES: Final = str(Path(holdfast.__file__).parent)
+_GONE_AFTER_S: Final = 0.3
+
+
+class Sending(msgspec.Struct, frozen=True, kw_only=True):
+    """One order that left the client. ``deadline_us`` is the venue's clock, None where it has no end."""
+
+    client_order_id: str | None
+    at_s: float
+    deadline_us: int | None
+    via: str
+
+
+class Lookup(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One read that may prove something about an order, and was answered without an error.
+
+    ``sent_us`` is the venue's clock when it left; ``client_order_id`` is what it asked for, None where for everything;
+    ``named`` are the client order ids that the answer names.
+    """
+
+    name: str
+    sent_s: float
+    sent_us: int
+    answered_s: float
+    client_order_id: str | None
+    named: frozenset[str]
+
+
+class Record:
+    """
+    What every life of a client sent.
+
+    Attributes:
+        asked: When balances were asked for.
+        orphans: Nonces of calls that were given up on their way: they may still reach the venue behind the next one.
+        sent: Every order, in the order in which they left.
+        lookups: Every answered read of orders or fills.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+        self.orphans: set[int] = set()
+        self.sent: list[Sending] = []
+        self.lookups: list[Lookup] = []
+
+
+class Life:
+    """
+    The makers of one client's wires and disk, which all of them lose at once when it ends.
+
+    Args:
+        record: Where what is sent is written down.
+        clock: The client's.
+        venue_us: The venue's clock.
+    """
+
+    def __init__(self, record: Record, *, clock: FakeClock, venue_us: Callable[[], int]) -> None:
+        self.record = record
+        self.clock = clock
+        self.venue_us = venue_us
+        self.is_over = False
+        self._disks: list[sqlite3.Connection] = []
+        self._sockets: list[StreamConnection] = []
+
+    def http(self, inner: HttpWire) -> HttpWire:
+        """*inner*, with an eye on it."""
+        return _Http(self, inner)
+
+    def streams(self, inner: StreamWire) -> StreamWire:
+        """*inner*, with an eye on it."""
+        return _Streams(self, inner)
+
+    def disk(self) -> type[sqlite3.Connection]:
+        """Connections that this life opens, so that it can lose them."""
+        life = self
+
+        class Disk(sqlite3.Connection):
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                super().__init__(*args, **kwargs)
+                life._disks.append(self)
+
+        return Disk
+
+    async def end(self) -> None:
+        """
+        End it as ``kill -9`` does: nothing more is sent, heard or written, and what had left still arrives.
+
+        Every task of the client is gone when this returns.
+        """
+        self.is_over = True
+        loop = asyncio.get_running_loop()
+        for disk in self._disks:
+            disk.close()  # A transaction that is under way is rolled back.
+        for socket in self._sockets:
+            # The kernel sends what it was given, and only then is the connection gone.
+            loop.call_later(_GONE_AFTER_S, socket.abort)
+        failures: list[Any] = getattr(loop, "failures", [])
+        before = len(failures)
+        mine = [task for task in asyncio.all_tasks() if _is_clients(task)]
+        for task in mine:
+            task.cancel()
+        if mine:
+            await asyncio.wait(mine)
+        for task in mine:
+            if not task.cancelled():
+                task.exception()
+        # A client that lost its disk complains of it; a dead one does not.
+        del failures[before:]
+
+
+def _is_clients(task: asyncio.Task[Any]) -> bool:
+    code = getattr(task.get_coro(), "cr_code", None)
+    return code is not None and str(code.co_filename).startswith(_SOURCES)
+
+
+async def _never() -> Any:
+    await asyncio.get_running_loop().create_future()
+
+
+class _Http:
+    def __init__(self, life: Life, inner: HttpWire) -> None:
+        self._life = life
+        self._inner = inner
+
+    async def request(self, request: HttpRequest, *, deadline_s: float) -> HttpReply:
+        life, record = self._life, self._life.record
+        if life.is_over:
+            await _never()
+        name = request.url.rpartition("/")[2].partition("?")[0]
+        if name in ("Balance", "BalanceEx"):
+            record.asked.append(life.clock.now_s())
+        fields = _fields(request) if name in _LOOKUPS or name == "AddOrder" else {}
+        if name == "AddOrder" and not fields.get("validate"):
+            record.sent.append(_sending(fields, life, via="rest"))
+        sent_s, sent_us = life.clock.now_s(), life.venue_us()
+        try:
+            reply = await self._inner.request(request, deadline_s=deadline_s)
+        except WireError:
+            _orphan(record, request)
+            if life.is_over:
+                await _never()
+            raise
+        except asyncio.CancelledError:
+            _orphan(record, request)
+            raise
+        if life.is_over:
+            await _never()
+        if name in _LOOKUPS:
+            self._note_lookup(name, fields, reply, sent_s=sent_s, sent_us=sent_us)
+        return reply
+
+    def _note_lookup(
+        self, name: str, fields: Mapping[str, str], reply: HttpReply, *, sent_s: float, sent_us: int
+    ) -> None:
+        try:
+            envelope = json.loads(reply.body)
+            is_good = reply.status == 200 and envelope["error"] == [] and isinstance(envelope["result"], dict)
+        except (ValueError, KeyError, TypeError):
+            return
+        if not is_good:
+            return
+        named: set[str] = set()
+        for rows in (envelope["result"], *envelope["result"].values()):
+            if isinstance(rows, dict):
+                named |= {row["cl_ord_id"] for row in rows.values() if isinstance(row, dict) and row.get("cl_ord_id")}
+        self._life.record.lookups.append(
+            Lookup(
+                name=name,
+                sent_s=sent_s,
+                sent_us=sent_us,
+                answered_s=self._life.clock.now_s(),
+                client_order_id=fields.get("cl_ord_id"),
+                named=frozenset(named),
+            )
+        )
+
+    async def close(self) -> None:
+        if not self._life.is_over:
+            await self._inner.close()
+
+
+class _Streams:
+    def __init__(self, life: Life, inner: StreamWire) -> None:
+        self._life = life
+        self._inner = inner
+
+    async def connect(
+        self,
+        url: str,
+        *,
+        on_frame: Callable[[bytes], None],
+        on_close: Callable[[int | None, str], None],
+        deadline_s: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> StreamConnection:
+        life = self._life
+        if life.is_over:
+            await _never()
+
+        def frame(data: bytes) -> None:
+            if not life.is_over:
+                on_frame(data)
+
+        def closed(code: int | None, reason: str) -> None:
+            if not life.is_over:
+                on_close(code, reason)
+
+        inner = await self._inner.connect(url, on_frame=frame, on_close=closed, deadline_s=deadline_s, headers=headers)
+        life._sockets.append(inner)
+        if life.is_over:
+            await _never()
+        return _Socket(life, inner)
+
+
+class _Socket:
+    def __init__(self, life: Life, inner: StreamConnection) -> None:
+        self._life = life
+        self._inner = inner
+
+    def send(self, frame: bytes) -> None:
+        if self._life.is_over:
+            return
+        self._inner.send(frame)
+        if b'"add_order"' in frame:
+            message = json.loads(frame)
+            params = message.get("params", {})
+            if message.get("method") == "add_order" and not params.get("validate"):
+                self._life.record.sent.append(_sending(params, self._life, via="stream"))
+
+    def abort(self) -> None:
+        if not self._life.is_over:
+            self._inner.abort()
+
+    async def close(self) -> None:
+        if not self._life.is_over:
+            await self._inner.close()
+
+
+def _fields(request: HttpRequest) -> dict[str, str]:
+    if request.body.startswith(b"{"):
+        return {name: str(value) for name, value in json.loads(request.body).items()}
+    return dict(urllib.parse.parse_qsl(request.body.decode()))
+
+
+def _sending(fields: Mapping[str, Any], life: Life, *, via: str) -> Sending:
+    deadline = fields.get("deadline")
+    return Sending(
+        client_order_id=fields.get("cl_ord_id"),
+        at_s=life.clock.now_s(),
+        deadline_us=None if not deadline else moment_us(deadline, "deadline", now_us=life.venue_us()),
+        via=via,
+    )
+
+
+def _orphan(record: Record, request: HttpRequest) -> None:
+    if request.body.startswith(b"nonce="):
+        record.orphans.add(int(request.body[6:].partition(b"&")[0]))
