@@ -15,6 +15,15 @@ SAYS = {
     "blocking_bot.py": r"yes: 10000\.0000 USD may be spent\nno: 1000\.0000 USD may be spent, 2500 are wanted\n",
     "explain_a_figure.py": r"(?s)asked BalanceEx, .*USD at kraken-master is live.*deposit.*did you mean USD",
     "subscribe.py": r"(?s)delta of BTC.*stream\.lost.*meanwhile BTC is (stale|fresh).*and now it is (live|fresh)",
+    "trading_bot.py": (
+        r"(?s)50000 USD\? funds_short: .*bid-1 is open\nbuy-1 is filled: .*too-much was denied: .*"
+        r"buy-2 is unknown: 1\d\d\.\d+ USD stay reserved.*buy-2 is filled\nbid-1 is canceled\nout-1 is filled: .*"
+        r"nothing is left to sell\nat last: .*\(live\)"
+    ),
+    "two_bots.py": (
+        r"(?s)grid-1 .* placed\ngrid-2 .* placed\ngrid-3 .* denied: budget_short\n"
+        r"momentum-1 .* placed\nmomentum-2 .* denied: budget_short\ngrid paid .*grid paid .*momentum paid "
+    ),
     "watch_balances.py": r"(?s)USD: 10000\.0 of which 10000\.0000 may be spent \(live,.*USD: 10250\.0 of which",
 }
 """Each example, and a pattern of what it prints."""

@@ -65,6 +65,8 @@ if TYPE_CHECKING:
     from holdfast.runtime.views import BalancesChanged as BalancesChanged
     from holdfast.runtime.views import BrokerStatus as BrokerStatus
     from holdfast.runtime.views import Lagged as Lagged
+    from holdfast.runtime.views import Order as Order
+    from holdfast.runtime.views import ReservationView as ReservationView
 
 __version__ = "0.1.0"
 
@@ -91,6 +93,8 @@ _HOMES = {
     "BalancesChanged": "holdfast.runtime.views",
     "BrokerStatus": "holdfast.runtime.views",
     "Lagged": "holdfast.runtime.views",
+    "Order": "holdfast.runtime.views",
+    "ReservationView": "holdfast.runtime.views",
     **dict.fromkeys(
         (
             "BadCredentialError",
@@ -155,6 +159,7 @@ __all__ = [
     "InvariantError",
     "Lagged",
     "NotReadyError",
+    "Order",
     "OrderInputError",
     "OrderRuleError",
     "OrderState",
@@ -167,6 +172,7 @@ __all__ = [
     "ReservationError",
     "ReservationState",
     "ReservationStateError",
+    "ReservationView",
     "Side",
     "Source",
     "StoreError",

@@ -23,10 +23,9 @@ Name = Annotated[str | None, Parameter(help="The broker; may be left out where o
 Intent = Annotated[str, Parameter(help="The intent id, as `holdfast reservations` lists it.")]
 
 _FORCED: Final = (
-    "its order may be at the venue. Releasing a reservation cancels nothing: an order that is there can still be filled,"
-    " with money that the next approval may promise to another one"
+    "its order may be at the venue. Releasing a reservation cancels nothing: an order that is there can still be filled"
+    ", with money that the next approval may promise to another one"
 )
-_HELD: Final = frozenset({"active", "covered", "in_doubt"})
 _PAGE: Final = 1000
 _PAGES: Final = 100
 
@@ -99,7 +98,7 @@ def release(
     /,
     *,
     force: Annotated[
-        bool, Parameter(negative="", help="Release it although its order may be at the venue. Cancel the order first.")
+        bool, Parameter(negative="", help="Release it although it is in doubt and its order may be at the venue.")
     ] = False,
     broker: Name = None,
     common: Common = Common(),  # noqa: B008
@@ -107,8 +106,9 @@ def release(
     """
     Give a reservation's money back.
 
-    One whose order was never sent is simply released. One whose order may be at the venue is not, without --force: its
-    money would be promised again while the order can still be filled. Exits with 2 where the state does not allow it.
+    One of which nothing was sent is simply released. One in doubt is released by evidence; without it only by --force:
+    its money would be promised again while its order may be filled. The money of an order that is open comes back by
+    `holdfast orders cancel`. Exits with 2 where the state does not allow it.
     """
     return wait(_release(intent, force, broker, common))
 
@@ -120,9 +120,11 @@ async def _release(intent: str, force: bool, broker: str | None, common: Common)
         try:
             view = await desk[name].release_reservation(intent, force=force)
         except ReservationStateError as error:
-            if error.state in _HELD and not force:
+            if "in_doubt" in error.state:
                 say(f"holdfast: {_FORCED}")
-                say(f"holdfast: hint: `holdfast orders cancel {intent}` first; --force releases the money all the same")
+                say("holdfast: hint: wait for the evidence; --force releases the money without it")
+            elif "open" in error.state:
+                say(f"holdfast: hint: `holdfast orders cancel {intent}` gives back what is not filled")
             raise
     if common.is_json:
         print_json({"schema_version": 1, "reservation": document_of(view)})
@@ -130,6 +132,6 @@ async def _release(intent: str, force: bool, broker: str | None, common: Common)
         from holdfast.cli.order_tables import print_reservation
 
         print_reservation(view, [])
-    if view.order is not None and not view.order.is_ended:
+    if view.cause == "forced":
         say(f"holdfast: {_FORCED}")
     return Exit.OK

@@ -36,7 +36,11 @@ _HINTS: Final = (
     ("credential_bad_key", "correct the key or its secret, then `holdfast nonce doctor --retry` opens the credential"),
     ("credential_lockout", "wait: the venue asked for silence, and every call would prolong it"),
     ("credential_", "`holdfast nonce doctor` tells why and what to do"),
-    ("halted_", "`holdfast status` shows why; figures are still read, and orders would stay closed"),
+    (
+        "halted_restored",
+        "figures are read; orders stay closed until `holdfast resume --accept-restored`: see `holdfast resume --help`",
+    ),
+    ("halted_", "`holdfast status` shows why; figures are still read, and orders stay closed"),
     ("venue_not_loaded", "is the venue reachable from here? `holdfast config show` names the address in use"),
 )
 """What helps, by how a reason begins; the first that fits."""
@@ -82,7 +86,13 @@ def only_name(config: Config, broker: str | None) -> str:
 
 @contextlib.asynccontextmanager
 async def opened(config: Config, names: list[str], *, contact: Contact, log: bool = False) -> AsyncIterator[Desk]:
-    """Own *names* for the block; ``rest`` is quicker than ``stream`` for one answer, ``none`` only reads the store."""
+    """
+    Use *names* for the block: through the process that owns them, or as their owner where there is none.
+
+    For an owner ``rest`` is quicker than ``stream`` for one answer, and ``none`` asks the venue nothing.
+
+    Raises (on entering): What ``holdfast.open`` raises.
+    """
     import holdfast
 
     async with holdfast.open(config, brokers=names, contact=contact, log=log) as desk:

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from holdfast.core.amounts import format_amount, parse_amount
 from holdfast.core.balances import Balance, BalanceState
+from holdfast.core.verdicts import TradingState
 
 if TYPE_CHECKING:
     from holdfast.core.seams import JournalRow
@@ -132,6 +133,10 @@ def title_of(status: BrokerStatus) -> Text:
         title.append(f" ({status.stream.reason})", style="dim")
     if status.reasons:
         title.append(f"  {', '.join(status.reasons)}", style="yellow")
+    if status.trading_state is not TradingState.ACTIVE:
+        title.append(f"  orders: {status.trading_state.value}", style="bold yellow")
+    if status.in_doubt:
+        title.append(f"  {status.in_doubt} in doubt", style="bold yellow")
     return title
 
 
@@ -156,6 +161,8 @@ def status_table(statuses: list[BrokerStatus]) -> RenderableType:
             "halted",
             [plain(s.halted_detail or s.halted_reason or "yes") if s.is_halted else Text("no") for s in statuses],
         ),
+        ("orders", [plain(_trading_text(s)) for s in statuses]),
+        ("reservations", [Text(_reservations_text(s)) for s in statuses]),
         ("venue", [Text(f"{s.venue} · {s.environment} · {s.venue_mode.value}") for s in statuses]),
         ("account", [plain(s.account_id or "not named yet") for s in statuses]),
         ("stream", [Text(_stream_text(s)) for s in statuses]),
@@ -189,8 +196,16 @@ def _stream_text(status: BrokerStatus) -> str:
     return f"{stream.state}{because} for {age_text(stream.for_s)}, connection {stream.connects}"
 
 
-def _halted_text(status: BrokerStatus) -> str:
-    return (status.halted_detail or status.halted_reason or "yes") if status.is_halted else "no"
+def _trading_text(status: BrokerStatus) -> str:
+    because = "" if status.trading_reason is None else f": {status.trading_reason}"
+    return f"{status.trading_state.value}{because}"
+
+
+def _reservations_text(status: BrokerStatus) -> str:
+    if not status.reservations:
+        return "none"
+    doubts = f", {status.in_doubt} in doubt" if status.in_doubt else ""
+    return f"{status.reservations} live{doubts}"
 
 
 def _refusals(status: BrokerStatus) -> str:

@@ -53,9 +53,9 @@ def resume(
     """
     Take every order again.
 
-    A broker whose store was restored from an older copy stays halted without --accept-restored: orders of the time that
-    the copy does not know of may be open or filled, under ids it has never seen. A broker that an invariant of ours
-    has halted, in this process or its owner, opens only with a restart.
+    That an order broke a rule of ours, and halted the broker by itself, ends with it too: look at the event first. A
+    broker whose store was restored from an older copy stays halted without --accept-restored: orders of the time that
+    the copy does not know of may be open or filled, under ids it has never seen.
     """
     return wait(_set("active", broker, reason, accepts_restored=accept_restored, common=common))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from holdfast.cli.common import Common, document_of, print_json, seconds
+from holdfast.cli.common import Common, print_json, seconds
 from holdfast.cli.exits import Exit
 from holdfast.cli.session import is_hopeless, load, only_name, opened, settle, tell_trouble, wait
 from holdfast.errors import AmountError, OrderInputError
@@ -64,7 +64,7 @@ async def _verify(asset: str, amount: Decimal, broker: str | None, wait_s: float
         await settle(desk, timeout_s=wait_s)
         verdict = desk[name].verify_balance(asset, amount)
         if common.is_json:
-            print_json({"schema_version": 1, "broker": name, **document_of(verdict)})
+            print_json({"schema_version": 1, "broker": name, **verdict.document()})
         else:
             from holdfast.cli.order_tables import print_verdict
 
