@@ -1,9 +1,12 @@
 """
-Kraken's private stream: one WebSocket v2 connection with ``balances`` and ``executions``.
+Kraken's private stream: one WebSocket v2 connection with ``balances``, ``executions`` and orders.
 
 What a frame changes is changed in the plain function that receives it. The coroutine around it only does what has to
 wait: fetch tokens and (re)subscribe. A new snapshot is asked for by unsubscribing and subscribing again with a fresh
 token; until it has come nothing of the channel is delivered. Silence is judged by the caller.
+
+Orders go over the same connection, each once. Its answer is found by the request's number; one that is lost with the
+connection, or later than whoever asked would wait, leaves the order's fate unknown.
 
 Sources: https://docs.kraken.com/exchange/guides/websockets/introduction ·
 https://docs.kraken.com/exchange/guides/websockets/authentication ·
@@ -13,27 +16,33 @@ https://docs.kraken.com/exchange/guides/websockets/reconnection (checked 2026-11
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import deque
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from holdfast.core.balances import Delta
 from holdfast.core.events import event
+from holdfast.core.instruments import Instrument
+from holdfast.core.orders import CancelAck, OrderAck, OrderTicket
 from holdfast.core.seams import Clock, Emit, StreamConnection, StreamWire, WireError
 from holdfast.core.venue import Channel, StreamRules, StreamSink, VenueStatus
 from holdfast.errors import (
     AmountError,
     ClosedError,
+    DeniedError,
     FaultClass,
+    Outcome,
     OutcomeUnknownError,
     PayloadError,
     UnknownAssetError,
     VenueError,
     VenueUnreachableError,
 )
-from holdfast.venues.kraken import errors, frames, limits, parse, wire
+from holdfast.venues.kraken import errors, frames, limits, orders, parse, wire
 from holdfast.venues.kraken.client import KrakenClient
+from holdfast.venues.kraken.requests import OrderRequests
 from holdfast.venues.kraken.symbols import Names
 
 __all__ = ["KrakenStream"]
@@ -76,6 +85,9 @@ _WORDS: Final[dict[type[PayloadError], str]] = {
 }
 
 _FORGIVEN: Final = 1000
+
+# A token for orders that could not be had is asked for again after so long; orders take the other wire meanwhile.
+_TOKEN_AGAIN_S: Final = 5.0
 
 T = TypeVar("T")
 
@@ -138,6 +150,7 @@ class KrakenStream:
         self._ws_url = ws_url
         self._account = account
         self._session: _Session | None = None
+        self._tokens_age = False
 
     async def run(self, sink: StreamSink) -> None:
         """
@@ -151,6 +164,7 @@ class KrakenStream:
         if self._session is not None:
             raise ClosedError("kraken: this stream is running already")
         session = self._session = _Session(self._client, sink, self._clock, self._emit, self._account, self.rules)
+        session.requests.tokens_age = self._tokens_age
         try:
             await session.prepare()
             token = await session.while_open(self._client.websocket_token())
@@ -169,12 +183,84 @@ class KrakenStream:
             ) from error
         finally:
             self._session = None
+            self._tokens_age = session.requests.tokens_age
             session.abandon()
 
     @property
     def round_trip_s(self) -> float | None:
         """Seconds our latest answered ping took on this connection; None where none was answered yet."""
         return None if self._session is None else self._session.round_trip_s
+
+    # Orders
+
+    @property
+    def can_send_orders(self) -> bool:
+        """Whether the connection is open, its token is good and ``executions`` is subscribed. Never suspends."""
+        return self._session is not None and self._session.can_send_orders
+
+    async def place_order(self, ticket: OrderTicket, *, deadline_s: float, before_send: Callable[[], None]) -> OrderAck:
+        """
+        ``add_order``, once. Suspends until the answer, at most *deadline_s* seconds.
+
+        Raises:
+            VenueError: ``outcome`` says what may have happened.
+            DeniedError, ConfigError: Nothing was sent.
+        """
+        return await self._add(ticket, deadline_s=deadline_s, before_send=before_send)
+
+    async def check_order(self, ticket: OrderTicket, *, deadline_s: float) -> OrderAck:
+        """``add_order`` with ``validate``: how deep Kraken looks is not documented, least of all into funds."""
+        return await self._add(ticket, deadline_s=deadline_s, before_send=None)
+
+    async def _add(self, ticket: OrderTicket, *, deadline_s: float, before_send: Callable[[], None] | None) -> OrderAck:
+        session = self._sending("add_order")
+        is_check = before_send is None
+        params = orders.add_params(ticket, session.instrument(ticket.symbol), is_check=is_check)
+        frame, at_s = await session.requests.ask("add_order", params, deadline_s=deadline_s, before_send=before_send)
+        return orders.stream_placed(frame, ticket, is_check=is_check, account=self._account, as_of_s=at_s)
+
+    async def cancel_order(
+        self,
+        *,
+        order_id: str | None,
+        client_order_id: str | None,
+        deadline_s: float,
+        before_send: Callable[[], None],
+    ) -> CancelAck:
+        """
+        ``cancel_order``, by Kraken's id where it is known, else by ours; one that is under way already is no failure.
+
+        Raises:
+            UnknownOrderError: No such open order.
+            VenueError, DeniedError: As ``place_order``.
+        """
+        session = self._sending("cancel_order")
+        params = orders.cancel_params(order_id=order_id, client_order_id=client_order_id)
+        try:
+            frame, at_s = await session.requests.ask(
+                "cancel_order", params, deadline_s=deadline_s, before_send=before_send
+            )
+        except VenueError as error:
+            if error.code != orders.CANCEL_PENDING or error.outcome is not Outcome.REJECTED:
+                raise
+            return CancelAck(count=1, is_pending=True, as_of_s=self._clock.now_s())
+        return orders.stream_cancelled(
+            frame, order_id=order_id, client_order_id=client_order_id, account=self._account, as_of_s=at_s
+        )
+
+    async def cancel_all_after(self, timeout_s: int, *, deadline_s: float) -> None:
+        """``cancel_all_orders_after``: account-wide, of other bots too; once it has fired it is off."""
+        session = self._sending("cancel_all_orders_after")
+        params = {"timeout": str(orders.check_timeout(timeout_s))}
+        frame, _ = await session.requests.ask(
+            "cancel_all_orders_after", params, deadline_s=deadline_s, before_send=None
+        )
+        orders.stream_switched(frame, timeout_s, account=self._account)
+
+    def _sending(self, method: str) -> _Session:
+        if self._session is None or not self._session.can_send_orders:
+            raise orders.unsent("no connection takes orders now", method, self._account)
+        return self._session
 
     def resubscribe(self, channel: Channel, reason: str) -> None:
         """Ask for a new snapshot of one channel; its deltas are dropped until it has come. Never suspends."""
@@ -212,6 +298,9 @@ class _Session:
         self._last_frame_s = clock.now_s()
         self._lacks_names = False
         self._token = ""
+        self.requests = OrderRequests(
+            clock=clock, account=account, number=self._next_id, write=self._write, need_token=self._wake.set
+        )
         self._subscriptions = {channel: _Subscription(channel) for channel in rules.channels}
         self._balances = self._subscriptions[_BALANCES]
         # Bound once: they are called for every frame.
@@ -246,19 +335,32 @@ class _Session:
         self._open()
         self._last_frame_s = self._clock.now_s()
         self._ping_timer = self._loop.call_later(self._rules.ping_after_s, self._keep_pinged)
+        fresh: str | None = token
         while True:
-            for subscription in self._subscriptions.values():
-                if subscription.is_wanted:
-                    self._subscribe(subscription, token)
+            if fresh is not None:
+                self.requests.take_token(fresh)
+                for subscription in self._subscriptions.values():
+                    if subscription.is_wanted:
+                        self._subscribe(subscription, fresh)
             self._wake.clear()
-            if not any(each.is_wanted for each in self._subscriptions.values()):
+            if fresh is None:
+                self._loop.call_later(_TOKEN_AGAIN_S, self._wake.set)
+            if not self._wants_subscription() and (fresh is None or self.requests.has_token):
                 await self.while_open(self._wake.wait())
             self.raise_if_ended()
             if self._lacks_names:
                 self._lacks_names = False
                 await self.while_open(self._client.relist())
             self._learn(await self.while_open(self._client.names()))
-            token = await self.while_open(self._client.websocket_token())
+            try:
+                fresh = await self.while_open(self._client.websocket_token())
+            except (VenueError, DeniedError, PayloadError):
+                if self._is_over or self._wants_subscription():
+                    raise
+                fresh = None  # What is subscribed is well without it; orders take the other wire meanwhile.
+
+    def _wants_subscription(self) -> bool:
+        return any(each.is_wanted for each in self._subscriptions.values())
 
     async def while_open(self, waiting: Awaitable[T]) -> T:
         """Wait for something, but not beyond the connection's end."""
@@ -284,6 +386,7 @@ class _Session:
         if not self._ended.done():
             self._ended.set_result(error)
             self._is_over = True
+        self.requests.end(str(error))
         if self._connection is not None:
             self._connection.abort()
 
@@ -294,6 +397,7 @@ class _Session:
         if not self._ended.done():
             self._ended.set_result(_lost("abandoned", self._account))
             self._is_over = True
+        self.requests.end("the connection was given up")
         if self._connection is not None:
             self._connection.abort()
 
@@ -307,17 +411,27 @@ class _Session:
             self._is_open = True
             self._sink.stream_opened()
 
-    def _send(self, method: str, params: Mapping[str, object] | None = None) -> int:
+    def _next_id(self) -> int:
         self._req_id += 1
-        request: dict[str, object] = {"method": method, "req_id": self._req_id}
+        return self._req_id
+
+    def _send(self, method: str, params: Mapping[str, object] | None = None) -> int:
+        req_id = self._next_id()
+        request: dict[str, object] = {"method": method, "req_id": req_id}
         if params is not None:
             request["params"] = params
+        with contextlib.suppress(WireError):
+            self._write(json.dumps(request, separators=(",", ":")).encode())
+        return req_id
+
+    def _write(self, request: bytes) -> None:
+        """Hand a request to the connection; one that is gone ends this session."""
         assert self._connection is not None
         try:
-            self._connection.send(json.dumps(request, separators=(",", ":")).encode())
+            self._connection.send(request)
         except WireError as error:
             self.end(_lost(str(error), self._account))
-        return self._req_id
+            raise
 
     def _keep_pinged(self) -> None:
         quiet_s = self._clock.now_s() - self._last_frame_s
@@ -328,6 +442,23 @@ class _Session:
             self._pings[self._send("ping")] = self._clock.now_s()
             quiet_s = 0.0
         self._ping_timer = self._loop.call_later(max(ping_after_s - quiet_s, 0.05), self._keep_pinged)
+
+    # Orders
+
+    @property
+    def can_send_orders(self) -> bool:
+        return (
+            not self._is_over
+            and self._connection is not None
+            and self.requests.has_token
+            and self._subscriptions[Channel.ORDERS].is_acked
+        )
+
+    def instrument(self, symbol: str) -> Instrument:
+        """What is traded; raises ``UnknownNameError`` where Kraken does not list it."""
+        names = self._executions.names
+        names.rest_symbol(symbol)
+        return names.instruments[symbol]
 
     # Subscriptions
 
@@ -369,6 +500,8 @@ class _Session:
             sent_s = self._pings.pop(frame.req_id or 0, None)
             if sent_s is not None:
                 self.round_trip_s = self._clock.now_s() - sent_s
+            return
+        if self.requests.answered(frame, self._last_frame_s):
             return
         named = _CHANNELS.get(str(frame.result.get("channel"))) if isinstance(frame.result, dict) else None
         for subscription in self._subscriptions.values():
