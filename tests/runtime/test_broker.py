@@ -249,7 +249,7 @@ def test_a_reader_that_went_away_is_forgotten() -> None:
         async with world() as w:
             await w.broker.wait_until("live")
             changes = w.broker.changes()
-            listeners = w.broker._supervisor.listeners
+            listeners = w.broker._backend.listeners
             assert len(listeners._iterators) == 1
             del changes
             gc.collect()

@@ -519,7 +519,7 @@ def test_a_bug_in_a_rule_stops_that_account_alone() -> None:
             def bug(*_: object, **__: object) -> None:
                 raise ZeroDivisionError("as arranged")
 
-            broken._supervisor.account.ledger.move = bug  # type: ignore[method-assign, assignment]
+            broken._backend.supervisor.account.ledger.move = bug  # type: ignore[method-assign, assignment]
             w.venue.streams[0].move("USD", "1")
             assert (broken.balance("USD").state, broken.balance("USD").reason) == ("stale", "halted")
             await asyncio.sleep(60)
@@ -543,7 +543,7 @@ def test_a_lane_whose_file_is_damaged_while_we_run_is_told_by_the_status() -> No
             def unreadable() -> None:
                 raise StoreCorruptError("damaged in both of its slots")
 
-            w.broker._supervisor._lane.parking_now = unreadable  # type: ignore[method-assign]
+            w.broker._backend.supervisor._lane.parking_now = unreadable  # type: ignore[method-assign]
             status = w.broker.status()
             return status.health.value, status.reasons, status.nonce.parked_cause
 

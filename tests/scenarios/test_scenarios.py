@@ -64,7 +64,7 @@ def _lying(seed: int, lie: Any) -> None:
 def test_judge_sees_a_figure_the_venue_never_stated() -> None:
     def lie(w: Any) -> None:
         # Past every rule of the ledger: twice, from two reads, a second apart, and the stream gone.
-        account = w.broker._supervisor.account
+        account = w.broker._backend.supervisor.account
         now_s = w.clock.now_s()
         account.ledger.lose_stream("lied_about", now_s=now_s)
         for read, later_s in (("BalanceEx", 0.1), ("Balance", 1.3)):

@@ -150,7 +150,7 @@ class Discrepancy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
 
     asset: AssetCode
-    kind: str  # rest_differs, stream_frozen, delta_differs, held_exceeds_total, available_exceeds_total
+    kind: str  # rest_differs, stream_frozen, delta_differs, held_exceeds_total, available_exceeds_total, reservations_uncovered
     ours: Decimal | None
     theirs: Decimal | None
     found_s: float

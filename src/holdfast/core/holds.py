@@ -9,6 +9,7 @@ held and available forward, never in place of them.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -147,6 +148,11 @@ class OpenOrders:
 
     def __len__(self) -> int:
         return len(self._orders)
+
+    @property
+    def orders(self) -> Mapping[str, OpenOrder]:
+        """The orders, by the venue's id."""
+        return self._orders
 
     def of(self, asset: AssetCode) -> AssetHolds | None:
         """The holds on one asset, or None where no order ever held it."""

@@ -25,6 +25,7 @@ from holdfast.core.balances import (
     BalanceState,
     Delta,
     Holding,
+    OpenOrder,
     OrderChange,
     OrdersSnapshot,
     Partial,
@@ -344,9 +345,18 @@ class Ledger:
         """Whether the stream spoke lately enough to prove its figures alive."""
         return now_s - self._book.standing.proof_s <= self._proof_within_s
 
+    def is_told_of_orders(self, *, now_s: float) -> bool:
+        """Whether the orders channel stands on a snapshot and was heard lately: what happens to orders is pushed."""
+        return self._book.standing.orders_stated and self.is_heard(now_s=now_s)
+
     def has_complete_picture(self) -> bool:
         """Whether a complete statement was accepted since the start: an asset nobody stated is then a proven zero."""
         return self._book.others.total is not None
+
+    @property
+    def open_orders(self) -> Mapping[str, OpenOrder]:
+        """Every open order of the account as last told, by the venue's id."""
+        return self._book.orders.orders
 
     @property
     def wants(self) -> tuple[Want, ...]:

@@ -11,11 +11,11 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.core.assets import AssetCode
 from holdfast.core.balances import BalanceState, Delta, OrderChange, OrdersSnapshot, Partial, Snapshot
-from holdfast.core.changes import NOTHING, Change, Outcome, Want, WantKind, change_of
+from holdfast.core.changes import NOTHING, Change, Discrepancy, Outcome, Want, WantKind, change_of
 from holdfast.core.events import event
 from holdfast.core.ledger import Ledger
 from holdfast.core.reconcile import Reconciler
@@ -29,6 +29,9 @@ from holdfast.runtime.listeners import Listeners
 from holdfast.runtime.record import amount_text, row_of_balance
 from holdfast.runtime.views import BalancesChanged, ChannelStatus, StreamStatus
 
+if TYPE_CHECKING:
+    from holdfast.runtime.entry import OrderEntry
+
 __all__ = ["FROM_STORE", "Account"]
 
 FROM_STORE: Final = "store"
@@ -41,6 +44,7 @@ class Account:
 
     Attributes:
         stream: The venue's stream, or ``None`` where none is wanted.
+        entry: What claims money and places orders here; it is told what the venue says of either, once the ledger knows.
         journal: Takes the rows of what was accepted.
         reading: Rung whenever the reading schedule may have changed.
         halted_reason: Why nothing more is taken in, or ``None``.
@@ -70,6 +74,7 @@ class Account:
         self.clock = clock
         self.emitter = emitter
         self.stream: VenueStream | None = None
+        self.entry: OrderEntry | None = None
         self.reading = Alarm(clock)
         self.halted_reason: str | None = None
         self.halted_detail: str | None = None
@@ -163,6 +168,8 @@ class Account:
                         self.wake()
                     return
             outcome = self.ledger.move(deltas, now_s=now_s)
+            if self.entry is not None:
+                self.entry.balances_moved(deltas)
             if outcome is not NOTHING:
                 self._settle(outcome, read="balances", now_s=now_s)
         except Exception as error:
@@ -170,12 +177,14 @@ class Account:
 
     def orders_stated(self, snapshot: OrdersSnapshot) -> None:
         now_s = self._channels[Channel.ORDERS].last_s = snapshot.as_of_s
-        self.take(self.ledger.state_orders, snapshot, read=snapshot.read, now_s=now_s)
+        self.take_orders(snapshot)
         self._stated(Channel.ORDERS, now_s)
 
     def orders_changed(self, changes: Sequence[OrderChange]) -> None:
         now_s = self._channels[Channel.ORDERS].last_s = self.clock.now_s()
         self.take(self.ledger.change_orders, changes, read="orders", now_s=now_s)
+        if self.entry is not None and self.halted_reason is None:
+            self._guarded(self.entry.orders_changed, changes)
 
     def venue_changed(self, status: VenueStatus) -> None:
         before, self.venue_mode = self.venue_mode, status.mode
@@ -283,6 +292,28 @@ class Account:
 
     # Statements of any source
 
+    def take_orders(self, snapshot: OrdersSnapshot) -> Outcome:
+        """Let the ledger, and whoever places orders here, take every open order. Never raises."""
+        outcome = self.take(self.ledger.state_orders, snapshot, read=snapshot.read, now_s=self.clock.now_s())
+        if self.entry is not None and self.halted_reason is None:
+            self._guarded(self.entry.orders_stated, snapshot)
+        return outcome
+
+    def _guarded(self, step: Callable[..., None], *facts: Any) -> None:
+        """A bug in what is made of an order halts this account alone."""
+        try:
+            step(*facts)
+        except Exception as error:
+            self.halt("invariant", error)
+
+    def note_uncovered(self, asset: AssetCode, *, reserved: Decimal, left: Decimal | None) -> None:
+        """Less is left than is reserved: kept as a discrepancy, with both figures, and told."""
+        now_s = self.clock.now_s()
+        found = Discrepancy(asset=asset, kind="reservations_uncovered", ours=reserved, theirs=left, found_s=now_s)
+        self.journal.add((), (found,), read="reservations")
+        texts = {"reserved": amount_text(reserved), "left": amount_text(left)}
+        self.emitter(event("reservations.uncovered", broker=self.name, asset=asset, **texts))
+
     def take(self, rule: Callable[..., Outcome], *facts: Any, read: str, now_s: float) -> Outcome:
         """
         Let the ledger judge *facts*, and see to everything its outcome asks for.
@@ -345,6 +376,8 @@ class Account:
         self.note_wants()
         if outcome.wants:
             self._see_to_wants(outcome, now_s)
+        if self.entry is not None:
+            self.entry.figures_changed()
         if outcome.changes:
             self._tell_changes(outcome.changes)
         if outcome.invalidated is not None or outcome.suspect is not None:

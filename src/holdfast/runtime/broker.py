@@ -11,19 +11,31 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from holdfast.core.assets import AssetCode
+from holdfast.core.asking import Money, parse_ask, parse_money
+from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import Balance
+from holdfast.core.orders import OrderAsk
 from holdfast.core.seams import JournalRow
-from holdfast.errors import NotReadyError
-from holdfast.runtime.explain import explanation_of
-from holdfast.runtime.views import BalancesChanged, BrokerStatus, Explanation, Health, RefreshReport
+from holdfast.core.verdicts import TradingState, Verdict
+from holdfast.errors import NotReadyError, OrderInputError, ReservationStateError
+from holdfast.runtime.reservation import Reservation
+from holdfast.runtime.views import (
+    BalancesChanged,
+    BrokerStatus,
+    Explanation,
+    Health,
+    Order,
+    RefreshReport,
+    ReservationView,
+)
 
 if TYPE_CHECKING:
-    from holdfast.core.seams import Store
+    from collections.abc import Mapping
+
+    from holdfast.runtime.backend import BrokerBackend
     from holdfast.runtime.guard import Guard
     from holdfast.runtime.listeners import Changes, Subscription
     from holdfast.runtime.nonce_doctor import NonceReport
-    from holdfast.runtime.supervisor import Supervisor
 
 __all__ = ["Broker"]
 
@@ -40,12 +52,16 @@ class Broker:
     Every method raises ``ClosedError`` after the desk is closed, from another event loop and in a forked child.
     """
 
-    def __init__(self, supervisor: Supervisor, guard: Guard) -> None:
-        self._supervisor = supervisor
+    def __init__(self, backend: BrokerBackend, guard: Guard) -> None:
+        self._backend = backend
         self._guard = guard
-        self.name = supervisor.name
-        self.venue = supervisor.venue
-        self.environment = supervisor.environment
+        self.name = backend.name
+        self.venue = backend.venue
+        self.environment = backend.environment
+
+    def _use(self, backend: BrokerBackend) -> None:
+        """Go on with another backend: the account has another owner now, or this process has become it."""
+        self._backend = backend
 
     def __repr__(self) -> str:
         return f"<Broker {self.name} {self.venue} {self.environment}>"
@@ -64,7 +80,7 @@ class Broker:
             UnknownNameError: The venue lists no such asset; the message names the nearest ones.
         """
         self._guard.check()
-        return self._supervisor.balance(asset)
+        return self._backend.balance(asset)
 
     def balances(self) -> dict[AssetCode, Balance]:
         """
@@ -74,29 +90,29 @@ class Broker:
         account is shown with the zeros the venue stated.
         """
         self._guard.check()
-        return self._supervisor.balances()
+        return self._backend.balances()
 
     # Condition
 
     def status(self) -> BrokerStatus:
         """The broker's condition as of this call. Never suspends."""
         self._guard.check()
-        return self._supervisor.status()
+        return self._backend.status()
 
     @property
     def account_id(self) -> str | None:
         """The venue's own id of the account, or None until the venue has named it."""
-        return self._supervisor.account_id
+        return self._backend.account_id
 
     def is_available(self) -> bool:
         """True while reads succeed often enough, the credential is not parked and the broker is not halted."""
         self._guard.check()
-        return self._supervisor.status().is_available
+        return self._backend.status().is_available
 
     def get_error_count(self) -> int:
         """Consecutive counted errors; 0 after one success."""
         self._guard.check()
-        return self._supervisor.error_count
+        return self._backend.error_count
 
     # Asking the venue
 
@@ -110,7 +126,7 @@ class Broker:
             What was asked and what came of it; a failure is in ``error``, not raised.
         """
         self._guard.check()
-        return await self._supervisor.refresh(timeout_s=timeout_s)
+        return await self._backend.refresh(timeout_s=timeout_s)
 
     # Changes
 
@@ -122,7 +138,7 @@ class Broker:
         the desk is closed.
         """
         self._guard.check()
-        return self._supervisor.listeners.iterate(limit=limit)
+        return self._backend.listeners.iterate(limit=limit)
 
     def subscribe(self, callback: Callable[[BalancesChanged], object]) -> Subscription:
         """
@@ -131,7 +147,7 @@ class Broker:
         It must not block and cannot suspend. Returns a ``Subscription``: close it to end the calls.
         """
         self._guard.check()
-        return self._supervisor.listeners.subscribe(callback)
+        return self._backend.listeners.subscribe(callback)
 
     # Waiting
 
@@ -175,11 +191,11 @@ class Broker:
         failed: list[str] = []
         if status.health is Health.DOWN or not status.is_available:
             failed.extend(status.reasons or ("unavailable",))
-        if not self._supervisor.has_figures:
+        if not self._backend.has_figures:
             failed.append("balances_unknown")
         if status.suspects:
             failed.append("balances_suspect")
-        if any(not balance.is_fit_to_approve for balance in self._supervisor.balances().values()):
+        if any(not balance.is_fit_to_approve for balance in self._backend.balances().values()):
             failed.append("balances_stale")
         return tuple(dict.fromkeys(failed))
 
@@ -190,12 +206,12 @@ class Broker:
             async with asyncio.timeout(timeout_s):
                 while True:
                     self._guard.check()
-                    status = self._supervisor.status()
+                    status = self._backend.status()
                     if condition(status):
                         return status
-                    await self._supervisor.changed(within_s=1.0)
+                    await self._backend.changed(within_s=1.0)
         except TimeoutError:
-            status = self._supervisor.status()
+            status = self._backend.status()
             checks = self._unready(status)
             raise NotReadyError(
                 f"{self.name} is not {wanted} after {timeout_s} s: stream {status.stream.state}"
@@ -206,11 +222,6 @@ class Broker:
 
     # The record
 
-    async def _journal(self) -> Store:
-        """The store, once everything that was accepted until now is in it or was refused by it."""
-        await self._supervisor.account.journal.written()
-        return self._supervisor.store
-
     async def explain(self, asset: AssetCode, *, limit: int = 20) -> Explanation:
         """
         Why this balance is what it is: its figure, and the newest *limit* journal rows behind it. Suspends.
@@ -220,9 +231,7 @@ class Broker:
             StoreError: The journal cannot be read.
         """
         self._guard.check()
-        balance = self._supervisor.balance(asset)
-        rows = await (await self._journal()).history(asset=asset, limit=limit, newest_first=True)
-        return explanation_of(self.status(), balance, rows)
+        return await self._backend.explain(asset, limit=limit)
 
     async def history(
         self,
@@ -247,7 +256,7 @@ class Broker:
             StoreError: The journal cannot be read.
         """
         self._guard.check()
-        return await (await self._journal()).history(
+        return await self._backend.history(
             asset=asset, after_seq=after_seq, since_wall_us=since_wall_us, limit=limit, newest_first=newest_first
         )
 
@@ -259,7 +268,358 @@ class Broker:
             StoreError: It could not be written; no partial file is left.
         """
         self._guard.check()
-        await (await self._journal()).backup(path)
+        await self._backend.backup(path)
+
+    # Orders: judging
+
+    async def verify_balance_before_order(
+        self,
+        symbol: Symbol,
+        side: str,
+        quantity: Money | None = None,
+        *,
+        quote_quantity: Money | None = None,
+        order_type: str = "market",
+        price: Money | None = None,
+        time_in_force: str = "gtc",
+        post_only: bool = False,
+        bot: str | None = None,
+        intent_id: str | None = None,
+        reserve: bool = False,
+    ) -> Verdict:
+        """
+        Judge an order on the figures of now: cost, fee and buffer against what may be spent. Suspends for prices only.
+
+        Args:
+            symbol: Canonical, such as ``BTC-USD``.
+            side: ``buy`` or ``sell``.
+            quantity: Base units; exactly one of it and *quote_quantity*.
+            quote_quantity: Quote units: of a market buy what is to be spent, of a limit order what it is worth.
+            order_type: ``market`` or ``limit``.
+            price: The limit, quote per base; none for a market order.
+            time_in_force: ``gtc``, ``ioc`` or ``fok``.
+            post_only: Never to take.
+            bot: Whose budget it counts against.
+            intent_id: The caller's own key for it: used once within 30 days.
+            reserve: Check and claim in one step; place the order with ``reservation=verdict``, or release it.
+
+        Returns:
+            The verdict; one that denies is returned, not raised. A verdict without a claim promises nothing.
+
+        Raises:
+            OrderInputError: What was asked for is no order; nothing was judged.
+        """
+        self._guard.check()
+        ask = parse_ask(
+            symbol,
+            side,
+            quantity=quantity,
+            quote_quantity=quote_quantity,
+            order_type=order_type,
+            price=price,
+            time_in_force=time_in_force,
+            post_only=post_only,
+            bot=bot,
+        )
+        return await self._backend.verify(ask, intent_id=intent_id, reserve=reserve, ttl_s=None, valid_until_s=None)
+
+    def verify_balance(self, asset: AssetCode, amount: Money) -> Verdict:
+        """
+        Whether *amount* of *asset* may be spent now: no fee, no buffer, only the figure. Never suspends.
+
+        Raises:
+            OrderInputError: *amount* is none.
+            UnknownNameError: The venue lists no such asset.
+        """
+        self._guard.check()
+        return self._backend.verify_balance(asset, parse_money(amount, field="amount", may_be_zero=True))
+
+    # Orders: claiming
+
+    def reserve(self, verdict: Verdict, *, intent_id: str | None = None, ttl_s: float | None = None) -> Reservation:
+        """
+        Claim what a verdict found affordable: ``async with broker.reserve(verdict) as reservation``.
+
+        Entering judges again on the figures of that moment, and may deny. Leaving releases what no order was placed on.
+
+        Args:
+            verdict: Of ``verify_balance_before_order``.
+            intent_id: The caller's own key; one is made where none is given.
+            ttl_s: Seconds after which a claim without an order ends by itself; the configured ones when None.
+        """
+        self._guard.check()
+        return Reservation(self, verdict, intent_id=intent_id, ttl_s=ttl_s)
+
+    async def _claim(self, ask: OrderAsk, *, intent_id: str | None, ttl_s: float | None) -> Verdict:
+        self._guard.check()
+        return await self._backend.verify(ask, intent_id=intent_id, reserve=True, ttl_s=ttl_s, valid_until_s=None)
+
+    def reservations(self) -> list[ReservationView]:
+        """Every live claim: active, covered or in doubt. Never suspends."""
+        self._guard.check()
+        return self._backend.reservations()
+
+    async def reservation(self, intent_id: str) -> ReservationView:
+        """
+        One claim, live or ended within 30 days. Suspends.
+
+        Raises:
+            UnknownReservationError: None of that id is remembered.
+        """
+        self._guard.check()
+        return await self._backend.reservation(intent_id)
+
+    async def release_reservation(self, intent_id: str, *, force: bool = False) -> ReservationView:
+        """
+        End a claim on which nothing was sent. Suspends until it is durable.
+
+        Args:
+            intent_id: Its key.
+            force: End one that is in doubt, too: a person knows that its order is not at the venue.
+
+        Raises:
+            UnknownReservationError: None of that id is remembered.
+            ReservationStateError: It ended before, or its order is, or may be, at the venue.
+        """
+        self._guard.check()
+        return await self._backend.release(intent_id, force=force)
+
+    def budgets(self) -> Mapping[str, Mapping[AssetCode, object]]:
+        """What each configured bot may still claim, by asset; None where its total is not known. Never suspends."""
+        self._guard.check()
+        return self._backend.budgets()
+
+    # Orders: placing
+
+    async def place_market_order(
+        self,
+        symbol: Symbol,
+        side: str,
+        quantity: Money | None = None,
+        *,
+        quote_quantity: Money | None = None,
+        intent_id: str | None = None,
+        bot: str | None = None,
+        reservation: Reservation | Verdict | None = None,
+        validate: bool = False,
+    ) -> Order:
+        """
+        Judge, claim, make durable, and send a market order once. Suspends until the venue has answered.
+
+        Args:
+            symbol: Canonical.
+            side: ``buy`` or ``sell``.
+            quantity: Base units; exactly one of it and *quote_quantity*.
+            quote_quantity: Quote units to spend, of a buy.
+            intent_id: The caller's own key: the same one never places a second order.
+            bot: Whose budget it counts against.
+            reservation: A claim made before; its own is made where there is none.
+            validate: A dry run: the venue checks what it checks, and nothing is placed.
+
+        Returns:
+            The order as known when the venue had answered; ``broker.order(intent_id)`` tells more later.
+
+        Raises:
+            DeniedError: We refused and nothing was sent; ``verdict`` has the arithmetic where funds were judged.
+            VenueRejectedError: The venue refused; the claim is released.
+            OutcomeUnknownError: The answer was lost: the money stays reserved, and ``resolution(intent_id)`` waits for
+                the evidence. Do not send it again.
+        """
+        ask = parse_ask(symbol, side, quantity=quantity, quote_quantity=quote_quantity, order_type="market", bot=bot)
+        return await self._place(ask, intent_id=intent_id, reservation=reservation, validate=validate)
+
+    async def place_limit_order(
+        self,
+        symbol: Symbol,
+        side: str,
+        quantity: Money | None = None,
+        price: Money | None = None,
+        *,
+        quote_quantity: Money | None = None,
+        time_in_force: str = "gtc",
+        post_only: bool = False,
+        intent_id: str | None = None,
+        bot: str | None = None,
+        reservation: Reservation | Verdict | None = None,
+        validate: bool = False,
+    ) -> Order:
+        """
+        Judge, claim, make durable, and send a limit order once. Suspends until the venue has answered.
+
+        Args:
+            symbol: Canonical.
+            side: ``buy`` or ``sell``.
+            quantity: Base units; exactly one of it and *quote_quantity*.
+            price: The limit, quote per base, on the instrument's tick.
+            quote_quantity: What the order is to be worth; the quantity is rounded down to the instrument's step.
+            time_in_force: ``gtc``, ``ioc`` or ``fok``.
+            post_only: Never to take.
+            intent_id: As ``place_market_order``, like all that follows.
+            bot: Likewise.
+            reservation: Likewise.
+            validate: Likewise.
+        """
+        ask = parse_ask(
+            symbol,
+            side,
+            quantity=quantity,
+            quote_quantity=quote_quantity,
+            order_type="limit",
+            price=price,
+            time_in_force=time_in_force,
+            post_only=post_only,
+            bot=bot,
+        )
+        return await self._place(ask, intent_id=intent_id, reservation=reservation, validate=validate)
+
+    async def _place(
+        self, ask: OrderAsk, *, intent_id: str | None, reservation: Reservation | Verdict | None, validate: bool
+    ) -> Order:
+        self._guard.check()
+        if validate:
+            if reservation is not None:
+                raise OrderInputError("a dry run claims nothing: leave reservation out", field="reservation")
+            return await self._backend.check(ask)
+        if reservation is None:
+            return await self._backend.place(ask, intent_id=intent_id, is_reserved=False, valid_until_s=None)
+        claimed = reservation.intent_id
+        if claimed is None or (isinstance(reservation, Verdict) and not reservation.is_reserved):
+            raise ReservationStateError(
+                "nothing is claimed by this yet: enter 'async with broker.reserve(verdict)', or verify with reserve=True",
+                intent_id=claimed or "",
+                state="unclaimed",
+            )
+        if intent_id is not None and intent_id != claimed:
+            raise OrderInputError(
+                f"the reservation's intent is {claimed!a}: leave intent_id out, or pass that one", field="intent_id"
+            )
+        return await self._backend.place(ask, intent_id=claimed, is_reserved=True, valid_until_s=None)
+
+    async def close_position(
+        self,
+        symbol: Symbol,
+        *,
+        quantity: Money | None = None,
+        intent_id: str | None = None,
+        bot: str | None = None,
+    ) -> Order | None:
+        """
+        Sell at the market what is spendable of an instrument's base: an exit. Suspends.
+
+        Never stopped by a buffer or a stale figure; denied where the quantity was never confirmed. What our open orders
+        hold is not part of it: cancel them first to sell that too.
+
+        Args:
+            symbol: Canonical, such as ``BTC-USD``.
+            quantity: Base units; all that is spendable when None, rounded down to the instrument's step.
+            intent_id: The caller's own key.
+            bot: Who asks.
+
+        Returns:
+            The order, or None where nothing but dust is there: less than the instrument's minimums.
+        """
+        self._guard.check()
+        amount = None if quantity is None else parse_money(quantity, field="quantity")
+        return await self._backend.close_position(
+            symbol, quantity=amount, intent_id=intent_id, bot=bot, valid_until_s=None
+        )
+
+    # Orders: afterwards
+
+    async def cancel_order(self, order: Order | str) -> Order:
+        """
+        Cancel an order, in any trading state. Suspends until the venue has answered; its own channel tells the end.
+
+        Args:
+            order: An ``Order``, an intent id, our client order id or the venue's order id.
+
+        Raises:
+            UnknownNameError: No such order is known.
+            VenueError: The venue did not take it.
+        """
+        self._guard.check()
+        name = order if isinstance(order, str) else (order.intent_id or order.order_id)
+        if not name:
+            raise OrderInputError("this order has no id to cancel it by", field="order")
+        return await self._backend.cancel(name)
+
+    async def cancel_all_orders(self, symbol: Symbol | None = None) -> list[Order]:
+        """Cancel every open order of the account, or of one instrument; those of others too. Suspends."""
+        self._guard.check()
+        return await self._backend.cancel_all(symbol)
+
+    def open_orders(self) -> list[Order]:
+        """Every order that is, or may be, at the venue: ours, and others of the account. Never suspends."""
+        self._guard.check()
+        return self._backend.open_orders()
+
+    async def order(self, intent_id: str) -> Order:
+        """
+        The order of an intent, live or ended within 30 days. Suspends.
+
+        Raises:
+            UnknownReservationError: None of that id is remembered.
+            ReservationStateError: No order was placed on it.
+        """
+        self._guard.check()
+        return await self._backend.order(intent_id)
+
+    async def orders(self, *, limit: int = 100) -> list[Order]:
+        """Remembered orders of ours, the latest change first, at most *limit*. Suspends."""
+        self._guard.check()
+        return await self._backend.orders(limit=limit)
+
+    async def resolution(self, intent_id: str, *, timeout_s: float | None = None) -> Order:
+        """
+        Wait until an order's outcome is known: found at the venue, or proven absent. Suspends.
+
+        Raises:
+            OutcomeUnknownError: It is not within *timeout_s* seconds; its money stays reserved.
+        """
+        self._guard.check()
+        return await self._backend.resolution(intent_id, timeout_s=timeout_s)
+
+    async def ended(self, intent_id: str, *, timeout_s: float | None = None) -> Order:
+        """
+        Wait until nothing more can happen to an order: filled, cancelled, rejected, or never there. Suspends.
+
+        Raises:
+            NotReadyError: It is not over after *timeout_s* seconds.
+        """
+        self._guard.check()
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    order = await self._backend.order(intent_id)
+                    if order.is_ended:
+                        return order
+                    await self._backend.changed(within_s=1.0)
+        except TimeoutError:
+            raise NotReadyError(f"the order {intent_id!a} is not over after {timeout_s} s", checks=("open",)) from None
+
+    async def set_trading_state(
+        self, state: TradingState | str, *, reason: str | None = None, accepts_restored: bool = False
+    ) -> None:
+        """
+        Which orders are taken from now on: ``active``, ``reducing`` (exits only) or ``halted`` (cancels only). Durable.
+
+        Args:
+            state: From now on. ``active`` also lifts what an invariant has halted.
+            reason: A person's own words, for the status.
+            accepts_restored: Lift the halt of a restored, older store too.
+
+        Raises:
+            OrderInputError: There is no such state.
+            HaltedError: It is to be active, and the store is behind what was already done.
+            StoreError: It could not be kept.
+        """
+        self._guard.check()
+        try:
+            wanted = TradingState(state)
+        except ValueError:
+            known = ", ".join(each.value for each in TradingState)
+            raise OrderInputError(f"no trading state {state!a}: one of {known}", field="state") from None
+        await self._backend.set_trading_state(wanted, reason=reason, accepts_restored=accepts_restored)
 
     # Nonces
 
@@ -274,7 +634,7 @@ class Broker:
             StoreError: The lane's file cannot be read.
         """
         self._guard.check()
-        return await self._supervisor.nonces.examine()
+        return await self._backend.examine_nonces()
 
     async def retry_nonces(self) -> NonceReport:
         """
@@ -287,7 +647,7 @@ class Broker:
             StoreError: The lane's file cannot be read or written.
         """
         self._guard.check()
-        return await self._supervisor.nonces.retry()
+        return await self._backend.retry_nonces()
 
     async def ratchet_nonces(self, *, has_consent: bool, unit: str | None = None) -> NonceReport:
         """
@@ -302,7 +662,7 @@ class Broker:
             StoreError: The lane's file cannot be read or written.
         """
         self._guard.check()
-        return await self._supervisor.nonces.ratchet(has_consent=has_consent, unit=unit)
+        return await self._backend.ratchet_nonces(has_consent=has_consent, unit=unit)
 
 
 def _as_condition(condition: str | Callable[[BrokerStatus], bool]) -> Callable[[BrokerStatus], bool]:

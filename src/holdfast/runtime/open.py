@@ -11,9 +11,12 @@ from typing import Any, Literal
 import msgspec
 
 from holdfast.config import BrokerConfig, Config, load_config
+from holdfast.core.budgets import Budgets
 from holdfast.core.changes import LedgerSettings
 from holdfast.core.events import Event
+from holdfast.core.funds import FundsSettings
 from holdfast.core.ledger import Ledger
+from holdfast.core.orders import OrderType
 from holdfast.core.reconcile import Reconciler, ReconcileSettings
 from holdfast.core.seams import HttpWire, Store
 from holdfast.core.streaming import StreamLife, StreamSettings
@@ -23,12 +26,15 @@ from holdfast.runtime.account import FROM_STORE, Account
 from holdfast.runtime.broker import Broker
 from holdfast.runtime.desk import Desk
 from holdfast.runtime.emitter import Emitter
+from holdfast.runtime.entry import EntrySettings, OrderEntry
 from holdfast.runtime.guard import Guard
 from holdfast.runtime.listeners import Listeners
+from holdfast.runtime.local import LocalBroker
 from holdfast.runtime.ownership import account_fingerprint
 from holdfast.runtime.parts import Held, Parts, real_parts
 from holdfast.runtime.record import holdings_of
 from holdfast.runtime.supervisor import ACCOUNT_FACT, Contact, PinnedAccount, Supervisor
+from holdfast.runtime.trading import Trading
 
 __all__ = ["Opening", "open"]
 
@@ -94,6 +100,7 @@ class Opening:
         self._guard: Guard | None = None
         self._opened: list[_OpenBroker] = []
         self._listeners = Listeners()
+        self._names_known: dict[str, str] = {}  # Every remembered intent id of the desk, with its broker's name.
 
     async def __aenter__(self) -> Desk:
         if self._is_entered:
@@ -118,7 +125,12 @@ class Opening:
             for broker in chosen:
                 self._opened.append(
                     await _open_broker(
-                        broker, parts=parts, contact=self._contact, emitter=emitter, desk_listeners=self._listeners
+                        broker,
+                        parts=parts,
+                        contact=self._contact,
+                        emitter=emitter,
+                        desk_listeners=self._listeners,
+                        names=self._names_known,
                     )
                 )
         except BaseException:
@@ -128,7 +140,7 @@ class Opening:
         for opened in self._opened:
             assert opened.supervisor is not None
             opened.supervisor.start()
-            brokers[opened.name] = Broker(opened.supervisor, self._guard)
+            brokers[opened.name] = Broker(LocalBroker(opened.supervisor, opened.supervisor.entry), self._guard)
         return Desk(brokers, config=config, guard=self._guard, listeners=self._listeners, emitter=emitter)
 
     async def __aexit__(
@@ -200,7 +212,13 @@ class _OpenBroker:
 
 
 async def _open_broker(
-    broker: BrokerConfig, *, parts: Parts, contact: Contact, emitter: Emitter, desk_listeners: Listeners
+    broker: BrokerConfig,
+    *,
+    parts: Parts,
+    contact: Contact,
+    emitter: Emitter,
+    desk_listeners: Listeners,
+    names: dict[str, str],
 ) -> _OpenBroker:
     opened = _OpenBroker(broker, own=parts.own)
     try:
@@ -278,7 +296,24 @@ async def _open_broker(
             own=opened.own_account,
             check_ownership=opened.check,
             lane=lane,
+            entry=lambda observe, parked_cause: OrderEntry(
+                account=account,
+                client=client,
+                stream=stream if contact == "stream" else None,
+                funds=_funds_of(broker),
+                settings=_entry_settings_of(broker),
+                budgets=Budgets(broker.bot_budgets),
+                bots=broker.bot_budgets,
+                trading=Trading(),
+                names=names,
+                rest_lag_s=account.ledger.settings.rest_lag_s,
+                randomness=parts.randomness,
+                check_ownership=opened.check,
+                observe=observe,
+                parked_cause=parked_cause,
+            ),
         )
+        await opened.supervisor.entry.restore()
         holdings = holdings_of(await store.latest())
         if holdings:
             account.take(account.ledger.restore, holdings, read=FROM_STORE, now_s=parts.clock.now_s())
@@ -316,8 +351,36 @@ def _ledger_of(broker: BrokerConfig, venue: Venue, rules: StreamRules, reads: tu
         rest_lag_s=rest_lag_s,
         after_event_s=reading.reconcile_fault_s,
         proof_within_s=rules.silent_after_s,
+        floors=broker.floor_amounts,
     )
     return Ledger(settings=settings, reads=reads, pushes_balances=rules.pushes_balances)
+
+
+def _funds_of(broker: BrokerConfig) -> FundsSettings:
+    orders = broker.orders
+    return FundsSettings(
+        buffer_market=orders.buffer(OrderType.MARKET),
+        buffer_limit=orders.buffer(OrderType.LIMIT),
+        market_estimate=orders.market_estimate_fraction,
+        ticker_max_age_s=orders.ticker_max_age_s,
+        largest_order=orders.largest_order_amounts,
+        price_collar=orders.price_collar_fraction,
+        orders_per_minute=orders.orders_per_minute,
+        degraded_max_age_s=orders.degraded_max_age_s,
+        degraded_haircut=orders.degraded_haircut_fraction,
+        floors=broker.floor_amounts,
+    )
+
+
+def _entry_settings_of(broker: BrokerConfig) -> EntrySettings:
+    orders = broker.orders
+    return EntrySettings(
+        validity_s=orders.validity_s,
+        unsent_ttl_s=orders.unsent_ttl_s,
+        in_doubt_alert_s=orders.in_doubt_alert_s,
+        dead_man_s=orders.dead_man_s,
+        prefers_stream=orders.prefer == "stream",
+    )
 
 
 def _life_of(rules: StreamRules, ws_url: str, parts: Parts) -> StreamLife:

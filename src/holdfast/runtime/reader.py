@@ -128,7 +128,7 @@ class Reader:
         try:
             if read == ORDERS:
                 orders = await self._client.open_orders()
-                outcome = account.take(account.ledger.state_orders, orders, read=orders.read, now_s=clock.now_s())
+                outcome = account.take_orders(orders)
             else:
                 balances = await self._client.read_balances(read)
                 outcome = account.take(account.ledger.state_snapshot, balances, read=read, now_s=clock.now_s())

@@ -25,6 +25,9 @@ from holdfast.core.venue import CredentialInfo, ServerTime, VenueClient, VenueSt
 from holdfast.errors import DeniedError, HoldfastError, OwnedElsewhereError, StoreError
 from holdfast.runtime.account import Account
 from holdfast.runtime.alarm import Alarm
+from holdfast.runtime.dead_man import DeadMan
+from holdfast.runtime.entry import OrderEntry
+from holdfast.runtime.follower import Follower
 from holdfast.runtime.listeners import Listeners
 from holdfast.runtime.names import check_asset
 from holdfast.runtime.reader import Reader
@@ -44,8 +47,8 @@ ACCOUNT_FACT: Final = "account"
 
 _RESTORED: Final = "restored_old_copy"
 _RESTORED_DETAIL: Final = (
-    "the store is an older copy than what the account has done since: figures are still read and shown; the mark keeps "
-    "orders closed, and the command that lifts it comes with order entry"
+    "the store is an older copy than what the account has done since: figures are still read and shown, and orders stay "
+    "closed: compare open orders with the venue's own list, then `holdfast resume --accept-restored`"
 )
 _LOAD_WAIT_INITIAL_S: Final = 1.0
 _LOAD_WAIT_MAX_S: Final = 60.0
@@ -98,6 +101,7 @@ class Supervisor:
         own: Called with the venue's account id once it is known; takes the account's owner lock.
         check_ownership: Raises ``ClosedError`` once the account may be another process's.
         lane: What the credential's lane tells of itself.
+        entry: Makes the order entry, given what compares the clocks and what says why the credential is parked.
     """
 
     def __init__(
@@ -117,6 +121,7 @@ class Supervisor:
         own: Callable[[str], None],
         check_ownership: Callable[[], None],
         lane: LaneView,
+        entry: Callable[[Callable[[float], None], Callable[[], str | None]], OrderEntry],
     ) -> None:
         self.name = account.name
         self.venue = venue
@@ -141,6 +146,9 @@ class Supervisor:
         self._tasks: asyncio.Task[None] | None = None
         self._is_loaded = False
         self._clock_offset_s: float | None = None
+        self.entry = entry(self._watch.observe, self._parked_cause)
+        self._follower = Follower(self.entry, account)
+        self._dead_man = DeadMan(self.entry, account)
 
     @property
     def nonces(self) -> NonceRounds:
@@ -173,6 +181,7 @@ class Supervisor:
             await asyncio.gather(self._tasks, return_exceptions=True)
         self.account.stream = None  # What was planned for it is not done any more.
         self.listeners.close()
+        await self.entry.close()
         self.account.wake()
         self.account.journal.flush()
         try:
@@ -193,6 +202,8 @@ class Supervisor:
                 await self._identify()
                 tasks.create_task(self._ask_status())
                 tasks.create_task(self._reader.run())
+                tasks.create_task(self._follower.run())
+                tasks.create_task(self._dead_man.run())
                 if self._stream is not None:
                     tasks.create_task(self._serve(self._stream))
         except* OwnedElsewhereError as errors:
@@ -225,6 +236,7 @@ class Supervisor:
             time = await self._client.server_time()
             self._lane.hear_venue_time(time)
             self._clock_offset_s = _offset_of(time)
+            self.entry.hear_time(time)
 
     async def _ask_status(self) -> None:
         """The venue's own word about itself; a stream repeats it, and nothing waits for it."""
@@ -405,7 +417,19 @@ class Supervisor:
             suspects=tuple(
                 asset for asset, balance in balances.items() if (balance.reason or "").startswith("suspect")
             ),
+            trading_state=self.entry.trading.state,
+            trading_reason=self.entry.trading.reason,
+            reservations=len(self.entry.book.live()),
+            in_doubt=len(self.entry.intents.doubts()),
         )
+
+    def _parked_cause(self) -> str | None:
+        """Why nothing may be signed now, or None."""
+        try:
+            parking = self._lane.parking_now()
+        except StoreError:
+            return "lane_unreadable"
+        return self._reader.parked_cause if parking is None else parking.cause
 
     async def refresh(self, *, timeout_s: float) -> RefreshReport:
         return await self._reader.refresh(timeout_s=timeout_s)

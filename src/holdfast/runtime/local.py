@@ -1,0 +1,176 @@
+"""A broker's backend in the process that owns its account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from holdfast.core.assets import AssetCode, Symbol
+from holdfast.core.balances import Balance
+from holdfast.core.instruments import AssetInfo
+from holdfast.core.orders import OrderAsk
+from holdfast.core.seams import JournalRow, Store
+from holdfast.core.verdicts import TradingState, Verdict
+from holdfast.runtime.entry import OrderEntry
+from holdfast.runtime.explain import explanation_of
+from holdfast.runtime.listeners import Listeners
+from holdfast.runtime.supervisor import Supervisor
+from holdfast.runtime.views import BrokerStatus, Explanation, Order, RefreshReport, ReservationView
+
+if TYPE_CHECKING:
+    from holdfast.runtime.nonce_doctor import NonceReport
+
+__all__ = ["LocalBroker"]
+
+
+class LocalBroker:
+    """A supervisor and its order entry, as a ``BrokerBackend``."""
+
+    def __init__(self, supervisor: Supervisor, entry: OrderEntry) -> None:
+        self.supervisor = supervisor
+        self.entry = entry
+        self.name = supervisor.name
+        self.venue = supervisor.venue
+        self.environment = supervisor.environment
+
+    @property
+    def listeners(self) -> Listeners:
+        return self.supervisor.listeners
+
+    @property
+    def account_id(self) -> str | None:
+        return self.supervisor.account_id
+
+    # Figures
+
+    @property
+    def assets(self) -> Mapping[AssetCode, AssetInfo]:
+        return self.entry.client.assets
+
+    def balance(self, asset: AssetCode) -> Balance:
+        return self.supervisor.balance(asset)
+
+    def balances(self) -> dict[AssetCode, Balance]:
+        return self.supervisor.balances()
+
+    def status(self) -> BrokerStatus:
+        return self.supervisor.status()
+
+    @property
+    def error_count(self) -> int:
+        return self.supervisor.error_count
+
+    @property
+    def has_figures(self) -> bool:
+        return self.supervisor.has_figures
+
+    def open_orders(self) -> list[Order]:
+        return self.entry.open_orders()
+
+    def reservations(self) -> list[ReservationView]:
+        return self.entry.reservations()
+
+    def verify_balance(self, asset: AssetCode, amount: Decimal) -> Verdict:
+        self.supervisor.balance(asset)  # Refuses an asset that does not exist.
+        return self.entry.verify_balance(asset, amount)
+
+    # Waiting and reading
+
+    async def changed(self, *, within_s: float) -> None:
+        await self.supervisor.changed(within_s=within_s)
+
+    async def refresh(self, *, timeout_s: float) -> RefreshReport:
+        return await self.supervisor.refresh(timeout_s=timeout_s)
+
+    async def _journal(self) -> Store:
+        """The store, once everything that was accepted until now is in it or was refused by it."""
+        await self.supervisor.account.journal.written()
+        return self.supervisor.store
+
+    async def explain(self, asset: AssetCode, *, limit: int) -> Explanation:
+        balance = self.supervisor.balance(asset)
+        rows = await (await self._journal()).history(asset=asset, limit=limit, newest_first=True)
+        return explanation_of(self.status(), balance, rows)
+
+    async def history(
+        self,
+        *,
+        asset: AssetCode | None,
+        after_seq: int,
+        since_wall_us: int | None,
+        limit: int,
+        newest_first: bool,
+    ) -> list[JournalRow]:
+        return await (await self._journal()).history(
+            asset=asset, after_seq=after_seq, since_wall_us=since_wall_us, limit=limit, newest_first=newest_first
+        )
+
+    async def backup(self, path: str) -> None:
+        await (await self._journal()).backup(path)
+
+    async def examine_nonces(self) -> NonceReport:
+        return await self.supervisor.nonces.examine()
+
+    async def retry_nonces(self) -> NonceReport:
+        return await self.supervisor.nonces.retry()
+
+    async def ratchet_nonces(self, *, has_consent: bool, unit: str | None) -> NonceReport:
+        return await self.supervisor.nonces.ratchet(has_consent=has_consent, unit=unit)
+
+    # Orders
+
+    async def verify(
+        self, ask: OrderAsk, *, intent_id: str | None, reserve: bool, ttl_s: float | None, valid_until_s: float | None
+    ) -> Verdict:
+        return await self.entry.verify(
+            ask, intent_id=intent_id, reserve=reserve, ttl_s=ttl_s, valid_until_s=valid_until_s
+        )
+
+    async def place(
+        self, ask: OrderAsk, *, intent_id: str | None, is_reserved: bool, valid_until_s: float | None
+    ) -> Order:
+        return await self.entry.place(ask, intent_id=intent_id, is_reserved=is_reserved, valid_until_s=valid_until_s)
+
+    async def check(self, ask: OrderAsk) -> Order:
+        return await self.entry.check(ask)
+
+    async def release(self, intent_id: str, *, force: bool) -> ReservationView:
+        return await self.entry.release(intent_id, force=force)
+
+    async def cancel(self, name: str) -> Order:
+        return await self.entry.cancel(name)
+
+    async def cancel_all(self, symbol: Symbol | None) -> list[Order]:
+        return await self.entry.cancel_all(symbol)
+
+    async def close_position(
+        self,
+        symbol: Symbol,
+        *,
+        quantity: Decimal | None,
+        intent_id: str | None,
+        bot: str | None,
+        valid_until_s: float | None,
+    ) -> Order | None:
+        return await self.entry.close_position(
+            symbol, quantity=quantity, intent_id=intent_id, bot=bot, valid_until_s=valid_until_s
+        )
+
+    async def order(self, intent_id: str) -> Order:
+        return await self.entry.order(intent_id)
+
+    async def orders(self, *, limit: int) -> list[Order]:
+        return await self.entry.orders(limit=limit)
+
+    async def resolution(self, intent_id: str, *, timeout_s: float | None) -> Order:
+        return await self.entry.resolution(intent_id, timeout_s=timeout_s)
+
+    async def reservation(self, intent_id: str) -> ReservationView:
+        return await self.entry.reservation(intent_id)
+
+    async def set_trading_state(self, state: TradingState, *, reason: str | None, accepts_restored: bool) -> None:
+        await self.entry.set_trading_state(state, reason=reason, accepts_restored=accepts_restored)
+
+    def budgets(self) -> Mapping[str, Mapping[AssetCode, Decimal | None]]:
+        return self.entry.budgets_left()

@@ -1,0 +1,99 @@
+"""
+What a funds check needs to know from the venue beside the balance: a price now and then, and the account's own fees.
+
+Both are asked for when an order needs them and kept for as long as they may be used. A failure is no price: the rule
+denies what it cannot work out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from typing import Any, Final
+
+from holdfast.core.assets import Symbol
+from holdfast.core.instruments import Ticker
+from holdfast.core.seams import Clock
+from holdfast.core.venue import VenueClient
+from holdfast.errors import HoldfastError
+
+__all__ = ["Quotes"]
+
+_WAIT_S: Final = 2.0
+_FEE_KEPT_S: Final = 3600.0
+_FEE_AGAIN_S: Final = 60.0
+
+
+class Quotes:
+    """Prices and fees of one account, as young as they have to be."""
+
+    def __init__(self, client: VenueClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._tickers: dict[Symbol, Ticker] = {}
+        self._fees: dict[Symbol, tuple[Decimal, float]] = {}
+        self._tried_s: dict[Symbol, float] = {}
+        self._asking: dict[tuple[str, Symbol], asyncio.Task[None]] = {}
+
+    def ticker(self, symbol: Symbol) -> Ticker | None:
+        """The newest price, however old."""
+        return self._tickers.get(symbol)
+
+    def taker_fee(self, symbol: Symbol) -> tuple[Decimal | None, str]:
+        """
+        The worst fee to expect, as a fraction of cost, and where it is from: ``account`` or ``lowest_tier``.
+
+        An account's rate is believed for an hour; beyond it, should it not be told anew, the lowest tier's counts.
+        """
+        known = self._fees.get(symbol)
+        if known is not None and self._clock.now_s() - known[1] <= 2 * _FEE_KEPT_S:
+            return known[0], "account"
+        instrument = self._client.instruments.get(symbol)
+        lowest = None if instrument is None else instrument.taker_fee
+        if known is not None and (lowest is None or known[0] > lowest):
+            return known[0], "account"
+        return lowest, "lowest_tier"
+
+    async def want_ticker(self, symbol: Symbol, *, max_age_s: float) -> None:
+        """Have a price younger than half of *max_age_s*, where the venue gives one in time. Suspends 2 s at most."""
+        known = self._tickers.get(symbol)
+        if known is None or self._clock.now_s() - known.as_of_s > max_age_s / 2:
+            await self._ask(("ticker", symbol), lambda: self._ask_ticker(symbol))
+
+    async def want_fee(self, symbol: Symbol) -> None:
+        """Have the account's own rate, where the venue tells it in time. Suspends 2 s at most."""
+        now_s = self._clock.now_s()
+        known = self._fees.get(symbol)
+        if known is not None and now_s - known[1] <= _FEE_KEPT_S:
+            return
+        if now_s - self._tried_s.get(symbol, float("-inf")) >= _FEE_AGAIN_S:
+            self._tried_s[symbol] = now_s
+            await self._ask(("fee", symbol), lambda: self._ask_fee(symbol))
+
+    def close(self) -> None:
+        """Ask nothing more."""
+        for task in self._asking.values():
+            task.cancel()
+
+    async def _ask(self, what: tuple[str, Symbol], ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """One question at a time for one thing; whoever waits leaves after a while, the question goes on."""
+        task = self._asking.get(what)
+        if task is None:
+            task = self._asking[what] = asyncio.get_running_loop().create_task(ask(), name=f"{what[0]} {what[1]}")
+            task.add_done_callback(lambda _: self._asking.pop(what, None))
+        await asyncio.wait({task}, timeout=_WAIT_S)
+
+    async def _ask_ticker(self, symbol: Symbol) -> None:
+        with contextlib.suppress(HoldfastError):
+            found = (await self._client.tickers([symbol])).get(symbol)
+            if found is not None:
+                self._tickers[symbol] = found
+
+    async def _ask_fee(self, symbol: Symbol) -> None:
+        asked_s = self._clock.now_s()
+        with contextlib.suppress(HoldfastError):
+            rates = (await self._client.fee_rates([symbol])).get(symbol)
+            if rates is not None:
+                self._fees[symbol] = (rates.taker, asked_s)
