@@ -270,6 +270,14 @@ class Engine:
         """One bounded step of ``Journal.prune_intents``; raises ``Fault``."""
         return self.run(lambda journal: journal.prune_intents(wall_us=wall_us))
 
+    def number_of(self, intent_id: str) -> int | None:
+        """Where a remembered intent lies, -1 where there is none, None where it has to be searched; for any thread."""
+        journal = self._journal
+        if journal is None:
+            return None
+        number = journal.intents.number_of(intent_id)
+        return -1 if number is None else number
+
     def resize(self, max_pages: int | None) -> None:
         """Change the bound on the file's pages; None lifts it."""
         self._max_pages = max_pages

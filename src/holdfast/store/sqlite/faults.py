@@ -92,8 +92,6 @@ def _sqlite_fault(error: sqlite3.Error, path: Path | str, *, is_read: bool) -> F
             # A sync that failed once may report success the next time without having written a thing, so what the
             # transaction left behind is unknown until a new connection has read it back.
             return Fault("io", StoreError, f"{said}; it may or may not have been kept", is_lost=True)
-        case sqlite3.SQLITE_CONSTRAINT if code == sqlite3.SQLITE_CONSTRAINT_UNIQUE and not is_read:
-            return Fault("refused", StoreError, f"an intent cannot be kept: its client order id is another's ({error})")
         case None | sqlite3.SQLITE_TOOBIG | sqlite3.SQLITE_MISMATCH | sqlite3.SQLITE_RANGE if not is_read:
             return Fault("refused", StoreError, f"a row cannot be kept as it is: {error}")
     # Corrupt, not a database, and everything our own fixed statements cannot cause on an intact schema.

@@ -22,7 +22,7 @@ from holdfast.store.rows import (
 )
 from holdfast.store.sqlite.checks import read_segments
 from holdfast.store.sqlite.connection import roll_back
-from holdfast.store.sqlite.intents import Tally, drop, due, put, read_tally, weigh
+from holdfast.store.sqlite.intents import IntentTable, Tally
 from holdfast.store.sqlite.statements import insert_many
 from holdfast.store.sqlite.values import COLUMNS, WIDTH, fact_crc, row_of, values_of
 
@@ -52,7 +52,7 @@ class Journal:
             raise StoreCorruptError("its identity is missing")
         self.store_id: str = found[0]
         self.last_seq: int = found[1]
-        self._tally = read_tally(connection)
+        self.intents = IntentTable(connection)
         self.commits = 0
         segments = read_segments(connection)
         self._segment: Segment | None = segments[-1] if segments else None
@@ -65,7 +65,7 @@ class Journal:
     @property
     def progress(self) -> int:
         """How far it has come: rises with every row and every intent that is kept, and only rises."""
-        return self.last_seq + self._tally.kept
+        return self.last_seq + self.intents.tally.kept
 
     def commit(
         self,
@@ -104,7 +104,7 @@ class Journal:
         if segment is not None and rows:
             segment = _ending(segment, seq)
             touched.append(segment)
-        batch = weigh(self._connection, intents, self._tally) if intents else None
+        batch = self.intents.weigh(intents) if intents else None
 
         def write(connection: sqlite3.Connection) -> None:
             insert_many(connection, f"INSERT INTO journal ({COLUMNS})", WIDTH, rows)
@@ -113,10 +113,12 @@ class Journal:
             latest = [values for _, values in changed.values()]
             insert_many(connection, f"INSERT OR REPLACE INTO latest ({COLUMNS})", WIDTH, latest)
             if batch is not None:
-                put(connection, batch)
+                self.intents.put(batch)
             _keep_facts(connection, facts)
 
         self._transact(write, last_seq=seq, tally=batch.tally if batch is not None else None)
+        if batch is not None:
+            self.intents.was_put(batch)
         self._segment = segment
         newest.update(changed)
         return seqs
@@ -128,7 +130,7 @@ class Journal:
         No sequence number that was ever given is given again: who had come to *progress* had kept at least as many
         intents as we know of, so at most the rest of it were numbers.
         """
-        beyond = max(progress - self._tally.kept, self.last_seq)
+        beyond = max(progress - self.intents.tally.kept, self.last_seq)
         self._transact(lambda connection: _keep_facts(connection, {HALTED: halted}), last_seq=beyond)
 
     def prune(self, *, wall_us: int, keep_days: int) -> int:
@@ -156,15 +158,12 @@ class Journal:
 
     def prune_intents(self, *, wall_us: int) -> int:
         """Forget a bounded number of the intents that ended too long ago; how many went, 0 once nothing is due."""
-        found = due(self._connection, before_wall_us=forgotten_before(wall_us))
-        if not found:
+        pruning = self.intents.due(before_wall_us=forgotten_before(wall_us))
+        if not pruning.numbers:
             return 0
-        tally = Tally(
-            self._tally.count - len(found), self._tally.crc_sum - sum(crc for _, crc in found), self._tally.kept
-        )
-        numbers = [number for number, _ in found]
-        self._transact(lambda connection: drop(connection, numbers), last_seq=self.last_seq, tally=tally)
-        return len(found)
+        self._transact(lambda _: self.intents.drop(pruning), last_seq=self.last_seq, tally=pruning.tally)
+        self.intents.was_dropped(pruning)
+        return len(pruning.numbers)
 
     def fact(self, name: str) -> str | None:
         """The JSON text kept under *name*."""
@@ -181,14 +180,14 @@ class Journal:
     def _transact(
         self, write: Callable[[sqlite3.Connection], None], *, last_seq: int, tally: Tally | None = None
     ) -> None:
-        connection, before = self._connection, self._tally
+        connection, before = self._connection, self.intents.tally
         after = before if tally is None else tally
         try:
             connection.execute("BEGIN IMMEDIATE")
             ours = connection.execute(
                 "UPDATE journal_state SET last_seq = ?, intents = ?, intents_sum = ?, intents_kept = ? "
                 "WHERE only_row = 1 AND last_seq = ? AND intents_kept = ? AND store_id = ?",
-                (last_seq, after.count, after.crc_sum, after.kept, self.last_seq, before.kept, self.store_id),
+                (last_seq, after.intents, after.crc_sum, after.kept, self.last_seq, before.kept, self.store_id),
             )
             if ours.rowcount != 1:
                 # Our numbers would collide with, or silently follow, what we never wrote.
@@ -199,7 +198,6 @@ class Journal:
             roll_back(connection)
             raise
         self.last_seq = last_seq
-        self._tally = after
         self.commits += 1
 
 

@@ -73,9 +73,12 @@ def open_intents(connection: sqlite3.Connection) -> list[IntentRow]:
     return [intent_of(values) for values in found.fetchall()]
 
 
-def intent(connection: sqlite3.Connection, intent_id: str) -> IntentRow | None:
-    """One remembered intent, or None."""
-    found = connection.execute(f"SELECT {INTENT_COLUMNS} FROM intent WHERE intent_id = ?", (intent_id,)).fetchone()
+def intent(connection: sqlite3.Connection, intent_id: str, *, number: int | None) -> IntentRow | None:
+    """The intent of this id, or None; *number* is where it lies, None where that is not known and all are searched."""
+    where, bound = (
+        ("intent_id = ?", (intent_id,)) if number is None else ("number = ? AND intent_id = ?", (number, intent_id))
+    )
+    found = connection.execute(f"SELECT {INTENT_COLUMNS} FROM intent WHERE {where}", bound).fetchone()
     return None if found is None else intent_of(found)
 
 

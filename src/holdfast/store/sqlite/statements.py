@@ -15,19 +15,17 @@ SIZES: Final = (128, 64, 32, 16, 8, 4, 2, 1)
 """Rows per statement: few different ones, so that they stay prepared."""
 
 
-def insert_many(
-    connection: sqlite3.Connection, into: str, width: int, rows: list[tuple[Any, ...]], *, then: str = ""
-) -> None:
-    """Insert *rows* of *width* values in order: ``{into} VALUES … {then}``."""
+def insert_many(connection: sqlite3.Connection, into: str, width: int, rows: list[tuple[Any, ...]]) -> None:
+    """Insert *rows* of *width* values in order: ``{into} VALUES …``."""
     start = 0
     for size in SIZES:
         while len(rows) - start >= size:
             flat = list(itertools.chain.from_iterable(rows[start : start + size]))
-            connection.execute(_many(into, width, size, then), flat)
+            connection.execute(_many(into, width, size), flat)
             start += size
 
 
 @functools.cache
-def _many(into: str, width: int, size: int, then: str) -> str:
+def _many(into: str, width: int, size: int) -> str:
     one = f"({', '.join('?' * width)})"
-    return f"{into} VALUES {', '.join([one] * size)} {then}".rstrip()
+    return f"{into} VALUES {', '.join([one] * size)}"

@@ -198,7 +198,8 @@ class SqliteStore:
 
     async def intent(self, intent_id: str) -> IntentRow | None:
         """One intent, ended ones included while they are remembered, or None. Suspends."""
-        return await self._ask(lambda connection: queries.intent(connection, intent_id))
+        number = self._engine.number_of(intent_id)
+        return await self._ask(lambda connection: queries.intent(connection, intent_id, number=number))
 
     async def intents(self, *, limit: int = 1000, since_wall_us: int | None = None) -> list[IntentRow]:
         """Remembered intents, newest change first, at most *limit*. Suspends."""
