@@ -17,11 +17,13 @@ class Emitter:
 
     Attributes:
         is_heard: False while nobody listens: events that are costly to make need not be made then.
+        on_heard: Called whenever that changed.
     """
 
     def __init__(self, sinks: Sequence[Callable[[Event], object]] = ()) -> None:
         self._sinks: tuple[Callable[[Event], object], ...] = tuple(sinks)
         self.is_heard = bool(sinks)
+        self.on_heard: list[Callable[[], None]] = []
 
     def __call__(self, event: Event) -> None:
         for sink in self._sinks:
@@ -40,11 +42,16 @@ class Emitter:
         def sink(event: Event) -> object:
             return callback(event)
 
-        self._sinks = (*self._sinks, sink)
-        self.is_heard = True
+        self._listen((*self._sinks, sink))
 
         def leave() -> None:
-            self._sinks = tuple(other for other in self._sinks if other is not sink)
-            self.is_heard = bool(self._sinks)
+            self._listen(tuple(other for other in self._sinks if other is not sink))
 
         return Subscription(leave)
+
+    def _listen(self, sinks: tuple[Callable[[Event], object], ...]) -> None:
+        before, self.is_heard = self.is_heard, bool(sinks)
+        self._sinks = sinks
+        if self.is_heard is not before:
+            for tell in tuple(self.on_heard):
+                tell()

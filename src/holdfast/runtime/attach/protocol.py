@@ -14,6 +14,7 @@ import msgspec
 
 from holdfast.core.assets import AssetCode
 from holdfast.core.balances import Balance
+from holdfast.core.instruments import AssetInfo
 from holdfast.core.verdicts import Verdict
 from holdfast.runtime.views import BalancesChanged, BrokerStatus, Order, ReservationView
 
@@ -114,9 +115,9 @@ class OwnerHello(msgspec.Struct, frozen=True, kw_only=True, tag_field="say", tag
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True, tag_field="say", tag="listed"):
-    """The assets the venue lists: code to the venue's own symbol and other name for it."""
+    """Every asset the venue lists, by code; said once it is known, and again when it changed."""
 
-    assets: dict[AssetCode, tuple[str, str | None]]
+    assets: dict[AssetCode, AssetInfo]
 
 
 class Pushed(msgspec.Struct, frozen=True, kw_only=True, tag_field="say", tag="pushed"):
