@@ -56,12 +56,14 @@ if TYPE_CHECKING:
     from holdfast.errors import UnknownReservationError as UnknownReservationError
     from holdfast.errors import VenueError as VenueError
     from holdfast.errors import VenueRejectedError as VenueRejectedError
-    from holdfast.runtime.blocking import BlockingBroker as BlockingBroker
     from holdfast.runtime.blocking import BlockingDesk as BlockingDesk
     from holdfast.runtime.blocking import open_blocking as open_blocking
+    from holdfast.runtime.blocking_broker import BlockingBroker as BlockingBroker
+    from holdfast.runtime.blocking_broker import BlockingReservation as BlockingReservation
     from holdfast.runtime.broker import Broker as Broker
     from holdfast.runtime.desk import Desk as Desk
     from holdfast.runtime.open import open as open  # noqa: A004  # The verb users read: holdfast.open().
+    from holdfast.runtime.reservation import Reservation as Reservation
     from holdfast.runtime.views import BalancesChanged as BalancesChanged
     from holdfast.runtime.views import BrokerStatus as BrokerStatus
     from holdfast.runtime.views import Lagged as Lagged
@@ -84,12 +86,14 @@ _HOMES = {
     "TradingState": "holdfast.core.verdicts",
     "Verdict": "holdfast.core.verdicts",
     "VerdictCode": "holdfast.core.verdicts",
-    "BlockingBroker": "holdfast.runtime.blocking",
     "BlockingDesk": "holdfast.runtime.blocking",
     "open_blocking": "holdfast.runtime.blocking",
+    "BlockingBroker": "holdfast.runtime.blocking_broker",
+    "BlockingReservation": "holdfast.runtime.blocking_broker",
     "Broker": "holdfast.runtime.broker",
     "Desk": "holdfast.runtime.desk",
     "open": "holdfast.runtime.open",
+    "Reservation": "holdfast.runtime.reservation",
     "BalancesChanged": "holdfast.runtime.views",
     "BrokerStatus": "holdfast.runtime.views",
     "Lagged": "holdfast.runtime.views",
@@ -141,6 +145,7 @@ __all__ = [
     "BalancesChanged",
     "BlockingBroker",
     "BlockingDesk",
+    "BlockingReservation",
     "Broker",
     "BrokerStatus",
     "ClosedError",
@@ -169,6 +174,7 @@ __all__ = [
     "OwnedElsewhereError",
     "OwnerSilentError",
     "PayloadError",
+    "Reservation",
     "ReservationError",
     "ReservationState",
     "ReservationStateError",
