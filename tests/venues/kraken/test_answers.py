@@ -104,6 +104,8 @@ def test_open_orders_hold_what_remains() -> None:
         limit_price=D("30010.0"),
         hold_asset="USD",
         hold=D("0.875") * D("30010"),
+        cost=D("11253.7"),
+        fee=D("0.00000"),
     )
 
 

@@ -13,7 +13,8 @@ import pytest
 from holdfast.core.balances import Delta, OpenOrder, OrderChange, Side
 from holdfast.errors import AmountError, PayloadError, UnknownAssetError
 from holdfast.venues.kraken import frames, wire
-from holdfast.venues.kraken.frames import Executions, UnstatedOrderError, Wallets
+from holdfast.venues.kraken.executions import Executions, UnstatedOrderError
+from holdfast.venues.kraken.frames import Wallets
 from tests.venues.kraken.samples import listing, sample
 
 D = Decimal
@@ -361,10 +362,14 @@ def test_documented_pending_order_holds_its_base() -> None:
             limit_price=D("26500.0"),
             hold_asset="BTC",
             hold=D("0.005"),
+            cost=D(0),
+            fee=D(0),
         ),
         as_of_s=5.0,
         ref=None,
         reason="pending_new",
+        filled=D(0),
+        cost=D(0),
     )
 
 

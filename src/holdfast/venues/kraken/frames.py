@@ -5,11 +5,10 @@ Frames carry money as JSON numbers, so they are never decoded through floats. Th
 ``balances`` update, has a fast way with the same proof as the REST balances (``parse``): a count of quotation marks
 shows that the money fields were numbers and that nothing else was there; the arithmetic's own bounds do the rest.
 
-Two channels need a memory of one connection: which wallets an asset has, because an update's ``balance`` is the
-asset's total only where there is one, and the open orders, because an update of an order carries only what changed.
+The balances need a memory of one connection: which wallets an asset has, because an update's ``balance`` is the asset's
+total only where there is one. Orders have a room of their own (``executions``).
 
-Sources: https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/balances ·
-https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/executions (checked 2026-11-20)
+Source: https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/balances (checked 2026-11-20)
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from holdfast.core.amounts import MAX_DIGITS, MAX_EXPONENT, ZERO, add, subtract, total_of
+from holdfast.core.amounts import MAX_DIGITS, MAX_EXPONENT, subtract, total_of
 from holdfast.core.assets import AssetCode
-from holdfast.core.balances import Delta, Holding, OpenOrder, OrderChange, OrdersSnapshot, Side, Snapshot, Source
+from holdfast.core.balances import Delta, Holding, Snapshot, Source
 from holdfast.core.payloads import decode_strictly
 from holdfast.errors import PayloadError
 from holdfast.venues.kraken import wire
-from holdfast.venues.kraken.parse import amount, hold_of
+from holdfast.venues.kraken.parse import amount
 from holdfast.venues.kraken.symbols import Names
 
-__all__ = ["BALANCES_UPDATE", "HEARTBEAT", "Executions", "UnstatedOrderError", "Wallets", "decode", "rows_of"]
+__all__ = ["BALANCES_UPDATE", "HEARTBEAT", "Wallets", "decode", "rows_of"]
 
 HEARTBEAT: Final = b'{"channel":"heartbeat"}'
 
@@ -65,19 +64,6 @@ _BOUNDED: Final = decimal.Context(
 _plus, _subtract = _BOUNDED.plus, _BOUNDED.subtract
 
 T = TypeVar("T")
-
-
-class UnstatedOrderError(PayloadError):
-    """
-    An update of an open order that no snapshot and no earlier update stated.
-
-    Attributes:
-        order_id: The order.
-    """
-
-    def __init__(self, message: str, *, order_id: str) -> None:
-        super().__init__(message)
-        self.order_id = order_id
 
 
 def decode(frame: bytes) -> wire.Frame:
@@ -314,205 +300,3 @@ def _wallet(wallet_type: str, wallet_id: str) -> _Wallet:
 
 def _is_counted(wallet: _Wallet) -> bool:
     return type(wallet) is str or wallet in _COUNTED_EARN
-
-
-# Orders
-
-
-_ENDED: Final = frozenset({"filled", "canceled", "expired"})
-
-
-class _Order(msgspec.Struct, kw_only=True):
-    """What is known of one order; each row overwrites what it names."""
-
-    symbol: str
-    side: Side
-    order_type: str
-    client_order_id: str | None
-    quantity: Decimal | None
-    cash: Decimal | None
-    limit_price: Decimal | None
-    price_is_static: bool
-    on_margin: bool
-    filled: Decimal
-    cost: Decimal
-
-
-class Executions:
-    """
-    One connection's open orders, put together from a snapshot and the changes after it.
-
-    Args:
-        names: The listing to translate with.
-    """
-
-    def __init__(self, names: Names) -> None:
-        self.names = names
-        self.forgiven: set[str] = set()
-        """Orders that even a new snapshot did not state: what is said of them is passed over."""
-        self._orders: dict[str, _Order] = {}
-
-    def stated(self, rows: list[wire.Execution], *, as_of_s: float) -> OrdersSnapshot:
-        """
-        A snapshot: every open order.
-
-        Raises:
-            PayloadError: An order twice, or one without side or symbol.
-            AmountError: Money that is no amount.
-        """
-        orders: dict[str, _Order] = {}
-        for row in rows:
-            if row.user is not None or _has_ended(row) or row.exec_type == "trade":
-                continue  # Fills come only where they were asked for; what they filled stands in the order's own row.
-            if row.order_id in orders:
-                raise PayloadError(f"executions {ascii(row.order_id)[:40]}: stated twice")
-            orders[row.order_id] = _first(row)
-        self._orders = orders
-        return OrdersSnapshot(
-            read="executions",
-            source=Source.STREAM,
-            as_of_s=as_of_s,
-            orders={order_id: self._open(order_id, order) for order_id, order in orders.items()},
-        )
-
-    def changed(self, rows: list[wire.Execution], *, as_of_s: float) -> list[OrderChange]:
-        """
-        What one update changed, row by row; nothing is kept of an update that is refused.
-
-        A fill's ``ref`` is its ``exec_id``, under which the balances channel sends its legs. The row that completes
-        an order still calls it partially filled; that it ended is a row of its own.
-
-        Raises:
-            UnstatedOrderError: An open order whose beginning we never saw.
-            PayloadError, AmountError: As ``stated``.
-        """
-        changes: list[OrderChange] = []
-        # Built beside the present picture and swapped in whole; most updates touch one order.
-        touched: dict[str, _Order | None] = {}
-        for row in rows:
-            if row.user is not None:
-                continue
-            order_id = row.order_id
-            if _has_ended(row):
-                touched[order_id] = None
-                changes.append(
-                    OrderChange(
-                        order_id=order_id,
-                        order=None,
-                        as_of_s=as_of_s,
-                        ref=_ref(row),
-                        reason=row.order_status or row.exec_type,
-                    )
-                )
-                continue
-            known = touched[order_id] if order_id in touched else self._orders.get(order_id)
-            if known is not None:
-                order = _merged(known, row)
-            elif row.side is not None and row.symbol is not None and (row.order_qty or row.cash_order_qty):
-                order = _first(row)
-            else:
-                if order_id in self.forgiven:
-                    continue
-                raise UnstatedOrderError(
-                    f"executions {ascii(order_id)[:40]}: {ascii(row.exec_type)[:40]} of an order never stated",
-                    order_id=order_id,
-                )
-            touched[order_id] = order
-            changes.append(
-                OrderChange(
-                    order_id=order_id,
-                    order=self._open(order_id, order),
-                    as_of_s=as_of_s,
-                    ref=_ref(row),
-                    reason=row.exec_type or None,
-                )
-            )
-        for order_id, changed in touched.items():
-            if changed is None:
-                self._orders.pop(order_id, None)
-            else:
-                self._orders[order_id] = changed
-        return changes
-
-    def _open(self, order_id: str, order: _Order) -> OpenOrder:
-        symbol = self.names.streamed_instrument(order.symbol)
-        base, quote = self.names.sides(symbol)
-        by_cost = order.cash is not None
-        hold_asset, hold = hold_of(
-            base=base,
-            quote=quote,
-            side=order.side,
-            on_margin=order.on_margin,
-            remaining=None if order.quantity is None or by_cost else subtract(order.quantity, order.filled),
-            remaining_cost=None if order.cash is None else subtract(order.cash, order.cost),
-            limit_price=order.limit_price if order.price_is_static else None,
-        )
-        return OpenOrder(
-            order_id=order_id,
-            client_order_id=order.client_order_id,
-            symbol=symbol,
-            side=order.side,
-            order_type=order.order_type,
-            quantity=None if by_cost else order.quantity,
-            filled=order.filled,
-            limit_price=order.limit_price if order.price_is_static else None,
-            hold_asset=hold_asset,
-            hold=hold,
-        )
-
-
-def _has_ended(row: wire.Execution) -> bool:
-    return (row.order_status or row.exec_type) in _ENDED
-
-
-def _ref(row: wire.Execution) -> str | None:
-    return row.exec_id if row.exec_type == "trade" else None
-
-
-def _first(row: wire.Execution) -> _Order:
-    where = f"executions {ascii(row.order_id)[:40]}"
-    if row.side is None or row.symbol is None:
-        raise PayloadError(f"{where}: no side or no symbol")
-    try:
-        side = Side(row.side)
-    except ValueError:
-        raise PayloadError(f"{where}: side {ascii(row.side)[:40]} is neither buy nor sell") from None
-    nothing = _Order(
-        symbol=row.symbol,
-        side=side,
-        order_type="",
-        client_order_id=None,
-        quantity=None,
-        cash=None,
-        limit_price=None,
-        price_is_static=True,
-        on_margin=False,
-        filled=ZERO,
-        cost=ZERO,
-    )
-    return _merged(nothing, row)
-
-
-def _merged(order: _Order, row: wire.Execution) -> _Order:
-    where = f"executions {ascii(row.order_id)[:40]}"
-
-    def newer(text: str | None, older: T, field: str) -> Decimal | T:
-        return older if text is None else amount(text, f"{where}.{field}")
-
-    filled: Decimal = newer(row.cum_qty, order.filled, "cum_qty")
-    if row.cum_qty is None and row.exec_type == "trade" and row.last_qty is not None:
-        filled = add(filled, amount(row.last_qty, f"{where}.last_qty"))
-    return _Order(
-        symbol=row.symbol or order.symbol,
-        side=order.side,
-        order_type=row.order_type or order.order_type,
-        client_order_id=row.cl_ord_id or order.client_order_id,
-        quantity=newer(row.order_qty, order.quantity, "order_qty"),
-        cash=newer(row.cash_order_qty, order.cash, "cash_order_qty"),
-        limit_price=newer(row.limit_price, order.limit_price, "limit_price"),
-        # A price stated relative to the market (pct, quote) is no price yet.
-        price_is_static=order.price_is_static if row.limit_price_type is None else row.limit_price_type == "static",
-        on_margin=order.on_margin if row.margin is None else row.margin,
-        filled=filled,
-        cost=newer(row.cum_cost, order.cost, "cum_cost"),
-    )

@@ -375,6 +375,8 @@ def _open_order(order_id: str, order: wire.Order, names: Names, request: str) ->
         limit_price=price,
         hold_asset=hold_asset,
         hold=hold,
+        cost=cost,
+        fee=amount(order.fee, f"{where}.fee"),
     )
 
 

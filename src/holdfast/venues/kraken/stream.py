@@ -42,6 +42,7 @@ from holdfast.errors import (
 )
 from holdfast.venues.kraken import errors, frames, limits, orders, parse, wire
 from holdfast.venues.kraken.client import KrakenClient
+from holdfast.venues.kraken.executions import Executions, UnstatedOrderError
 from holdfast.venues.kraken.requests import OrderRequests
 from holdfast.venues.kraken.symbols import Names
 
@@ -81,7 +82,7 @@ _PARAMS: Final[dict[Channel, dict[str, object]]] = {
 _WORDS: Final[dict[type[PayloadError], str]] = {
     UnknownAssetError: "unknown_asset",
     AmountError: "amount",
-    frames.UnstatedOrderError: "unknown_order",
+    UnstatedOrderError: "unknown_order",
 }
 
 _FORGIVEN: Final = 1000
@@ -312,7 +313,7 @@ class _Session:
     async def prepare(self) -> None:
         names = await self.while_open(self._client.names())
         self._wallets = frames.Wallets(names)
-        self._executions = frames.Executions(names)
+        self._executions = Executions(names)
         self._moved_fast = self._wallets.moved_fast
         self._learn(names)
 
@@ -661,7 +662,7 @@ class _Session:
         self._sink.answer_refused(read, word, str(error)[:300])
         if isinstance(error, UnknownAssetError):
             self._lacks_names = True
-        elif isinstance(error, frames.UnstatedOrderError) and len(self._executions.forgiven) < _FORGIVEN:
+        elif isinstance(error, UnstatedOrderError) and len(self._executions.forgiven) < _FORGIVEN:
             self._executions.forgiven.add(error.order_id)
         # A frame that does not even name its channel may have belonged to either.
         for each in (channel,) if channel is not None else self._rules.channels:

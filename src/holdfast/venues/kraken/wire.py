@@ -314,6 +314,13 @@ class FastBalancesUpdate(msgspec.Struct, kw_only=True):
     data: list[FastBalancesUpdateRow]
 
 
+class ExecutionFee(msgspec.Struct, kw_only=True):
+    """A fill's fee in one asset: positive where it was paid."""
+
+    asset: str
+    qty: str
+
+
 class Execution(msgspec.Struct, kw_only=True):
     """
     One row of ``executions``: every field is optional, updates carry only what changed.
@@ -334,10 +341,14 @@ class Execution(msgspec.Struct, kw_only=True):
     cum_qty: str | None = None
     cum_cost: str | None = None
     last_qty: str | None = None
+    last_price: str | None = None
+    cost: str | None = None
+    fees: list[ExecutionFee] | None = None
     cl_ord_id: str | None = None
     exec_id: str | None = None
     margin: bool | None = None
     reason: str | None = None
+    cancel_reason: str | None = None
     user: str | None = None
 
 
