@@ -224,7 +224,7 @@ class Checker:
         """Judge what only the whole run shows: every nonce the venue took or refused."""
         last: dict[str, int] = {}
         nonces: dict[int, tuple[str, int]] = {}
-        for entry in self._world.front.journal.since()["entries"]:
+        for entry in self._world.front.journal.since(kinds=("request", "verdict"))["entries"]:
             if entry["kind"] == "request" and entry.get("nonce"):
                 nonces[entry["n"]] = (entry["key"], int(entry["nonce"]))
             elif entry["kind"] == "verdict" and entry.get("of") in nonces:

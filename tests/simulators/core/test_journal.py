@@ -60,6 +60,15 @@ def test_next_reads_on_where_the_last_answer_ended(clock: HandClock) -> None:
     assert journal.since(10_000) == {"next": 3, "lost": 0, "entries": []}
 
 
+def test_reader_may_ask_for_some_kinds_only(clock: HandClock) -> None:
+    journal = journal_of(clock)
+    for kind in ("request", "fault", "verdict", "request"):
+        journal.note(kind)
+    shown = journal.since(2, kinds=("request", "verdict"))
+    assert [(entry["n"], entry["kind"]) for entry in shown["entries"]] == [(3, "verdict"), (4, "request")]
+    assert shown["next"] == 5
+
+
 def test_oldest_entries_give_way_and_the_reader_is_told_how_many(clock: HandClock) -> None:
     journal = journal_of(clock, max_entries=3)
     for name in "abcde":

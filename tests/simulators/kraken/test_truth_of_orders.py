@@ -83,6 +83,15 @@ class TestEveryOrderEver:
             ("filled", ""),
         ]
 
+    def test_watcher_is_told_of_refusals_and_not_of_dry_runs(self) -> None:
+        bench = Bench()
+        told: list[tuple[str | None, str]] = []
+        bench.sim.watch(refusals=lambda account, order, text: told.append((order.client_order_id, text)))
+        order = {"ordertype": "limit", "type": "buy", "pair": "XBTUSD", "price": "39000"}
+        bench.error("AddOrder", **order, volume="0.00001", validate="true", cl_ord_id="dry")
+        bench.error("AddOrder", **order, volume="9", cl_ord_id="large")
+        assert told == [("large", "EOrder:Insufficient funds")]
+
 
 class TestFreeFunds:
     def test_claim_of_an_open_order_is_not_free_fee_included(self) -> None:

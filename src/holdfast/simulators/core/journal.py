@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from holdfast.core.seams import Clock
@@ -110,13 +110,16 @@ class Journal:
                 self._frame_bytes -= len(dropped)
         return number
 
-    def since(self, number: int = 0, *, with_text: bool = False) -> dict[str, Any]:
+    def since(
+        self, number: int = 0, *, with_text: bool = False, kinds: Collection[str] | None = None
+    ) -> dict[str, Any]:
         """
         The entries from *number* on, oldest first.
 
         Args:
             number: ``next`` of an earlier answer, or 0 for everything kept.
             with_text: Add the whole text of stream frames.
+            kinds: Only entries of these kinds; all where None.
 
         Returns:
             ``{"next": M, "lost": K, "entries": [...]}``; ``lost`` counts entries from *number* on that were already
@@ -128,7 +131,8 @@ class Journal:
         start = max(number, 1)
         shown: list[dict[str, Any]] = []
         for at, entry in enumerate(itertools.islice(self._entries, max(start - first, 0), None), max(start, first)):
-            shown.append(self._shown(at, entry, with_text=with_text))
+            if kinds is None or entry[1] in kinds:
+                shown.append(self._shown(at, entry, with_text=with_text))
         return {"next": self._next, "lost": max(0, first - start), "entries": shown}
 
     def _shown(self, number: int, entry: _Entry, *, with_text: bool) -> dict[str, Any]:

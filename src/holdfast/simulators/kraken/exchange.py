@@ -24,7 +24,7 @@ from holdfast.simulators.core.host import EnginePolicy, Leg
 from holdfast.simulators.core.lazily import Lazily
 from holdfast.simulators.core.ledger import LedgerEntry, Posting
 from holdfast.simulators.core.markets import Market, MarketRules, PublicTrade
-from holdfast.simulators.core.orders import Change, Fill, Order
+from holdfast.simulators.core.orders import Change, Fill, Order, OrderRequest
 from holdfast.simulators.core.seam import Timers
 from holdfast.simulators.kraken.impairments import Impairments
 from holdfast.simulators.kraken.keys import TRADING_PERMISSIONS, ApiKey, made_key
@@ -117,6 +117,7 @@ class KrakenExchange:
         self.impairments = Impairments(clock)
         self.entry_listeners: list[Callable[[Account, Sequence[LedgerEntry]], None]] = []
         self.order_listeners: list[Callable[[Order, Change, Fill | None], None]] = []
+        self.refusal_listeners: list[Callable[[Account, OrderRequest, str], None]] = []
         self.trade_listeners: list[Callable[[ListedPair, PublicTrade], None]] = []
         self.book_listeners: list[Callable[[ListedPair], None]] = []
         self.mode_listeners: list[Callable[[], None]] = []

@@ -11,7 +11,7 @@ from holdfast.core.seams import Clock
 from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.ledger import LedgerEntry
 from holdfast.simulators.core.order_log import stated_order
-from holdfast.simulators.core.orders import Change, Fill, Order
+from holdfast.simulators.core.orders import Change, Fill, Order, OrderRequest
 from holdfast.simulators.core.seam import Peer, Session, SimReply, SimRequest, Timers
 from holdfast.simulators.kraken.background import Background
 from holdfast.simulators.kraken.balances import BalancesChannel
@@ -170,6 +170,11 @@ class KrakenSimulator:
         """
         return self._exchange.accounts[account].free(asset)
 
+    def takes_orders(self, symbol: str) -> bool:
+        """Whether the engine and this market (``BTC-USD``) are both online."""
+        exchange = self._exchange
+        return exchange.mode == exchange.status_of(exchange.listing.by_code[symbol]) == "online"
+
     def now_us(self) -> int:
         """The venue's clock, Unix microseconds."""
         return self._exchange.now_us()
@@ -179,12 +184,20 @@ class KrakenSimulator:
         *,
         orders: Callable[[Order, Change, Fill | None], None] | None = None,
         entries: Callable[[Account, Sequence[LedgerEntry]], None] | None = None,
+        refusals: Callable[[Account, OrderRequest, str], None] | None = None,
     ) -> None:
-        """Call *orders* with every change of any order, *entries* with every posting, in the step in which it is."""
+        """
+        Tell of what happens to accounts, in the very step in which it does.
+
+        *orders* gets every change of any order, *entries* every posting, *refusals* every order that was understood
+        and refused, with Kraken's text.
+        """
         if orders is not None:
             self._exchange.order_listeners.append(orders)
         if entries is not None:
             self._exchange.entry_listeners.append(entries)
+        if refusals is not None:
+            self._exchange.refusal_listeners.append(refusals)
 
     def credentials(self) -> list[dict[str, Any]]:
         """Every living key with its secret, for the ready line."""

@@ -71,6 +71,14 @@ class OrderEntry:
         Raises:
             KrakenRefusedError: With Kraken's string; nothing happened, but the engine's counter rose.
         """
+        try:
+            return self._add(account, ticket)
+        except KrakenRefusedError as refusal:
+            for listener in () if ticket.is_validate_only else self._exchange.refusal_listeners:
+                listener(account, ticket.order, refusal.text)
+            raise
+
+    def _add(self, account: Account, ticket: Ticket) -> Order | None:
         exchange = self._exchange
         if not ticket.is_validate_only:
             self._count(account, ticket.pair, 1)
