@@ -366,7 +366,7 @@ class TestDoubts:
         puppet.step("one", "in_doubt", reserved="100")
         puppet.read()
         puppet.look()
-        assert puppet.names == {"I10"}
+        assert puppet.names == {"I1", "I10"}
 
     def test_expiry_of_a_claim_whose_order_had_left(self) -> None:
         puppet = Puppet()
