@@ -121,7 +121,21 @@ async def settle(desk: Desk, *, timeout_s: float, live: bool = False) -> None:
         with contextlib.suppress(NotReadyError):
             await broker.wait_until(is_settled, timeout_s=timeout_s)
 
-    await asyncio.gather(*(one(broker) for broker in desk))
+    telling = asyncio.create_task(_tell_waiting(", ".join(desk.brokers), timeout_s))
+    try:
+        await asyncio.gather(*(one(broker) for broker in desk))
+    finally:
+        telling.cancel()
+
+
+async def _tell_waiting(names: str, timeout_s: float) -> None:
+    """Say to a person, not to a script, that an answer is waited for."""
+    import asyncio
+    import sys
+
+    await asyncio.sleep(1.0)
+    if sys.stderr is not None and sys.stderr.isatty():
+        say(f"waiting for {names}, at most {timeout_s:g} s ...")
 
 
 def is_hopeless(status: BrokerStatus) -> bool:

@@ -10,7 +10,6 @@ from cyclopts import Parameter
 from holdfast.cli.common import Common, print_json, seconds
 from holdfast.cli.exits import Exit
 from holdfast.cli.session import is_hopeless, load, only_name, opened, settle, tell_trouble, wait
-from holdfast.errors import AmountError, OrderInputError
 
 if TYPE_CHECKING:
     from holdfast.core.verdicts import Verdict
@@ -36,25 +35,10 @@ def verify_balance(
     Exits with 0 when it is funded, 4 when it is not, 5 when the figure is stale or unknown, 6 when that is because the
     venue is unavailable, 2 for anything that is no amount. Nothing is claimed.
     """
-    return wait(_verify(asset, amount_of(amount), broker, wait_s, common))
+    from holdfast.core.asking import parse_money
 
-
-def amount_of(text: str) -> Decimal:
-    """
-    The amount a person typed, exact and not below zero.
-
-    Raises:
-        OrderInputError: It is none (exit 2).
-    """
-    from holdfast.core.amounts import parse_amount
-
-    try:
-        amount = parse_amount(text)
-    except AmountError as error:
-        raise OrderInputError(f"{error}; type plain digits, such as 250 or 0.015", field="amount") from None
-    if amount.is_signed():
-        raise OrderInputError(f"{text} is below zero: name what has to be there", field="amount")
-    return amount
+    # Before anything is opened: what is no amount is a slip of the fingers, whatever else is wrong.
+    return wait(_verify(asset, parse_money(amount, field="AMOUNT", may_be_zero=True), broker, wait_s, common))
 
 
 async def _verify(asset: str, amount: Decimal, broker: str | None, wait_s: float, common: Common) -> int:
