@@ -14,9 +14,9 @@ from holdfast.store.rows import states_figures
 if TYPE_CHECKING:
     from holdfast.store.sqlite.engine import Engine
 
-__all__ = ["Backlog", "Work"]
+__all__ = ["NO_FACTS", "Backlog", "Work"]
 
-_NO_FACTS: Final[Mapping[str, str | None]] = {}
+NO_FACTS: Final[Mapping[str, str | None]] = {}
 
 
 class Work:
@@ -28,7 +28,7 @@ class Work:
         self,
         *,
         rows: Sequence[JournalRow] = (),
-        facts: Mapping[str, str | None] = _NO_FACTS,
+        facts: Mapping[str, str | None] = NO_FACTS,
         intents: Sequence[IntentRow] = (),
         job: Callable[[Engine], Any] | None = None,
     ) -> None:

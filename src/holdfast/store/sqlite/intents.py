@@ -110,8 +110,7 @@ class IntentTable:
         count, crc_sum, kept = self.tally
         number = self._last_number
         for intent in intents:
-            row = intent_values(intent)
-            intent_id, client_order_id, is_ended, crc = row[0], row[1], row[2], row[5]
+            intent_id, client_order_id = intent.intent_id, intent.client_order_id
             known = places.get(intent_id) or self._open.get(intent_id)
             if known is None and hash(intent_id) in self._ended:
                 known = self._ended_place(intent_id)
@@ -121,35 +120,31 @@ class IntentTable:
                 new_clients.add(client_order_id)
                 number += 1
                 count += 1
-                place = _Place(number, client_order_id, crc)
+                row = intent_values(intent, number)
             else:
                 if known.client_order_id != client_order_id:
                     raise ValueError(f"the intent {intent_id!a} has another client order id")
                 crc_sum -= known.crc
-                place = known._replace(crc=crc)
+                row = intent_values(intent, known.number)
+            crc: int = row[-1]
             crc_sum += crc
-            places[intent_id] = place
-            if is_ended:
+            places[intent_id] = _Place(row[0], client_order_id, crc)
+            if intent.is_ended:
                 ended.add(intent_id)
             else:
                 ended.discard(intent_id)
-            values.append((place.number, *row))
+            values.append(row)
         return Batch(values, Tally(count, crc_sum, kept + len(values)), places, ended)
 
     def put(self, batch: Batch) -> None:
         """Write them, within a transaction."""
-        insert_many(
-            self._connection,
-            f"INSERT OR REPLACE INTO intent (number, {INTENT_COLUMNS})",
-            INTENT_WIDTH + 1,
-            batch.values,
-        )
+        insert_many(self._connection, f"INSERT OR REPLACE INTO intent ({INTENT_COLUMNS})", INTENT_WIDTH, batch.values)
 
     def was_put(self, batch: Batch) -> None:
         """The transaction was kept."""
         self.tally = batch.tally
+        self._last_number = max(self._last_number, max(place.number for place in batch.places.values()))
         for intent_id, place in batch.places.items():
-            self._last_number = max(self._last_number, place.number)
             self._clients.add(hash(place.client_order_id))
             if intent_id in batch.ended:
                 self._ended[hash(intent_id)] = place.number

@@ -88,12 +88,12 @@ def intents(connection: sqlite3.Connection, *, limit: int, since_wall_us: int | 
     found: list[tuple[Any, ...]] = []
     for is_ended in (0, 1):
         found += connection.execute(
-            f"SELECT {INTENT_COLUMNS}, number FROM intent WHERE is_ended = {is_ended} AND wall_us >= ? "
+            f"SELECT {INTENT_COLUMNS} FROM intent WHERE is_ended = {is_ended} AND wall_us >= ? "
             "ORDER BY wall_us DESC, number DESC LIMIT ?",
             bounds,
         ).fetchall()
-    found.sort(key=lambda values: (values[3], values[-1]), reverse=True)
-    return [intent_of(values[:-1]) for values in found[: bounds[1]]]
+    found.sort(key=lambda values: (values[4], values[0]), reverse=True)
+    return [intent_of(values) for values in found[: bounds[1]]]
 
 
 def intent_ids(connection: sqlite3.Connection) -> list[str]:
@@ -101,10 +101,10 @@ def intent_ids(connection: sqlite3.Connection) -> list[str]:
     ids: list[str] = []
     after = 0
     while found := connection.execute(
-        f"SELECT {INTENT_COLUMNS}, number FROM intent WHERE number > ? ORDER BY number LIMIT ?", (after, _ROWS_AT_ONCE)
+        f"SELECT {INTENT_COLUMNS} FROM intent WHERE number > ? ORDER BY number LIMIT ?", (after, _ROWS_AT_ONCE)
     ).fetchall():
-        ids += [intent_of(values[:-1]).intent_id for values in found]
-        after = found[-1][-1]
+        ids += [intent_of(values).intent_id for values in found]
+        after = found[-1][0]
     return ids
 
 

@@ -18,7 +18,7 @@ from holdfast.errors import ClosedError, StoreError, StoreFullError
 from holdfast.store.marks import MarkSlots
 from holdfast.store.receipts import Receipt
 from holdfast.store.sqlite import queries
-from holdfast.store.sqlite.backlog import Work
+from holdfast.store.sqlite.backlog import NO_FACTS, Work
 from holdfast.store.sqlite.connection import IN_MEMORY
 from holdfast.store.sqlite.copies import copy_into
 from holdfast.store.sqlite.engine import Engine, Settings
@@ -190,7 +190,7 @@ class SqliteStore:
         """
         if self._is_closed and not self._is_forked:
             return Receipt[int]().fail(self._closed)
-        return self._put(Work(rows=rows, intents=tuple(intents), facts=dict(facts or {})))
+        return self._put(Work(rows=rows, intents=tuple(intents), facts=dict(facts) if facts else NO_FACTS))
 
     async def open_intents(self) -> list[IntentRow]:
         """Every intent that has not ended, oldest change first. Suspends."""

@@ -23,8 +23,8 @@ __all__ = [
 COLUMNS: Final = "seq, wall_us, kind, asset, total, held, available, source, cause, is_money, crc"
 WIDTH: Final = 11
 
-INTENT_COLUMNS: Final = "intent_id, client_order_id, is_ended, wall_us, record, crc"
-INTENT_WIDTH: Final = 6
+INTENT_COLUMNS: Final = "number, intent_id, client_order_id, is_ended, wall_us, record, crc"
+INTENT_WIDTH: Final = 7
 
 _ABSENT: Final = "\0"
 
@@ -79,14 +79,14 @@ def _intent_crc(intent_id: str, client_order_id: str, is_ended: int, wall_us: in
     return zlib.crc32(f"{is_ended} {wall_us} {said}".encode())
 
 
-def intent_values(intent: IntentRow) -> tuple[Any, ...]:
-    """The columns of an intent; raises ``TypeError``, ``ValueError`` for what no column can hold."""
+def intent_values(intent: IntentRow, number: int) -> tuple[Any, ...]:
+    """The columns of an intent at *number*; raises ``TypeError``, ``ValueError`` for what no column can hold."""
     wall_us, is_ended = intent.wall_us, 1 if intent.is_ended else 0
     if type(wall_us) is not int:
         raise TypeError(f"wall_us {wall_us!r} is not an integer")
     intent_id, client_order_id, record = intent.intent_id, intent.client_order_id, intent.record
     crc = _intent_crc(intent_id, client_order_id, is_ended, wall_us, record)
-    return (intent_id, client_order_id, is_ended, wall_us, record, crc)
+    return (number, intent_id, client_order_id, is_ended, wall_us, record, crc)
 
 
 def intent_of(values: tuple[Any, ...]) -> IntentRow:
@@ -96,13 +96,13 @@ def intent_of(values: tuple[Any, ...]) -> IntentRow:
     Raises:
         StoreCorruptError: They are not what was written.
     """
-    intent_id, client_order_id, is_ended, wall_us, record, crc = values
+    number, intent_id, client_order_id, is_ended, wall_us, record, crc = values
     try:
         is_whole = is_ended in (0, 1) and _intent_crc(intent_id, client_order_id, is_ended, wall_us, record) == crc
     except TypeError:
         is_whole = False
     if not is_whole:
-        raise StoreCorruptError(f"the intent {intent_id!a} does not carry its own checksum")
+        raise StoreCorruptError(f"the intent {intent_id!a} (number {number!a}) does not carry its own checksum")
     return IntentRow(
         intent_id=intent_id,
         client_order_id=client_order_id,
