@@ -150,7 +150,8 @@ class Discrepancy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
 
     asset: AssetCode
-    kind: str  # rest_differs, stream_frozen, delta_differs, held_exceeds_total, available_exceeds_total, reservations_uncovered
+    # rest_differs, stream_frozen, delta_differs, held_exceeds_total, available_exceeds_total, reservations_uncovered
+    kind: str
     ours: Decimal | None
     theirs: Decimal | None
     found_s: float

@@ -64,7 +64,7 @@ class Doubt:
         return tuple(query for query in QUERIES if self._negative_s.get(query, float("-inf")) < since_s)
 
     def wants(self, *, now_s: float) -> tuple[str, ...]:
-        """What to ask now: ``time`` for the venue's clock, and names of ``QUERIES``; nothing where it is not yet time."""
+        """What to ask now: ``time`` for the venue's clock, and names of ``QUERIES``; nothing while it is too early."""
         if now_s < self.next_s():
             return ()
         if self.passed_s is not None and now_s >= self.passed_s + self._lag_s:

@@ -39,7 +39,7 @@ class Debit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     What a fill took of the paying asset and our figures are not known to include.
 
-    ``ref`` is the reference of its balance legs, None where it was not told; ``seen_s`` our clock when we learned of it.
+    ``ref`` is the reference of its balance legs, None where it was not told; ``seen_s`` our clock when it was told.
     """
 
     ref: str | None
@@ -406,12 +406,11 @@ class Intents:
                 continue
             if intent.debits:
                 intent = self._reflect(intent, ledger)
-            if intent.order is not None and intent.order.is_ended:
-                if not intent.debits:
-                    end = ReservationState.CONSUMED if intent.filled else ReservationState.RELEASED
-                    self._end(intent, intent.order, end, "reflected", wall_us=wall_us)
-                    touched.add(intent.asset)
-                    continue
+            if intent.order is not None and intent.order.is_ended and not intent.debits:
+                end = ReservationState.CONSUMED if intent.filled else ReservationState.RELEASED
+                self._end(intent, intent.order, end, "reflected", wall_us=wall_us)
+                touched.add(intent.asset)
+                continue
             counted, is_covered = _counted(intent, ledger, excess)
             if is_covered and intent.reservation is ReservationState.ACTIVE:
                 self._book_count(intent.intent_id, counted, covers=True)

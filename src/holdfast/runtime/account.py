@@ -30,7 +30,7 @@ from holdfast.runtime.record import amount_text, row_of_balance
 from holdfast.runtime.views import BalancesChanged, ChannelStatus, StreamStatus
 
 if TYPE_CHECKING:
-    from holdfast.runtime.entry import OrderEntry
+    from holdfast.runtime.claims import Claims
 
 __all__ = ["FROM_STORE", "Account"]
 
@@ -44,7 +44,7 @@ class Account:
 
     Attributes:
         stream: The venue's stream, or ``None`` where none is wanted.
-        entry: What claims money and places orders here; it is told what the venue says of either, once the ledger knows.
+        claims: Our own orders and claims: told what the venue says of either, once the ledger knows.
         journal: Takes the rows of what was accepted.
         reading: Rung whenever the reading schedule may have changed.
         halted_reason: Why nothing more is taken in, or ``None``.
@@ -74,7 +74,7 @@ class Account:
         self.clock = clock
         self.emitter = emitter
         self.stream: VenueStream | None = None
-        self.entry: OrderEntry | None = None
+        self.claims: Claims | None = None
         self.reading = Alarm(clock)
         self.halted_reason: str | None = None
         self.halted_detail: str | None = None
@@ -168,8 +168,8 @@ class Account:
                         self.wake()
                     return
             outcome = self.ledger.move(deltas, now_s=now_s)
-            if self.entry is not None:
-                self.entry.balances_moved(deltas)
+            if self.claims is not None:
+                self.claims.balances_moved(deltas)
             if outcome is not NOTHING:
                 self._settle(outcome, read="balances", now_s=now_s)
         except Exception as error:
@@ -183,8 +183,8 @@ class Account:
     def orders_changed(self, changes: Sequence[OrderChange]) -> None:
         now_s = self._channels[Channel.ORDERS].last_s = self.clock.now_s()
         self.take(self.ledger.change_orders, changes, read="orders", now_s=now_s)
-        if self.entry is not None and self.halted_reason is None:
-            self._guarded(self.entry.orders_changed, changes)
+        if self.claims is not None and self.halted_reason is None:
+            self._guarded(self.claims.orders_changed, changes)
 
     def venue_changed(self, status: VenueStatus) -> None:
         before, self.venue_mode = self.venue_mode, status.mode
@@ -295,8 +295,8 @@ class Account:
     def take_orders(self, snapshot: OrdersSnapshot) -> Outcome:
         """Let the ledger, and whoever places orders here, take every open order. Never raises."""
         outcome = self.take(self.ledger.state_orders, snapshot, read=snapshot.read, now_s=self.clock.now_s())
-        if self.entry is not None and self.halted_reason is None:
-            self._guarded(self.entry.orders_stated, snapshot)
+        if self.claims is not None and self.halted_reason is None:
+            self._guarded(self.claims.orders_stated, snapshot)
         return outcome
 
     def _guarded(self, step: Callable[..., None], *facts: Any) -> None:
@@ -376,8 +376,8 @@ class Account:
         self.note_wants()
         if outcome.wants:
             self._see_to_wants(outcome, now_s)
-        if self.entry is not None:
-            self.entry.figures_changed()
+        if self.claims is not None:
+            self.claims.figures_changed()
         if outcome.changes:
             self._tell_changes(outcome.changes)
         if outcome.invalidated is not None or outcome.suspect is not None:

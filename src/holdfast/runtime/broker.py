@@ -485,7 +485,7 @@ class Broker:
         claimed = reservation.intent_id
         if claimed is None or (isinstance(reservation, Verdict) and not reservation.is_reserved):
             raise ReservationStateError(
-                "nothing is claimed by this yet: enter 'async with broker.reserve(verdict)', or verify with reserve=True",
+                "nothing is claimed by this yet: enter 'async with broker.reserve(…)', or verify with reserve=True",
                 intent_id=claimed or "",
                 state="unclaimed",
             )

@@ -45,15 +45,16 @@ class Follower:
         self._alarm = Alarm(account.clock)
         self._doubts: dict[str, Doubt] = {}
         self._looks: dict[str, tuple[float, float]] = {}  # By intent: when to look it up next, and the pause after.
-        entry.on_open_question = self._alarm.ring
+        self._claims = entry.claims
+        entry.claims.on_open_question = self._alarm.ring
 
     async def run(self) -> None:
         """Ask until cancelled. Suspends for ever."""
         while True:
             now_s = self._clock.now_s()
             self._entry.intents.expire(wall_us=self._clock.wall_us())
-            self._entry.write_again()
-            self._entry.figures_changed()
+            self._claims.write_again()
+            self._claims.figures_changed()
             self._note_open_questions(now_s)
             try:
                 await self._ask_about_doubts()
@@ -78,7 +79,7 @@ class Follower:
                     lag_s=entry.rest_lag_s,
                 )
             self._tell_overdue(name, self._doubts[name], now_s)
-        for intent in entry.take_lookups():
+        for intent in self._claims.take_lookups():
             self._looks[intent.intent_id] = (now_s, _LOOK_S)
         is_told = self._account.ledger.is_told_of_orders(now_s=now_s)
         for intent in entry.intents:
@@ -140,7 +141,7 @@ class Follower:
 
     async def _ask_time(self) -> None:
         time = await self._client.server_time()
-        self._entry.hear_time(time)
+        self._entry.time.hear(time)
         for doubt in self._doubts.values():
             doubt.heard_time(venue_time_s=time.venue_time_s, received_s=time.received_s)
 
@@ -159,7 +160,7 @@ class Follower:
         orders = await self._client.closed_orders(client_order_id=intent.client_order_id)
         for order in orders:
             if order.client_order_id == intent.client_order_id:
-                self._entry.found_closed(order)
+                self._claims.found_closed(order)
         if self._intent(name) is not None:
             self._doubts[name].negative("closed", asked_s=asked_s)
 
@@ -171,8 +172,8 @@ class Follower:
         )
         if began_us is None:
             return
-        fills = await self._client.fills(since_s=self._entry.venue_us_of(began_us) / 1e6 - _FILLS_BEFORE_S)
-        unknown = list(dict.fromkeys(fill.order_id for fill in fills if not self._entry.knows_order(fill.order_id)))
+        fills = await self._client.fills(since_s=self._entry.time.of_wall(began_us) / 1e6 - _FILLS_BEFORE_S)
+        unknown = list(dict.fromkeys(fill.order_id for fill in fills if not self._claims.knows_order(fill.order_id)))
         if unknown:
             await self._take_by_id(unknown)
         for name in names:
@@ -182,7 +183,7 @@ class Follower:
     def _conclude(self) -> None:
         for name, doubt in self._doubts.items():
             if self._intent(name) is not None and doubt.is_absent():
-                self._entry.absent(name)
+                self._claims.absent(name)
         self._note_open_questions(self._clock.now_s())
 
     # Orders that nobody tells of
@@ -215,9 +216,9 @@ class Follower:
     async def _take_by_id(self, order_ids: list[str]) -> None:
         for order in (await self._client.open_orders_by_id(order_ids)).values():
             if isinstance(order, OpenOrder):
-                self._entry.found_open(order)
+                self._claims.found_open(order)
             else:
-                self._entry.found_closed(order)
+                self._claims.found_closed(order)
 
     def _next_s(self) -> float:
         """When to look again."""

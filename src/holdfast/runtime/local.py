@@ -66,14 +66,14 @@ class LocalBroker:
         return self.supervisor.has_figures
 
     def open_orders(self) -> list[Order]:
-        return self.entry.open_orders()
+        return self.entry.claims.open_orders()
 
     def reservations(self) -> list[ReservationView]:
-        return self.entry.reservations()
+        return self.entry.claims.reservations()
 
     def verify_balance(self, asset: AssetCode, amount: Decimal) -> Verdict:
         self.supervisor.balance(asset)  # Refuses an asset that does not exist.
-        return self.entry.verify_balance(asset, amount)
+        return self.entry.judging.verify_balance(asset, amount)
 
     # Waiting and reading
 
@@ -123,26 +123,28 @@ class LocalBroker:
     async def verify(
         self, ask: OrderAsk, *, intent_id: str | None, reserve: bool, ttl_s: float | None, valid_until_s: float | None
     ) -> Verdict:
-        return await self.entry.verify(
+        return await self.entry.judging.verify(
             ask, intent_id=intent_id, reserve=reserve, ttl_s=ttl_s, valid_until_s=valid_until_s
         )
 
     async def place(
         self, ask: OrderAsk, *, intent_id: str | None, is_reserved: bool, valid_until_s: float | None
     ) -> Order:
-        return await self.entry.place(ask, intent_id=intent_id, is_reserved=is_reserved, valid_until_s=valid_until_s)
+        return await self.entry.sending.place(
+            ask, intent_id=intent_id, is_reserved=is_reserved, valid_until_s=valid_until_s
+        )
 
     async def check(self, ask: OrderAsk) -> Order:
-        return await self.entry.check(ask)
+        return await self.entry.sending.check(ask)
 
     async def release(self, intent_id: str, *, force: bool) -> ReservationView:
         return await self.entry.release(intent_id, force=force)
 
     async def cancel(self, name: str) -> Order:
-        return await self.entry.cancel(name)
+        return await self.entry.cancelling.cancel(name)
 
     async def cancel_all(self, symbol: Symbol | None) -> list[Order]:
-        return await self.entry.cancel_all(symbol)
+        return await self.entry.cancelling.cancel_all(symbol)
 
     async def close_position(
         self,
@@ -158,19 +160,19 @@ class LocalBroker:
         )
 
     async def order(self, intent_id: str) -> Order:
-        return await self.entry.order(intent_id)
+        return await self.entry.claims.order(intent_id)
 
     async def orders(self, *, limit: int) -> list[Order]:
-        return await self.entry.orders(limit=limit)
+        return await self.entry.claims.orders(limit=limit)
 
     async def resolution(self, intent_id: str, *, timeout_s: float | None) -> Order:
         return await self.entry.resolution(intent_id, timeout_s=timeout_s)
 
     async def reservation(self, intent_id: str) -> ReservationView:
-        return await self.entry.reservation(intent_id)
+        return await self.entry.claims.reservation(intent_id)
 
     async def set_trading_state(self, state: TradingState, *, reason: str | None, accepts_restored: bool) -> None:
         await self.entry.set_trading_state(state, reason=reason, accepts_restored=accepts_restored)
 
     def budgets(self) -> Mapping[str, Mapping[AssetCode, Decimal | None]]:
-        return self.entry.budgets_left()
+        return self.entry.judging.budgets_left()

@@ -47,8 +47,8 @@ ACCOUNT_FACT: Final = "account"
 
 _RESTORED: Final = "restored_old_copy"
 _RESTORED_DETAIL: Final = (
-    "the store is an older copy than what the account has done since: figures are still read and shown, and orders stay "
-    "closed: compare open orders with the venue's own list, then `holdfast resume --accept-restored`"
+    "the store is an older copy than what the account has done since: figures are still read and shown, and order "
+    "entry stays closed: compare open orders with the venue's own list, then `holdfast resume --accept-restored`"
 )
 _LOAD_WAIT_INITIAL_S: Final = 1.0
 _LOAD_WAIT_MAX_S: Final = 60.0
@@ -236,7 +236,7 @@ class Supervisor:
             time = await self._client.server_time()
             self._lane.hear_venue_time(time)
             self._clock_offset_s = _offset_of(time)
-            self.entry.hear_time(time)
+            self.entry.time.hear(time)
 
     async def _ask_status(self) -> None:
         """The venue's own word about itself; a stream repeats it, and nothing waits for it."""
@@ -419,7 +419,7 @@ class Supervisor:
             ),
             trading_state=self.entry.trading.state,
             trading_reason=self.entry.trading.reason,
-            reservations=len(self.entry.book.live()),
+            reservations=len(self.entry.claims.book.live()),
             in_doubt=len(self.entry.intents.doubts()),
         )
 

@@ -1,6 +1,4 @@
-"""
-Which orders a broker takes: what a person said, what an invariant did, and a store that is behind. The strictest counts.
-"""
+"""Which orders a broker takes: what a person said, what an invariant did, and a store that is behind."""
 
 from __future__ import annotations
 
@@ -64,7 +62,7 @@ class Trading:
         return None if self._store is None else self._store.status().halted
 
     def broken(self, reason: str, store: Store) -> None:
-        """An invariant does not hold: cancels only, until a person resumes. Takes effect at once; kept as soon as can be."""
+        """An invariant does not hold: cancels only, at once, until a person resumes; kept as soon as can be."""
         if self._said.broken is None:
             self._said = msgspec.structs.replace(self._said, broken=reason)
             task = asyncio.get_running_loop().create_task(self._keep(store), name="trading state kept")
@@ -94,8 +92,8 @@ class Trading:
         if state is TradingState.ACTIVE and halted is not None:
             if not accepts_restored:
                 raise HaltedError(
-                    f"the store is behind what was already done ({halted}): orders and claims made since are not in it. "
-                    "Compare open orders with the venue's, then resume with accept-restored"
+                    f"the store is behind what was already done ({halted}): orders and claims made since are not in "
+                    "it. Compare open orders with the venue's, then resume with accept-restored"
                 )
             await store.keep_fact(_HALTED_FACT, None)
         broken = None if state is TradingState.ACTIVE else self._said.broken

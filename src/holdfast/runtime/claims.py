@@ -1,0 +1,325 @@
+"""
+A broker's live intents with their record: whatever moves one is counted, written down and told in the same step.
+
+What the venue says of orders comes in here, after the ledger has taken it. Rows that a failed store could not take are
+kept and written once it works again; a claim whose own row was refused is given back, with nothing sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from holdfast.core.amounts import format_amount
+from holdfast.core.assets import AssetCode, Symbol
+from holdfast.core.balances import Delta, OpenOrder, OrderChange, OrdersSnapshot, Side
+from holdfast.core.events import event
+from holdfast.core.intents import Intent, IntentChange, Intents
+from holdfast.core.reservations import Reservations
+from holdfast.core.seams import Clock
+from holdfast.core.venue import ClosedOrder
+from holdfast.errors import (
+    HoldfastError,
+    InvariantError,
+    ReservationStateError,
+    UnknownReservationError,
+)
+from holdfast.runtime.account import Account
+from holdfast.runtime.intent_record import (
+    event_of,
+    external_order,
+    intent_of,
+    journal_row_of,
+    order_of,
+    reservation_of,
+    row_of,
+    spent_fact,
+    spent_of,
+)
+from holdfast.runtime.trading import Trading
+from holdfast.runtime.views import Order, ReservationView
+
+__all__ = ["Claims"]
+
+
+class Claims:
+    """
+    Every live intent of one broker. Never suspends where it does not say so.
+
+    Attributes:
+        intents: The intents; ``book`` what they claim.
+        names: Every intent id of the desk that is remembered, with its broker's name.
+        trading: Which orders are taken.
+        working: Tasks that have to end before the store is closed.
+        on_open_question: Rung when there is something to find out about an order.
+    """
+
+    def __init__(self, *, account: Account, trading: Trading, names: dict[str, str], rest_lag_s: float) -> None:
+        self.account = account
+        self.name = account.name
+        self.trading = trading
+        self.names = names
+        self.book = Reservations(account.ledger.set_reserved)
+        self.intents = Intents(book=self.book, rest_lag_s=rest_lag_s)
+        self.working: set[asyncio.Task[Any]] = set()
+        self.on_open_question: Callable[[], None] = _nothing
+        self._clock: Clock = account.clock
+        self._unwritten: dict[str, Intent] = {}
+        self._unwritten_spent: set[str] = set()
+        self._uncovered: set[AssetCode] = set()
+        self._externals: set[str] = set()
+        self._lookups: dict[str, Intent] = {}
+
+    async def restore(self, bots: Collection[str]) -> None:
+        """Go on with what a former process left, *bots* being those with budgets. Suspends; raises ``StoreError``."""
+        store = self.account.store
+        for intent_id in await store.intent_ids():
+            self.names.setdefault(intent_id, self.name)
+        intents = [intent_of(row) for row in await store.open_intents()]
+        await self.trading.restore(store)
+        for bot in {intent.bot for intent in intents if intent.bot is not None} | set(bots):
+            text = await store.fact(spent_fact(bot))
+            if text is not None:
+                self.intents.spent[bot] = spent_of(text)
+        self.intents.restore(intents, now_s=self._clock.now_s(), wall_us=self._clock.wall_us())
+        self.settle()
+
+    # The venue's word
+
+    def orders_changed(self, changes: Sequence[OrderChange]) -> None:
+        """Rows of the orders channel."""
+        now_s, wall_us = self._clock.now_s(), self._clock.wall_us()
+        for change in changes:
+            is_ours = self.intents.changed(change, now_s=now_s, wall_us=wall_us)
+            if not is_ours and change.order is not None:
+                self._note_external(change.order_id, change.order.symbol, change.order.side)
+        self.settle(recounts=True)
+
+    def orders_stated(self, snapshot: OrdersSnapshot) -> None:
+        """Every open order of the account."""
+        missing = self.intents.stated(snapshot, now_s=self._clock.now_s(), wall_us=self._clock.wall_us())
+        for intent in missing:
+            self._lookups[intent.intent_id] = intent
+        if missing:
+            self.on_open_question()
+        self.settle(recounts=True)
+
+    def balances_moved(self, deltas: Sequence[Delta]) -> None:
+        """Balance legs."""
+        self.intents.moved(deltas)
+
+    def figures_changed(self) -> None:
+        """The ledger took something: what is claimed beside its figures may be less, or more."""
+        if len(self.intents) or self._uncovered:
+            self.settle(recounts=True)
+
+    def _note_external(self, order_id: str, symbol: Symbol | None, side: Side) -> None:
+        if order_id in self._externals:
+            return
+        if len(self._externals) > 10_000:
+            self._externals.clear()
+        self._externals.add(order_id)
+        self.account.emitter(
+            event("order.external", broker=self.name, order_id=order_id, symbol=symbol, side=side.value)
+        )
+
+    def found_open(self, order: OpenOrder) -> None:
+        """An open order was looked up."""
+        self.intents.found_open(order, now_s=self._clock.now_s(), wall_us=self._clock.wall_us())
+        self.settle()
+
+    def found_closed(self, order: ClosedOrder) -> None:
+        """An order that is over was looked up."""
+        self.intents.found_closed(order, now_s=self._clock.now_s(), wall_us=self._clock.wall_us())
+        self.settle()
+
+    def absent(self, intent_id: str) -> None:
+        """The evidence says that the venue never had this order."""
+        self.intents.absent(intent_id, wall_us=self._clock.wall_us())
+        self.settle()
+
+    def knows_order(self, order_id: str) -> bool:
+        """Whether this id of the venue is known to be of an order that is in no doubt."""
+        return self.intents.get(order_id) is not None or order_id in self._externals
+
+    def take_lookups(self) -> list[Intent]:
+        """Intents whose order has to be looked up, once."""
+        lookups, self._lookups = self._lookups, {}
+        return [intent for name in lookups if (intent := self.intents.get(name)) is not None and intent.may_be_live]
+
+    def open_orders(self) -> list[Order]:
+        """Every order that is, or may be, at the venue: ours and external ones. Never suspends."""
+        ours = [order_of(intent, self.name) for intent in self.intents if intent.may_be_live]
+        known = {order.order_id for order in ours} | {intent.client_order_id for intent in self.intents}
+        others = [
+            external_order(order, self.name)
+            for order_id, order in self.account.ledger.open_orders.items()
+            if order_id not in known and order.client_order_id not in known
+        ]
+        return ours + others
+
+    def reservations(self) -> list[ReservationView]:
+        """Every live claim. Never suspends."""
+        return [reservation_of(intent, self.name) for intent in self.intents if not intent.reservation.is_ended]
+
+    async def find(self, intent_id: str) -> Intent:
+        """
+        An intent, live or ended. Suspends where it has ended.
+
+        Raises:
+            UnknownReservationError: None of that id is remembered.
+        """
+        intent = self.intents.get(intent_id)
+        if intent is None:
+            gone = self._unwritten.get(intent_id)
+            row = None if gone is not None else await self.account.store.intent(intent_id)
+            if gone is None and row is None:
+                raise UnknownReservationError(
+                    f"no intent {intent_id!a} is remembered at {self.name}", intent_id=intent_id
+                )
+            intent = gone if gone is not None else intent_of(row)  # type: ignore[arg-type]  # One of them is there.
+        return intent
+
+    async def order(self, intent_id: str) -> Order:
+        """The order of an intent, live or ended; raises ``UnknownReservationError``, or ``ReservationStateError``."""
+        intent = await self.find(intent_id)
+        if intent.ticket is None:
+            raise ReservationStateError(
+                f"no order was placed on {intent_id!a}", intent_id=intent_id, state=intent.reservation.value
+            )
+        return order_of(intent, self.name)
+
+    async def orders(self, *, limit: int) -> list[Order]:
+        """Remembered orders of ours, the latest change first. Suspends."""
+        found = [intent_of(row) for row in await self.account.store.intents(limit=limit)]
+        return [order_of(intent, self.name) for intent in found if intent.ticket is not None]
+
+    async def reservation(self, intent_id: str) -> ReservationView:
+        """One claim, live or ended; raises ``UnknownReservationError``. Suspends."""
+        return reservation_of(await self.find(intent_id), self.name)
+
+    def settle(self, *, recounts: bool = True) -> Awaitable[int] | None:
+        """After any step: count anew, write down what changed, tell it. The awaitable ends once it is durable."""
+        wall_us = self._clock.wall_us()
+        if recounts and len(self.intents):
+            self.intents.recount(self.account.ledger, wall_us=wall_us)
+        changes = self.intents.drain()
+        self._look_for_uncovered()
+        if self.intents.contradicted:
+            self._note_contradicted()
+        if not changes:
+            return None
+        written = self._write(changes)
+        emitter = self.account.emitter
+        if emitter.is_heard:
+            for change in changes:
+                for told in event_of(change, self.name):
+                    emitter(told)
+        self.account.wake()
+        return written
+
+    def _write(self, changes: Sequence[IntentChange]) -> Awaitable[int]:
+        latest = dict(self._unwritten)
+        latest.update({change.after.intent_id: change.after for change in changes})
+        bots = self._unwritten_spent | self.intents.spent_changed
+        self.intents.spent_changed = set()
+        facts = {spent_fact(bot): _spent_text(self.intents.spent.get(bot, {})) for bot in bots}
+        self.account.journal.flush()
+        written = self.account.store.keep(
+            [row_of(intent) for intent in latest.values()],
+            [journal_row_of(change) for change in changes],
+            facts,
+        )
+        task = asyncio.get_running_loop().create_task(self._note_written(written, latest, bots), name="intents written")
+        self.working.add(task)
+        task.add_done_callback(self.worked)
+        return written
+
+    async def _note_written(self, written: Awaitable[int], latest: Mapping[str, Intent], bots: Iterable[str]) -> None:
+        try:
+            await written
+        except HoldfastError:
+            self._unwritten.update(latest)
+            self._unwritten_spent.update(bots)
+        else:
+            for name, intent in latest.items():
+                if self._unwritten.get(name) is intent:
+                    del self._unwritten[name]
+            self._unwritten_spent.difference_update(bots)
+
+    def write_again(self) -> None:
+        """Write down what a failed store could not take. Never suspends."""
+        if self._unwritten and self.account.store.status().is_ok:
+            self._write([])
+
+    def _look_for_uncovered(self) -> None:
+        """Notice where less is left than is reserved: somebody else took it."""
+        for asset in {each.asset for each in self.book.live()} | self._uncovered:
+            balance = self.account.ledger.balance(asset, now_s=self._clock.now_s())
+            reserved = self.book.reserved(asset)
+            is_short = bool(reserved) and balance.available is not None and balance.available < reserved
+            if is_short and asset not in self._uncovered:
+                self._uncovered.add(asset)
+                self.account.note_uncovered(asset, reserved=reserved, left=balance.available)
+            elif not is_short and asset in self._uncovered:
+                self._uncovered.discard(asset)
+                self.account.emitter(event("reservations.recovered", broker=self.name, asset=asset))
+
+    def _note_contradicted(self) -> None:
+        """An order that was said never to have been placed is at the venue: no more approvals until a person looks."""
+        gone, self.intents.contradicted = self.intents.contradicted, []
+        for intent in gone:
+            detail = f"{intent.intent_id} is at the venue, and ended as {intent.order} ({intent.cause})"
+            self.trading.broken("invariant_I10", self.account.store)
+            self.account.emitter(event("invariant.broken", broker=self.name, invariant="I10", detail=detail))
+        self.tell_trading()
+
+    def tell_trading(self) -> None:
+        change = self.trading.drain()
+        if change is not None:
+            before, after, reason = change
+            self.account.emitter(
+                event("trading.changed", broker=self.name, before=before.value, after=after.value, reason=reason)
+            )
+            self.account.wake()
+
+    def broken(self, invariant: str, detail: str) -> None:
+        self.trading.broken(f"invariant_{invariant}", self.account.store)
+        self.account.emitter(event("invariant.broken", broker=self.name, invariant=invariant, detail=detail[:300]))
+        self.tell_trading()
+        raise InvariantError(f"{self.name}: {invariant} does not hold: {detail}; approvals are halted, cancels go on")
+
+    async def is_durable(self, written: Awaitable[int] | None, intent: Intent) -> bool:
+        """Wait until the intent is durable; where it cannot be, nothing was sent and the claim ends. Suspends."""
+        try:
+            if written is not None:
+                await written
+        except HoldfastError as error:
+            self.intents.never_sent(
+                intent.intent_id, cause="store_failed", detail=str(error)[:300], wall_us=self._clock.wall_us()
+            )
+            self.settle(recounts=True)
+            return False
+        return True
+
+    def worked(self, task: asyncio.Task[Any]) -> None:
+        self.working.discard(task)
+        if not task.cancelled():
+            task.exception()  # Seen: whoever asked for it may be gone.
+
+    def look_up(self, intent: Intent) -> None:
+        """Have an order looked up: something may have happened to it that nobody told."""
+        self._lookups[intent.intent_id] = intent
+        self.on_open_question()
+
+
+def _spent_text(spent: Mapping[AssetCode, Decimal]) -> str:
+    return msgspec.json.encode({asset: format_amount(amount) for asset, amount in spent.items()}).decode()
+
+
+def _nothing() -> None:
+    pass

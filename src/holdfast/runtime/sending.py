@@ -1,0 +1,332 @@
+"""
+From a claim to the venue: durable first, over one wire, once; and what each answer, or its loss, makes of it.
+
+A caller that is cancelled leaves at once; what it began is finished without it wherever something may have left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from holdfast.core.events import event
+from holdfast.core.intents import Intent
+from holdfast.core.orders import OrderAck, OrderAsk, OrderState, OrderTicket
+from holdfast.core.seams import Clock, Randomness
+from holdfast.core.venue import VenueClient, VenueStream
+from holdfast.core.verdicts import TradingState, Verdict, VerdictCode
+from holdfast.errors import (
+    DeniedError,
+    HaltedError,
+    HoldfastError,
+    InsufficientFundsError,
+    Outcome,
+    OutcomeUnknownError,
+    VenueError,
+)
+from holdfast.runtime.claims import Claims
+from holdfast.runtime.entry_settings import EntrySettings
+from holdfast.runtime.intent_record import (
+    checked_intent_id,
+    client_order_id_of,
+    new_intent_id,
+)
+from holdfast.runtime.judging import Judging
+from holdfast.runtime.record import amount_text
+from holdfast.runtime.venue_time import VenueTime
+from holdfast.runtime.views import Order
+
+__all__ = ["Sending"]
+
+_AHEAD_S: Final = 2.0
+"""Kraken takes a deadline at least this far ahead; an order that comes to the write later is not sent."""
+
+_ANSWER_S: Final = 5.0
+
+
+class Sending:
+    """Places orders of one broker."""
+
+    def __init__(
+        self,
+        *,
+        claims: Claims,
+        judging: Judging,
+        client: VenueClient,
+        stream: VenueStream | None,
+        time: VenueTime,
+        settings: EntrySettings,
+        randomness: Randomness,
+        check_ownership: Callable[[], None],
+        observe: Callable[[float], None],
+    ) -> None:
+        self._claims = claims
+        self._judging = judging
+        self._account = claims.account
+        self._name = claims.name
+        self._client = client
+        self._stream = stream
+        self._time = time
+        self._settings = settings
+        self._randomness = randomness
+        self._check_ownership = check_ownership
+        self._observe = observe
+        self._clock: Clock = claims.account.clock
+        self.is_closed = False
+
+    async def place(
+        self, ask: OrderAsk, *, intent_id: str | None, is_reserved: bool, valid_until_s: float | None
+    ) -> Order:
+        """
+        Judge, claim, make durable and send once. Suspends.
+
+        Raises:
+            DeniedError: Nothing was sent; ``verdict`` says why where a check refused.
+            VenueError: By its ``outcome``: rejected or never sent, and released; or unknown, and still reserved.
+        """
+        name = new_intent_id(self._randomness) if intent_id is None else checked_intent_id(intent_id)
+        work = self._place(ask, name, is_reserved=is_reserved, valid_until_s=valid_until_s)
+        order: Order = await self._finish(work, name)
+        return order
+
+    async def _finish(self, work: Any, name: str) -> Any:
+        """Wait for *work* in a task of its own; a cancelled caller takes it along only while nothing is durable."""
+        if self.is_closed:
+            work.close()
+            raise HaltedError(f"{self._name} is closing: nothing was sent")
+        task = asyncio.get_running_loop().create_task(work, name=f"order {name}")
+        self._claims.working.add(task)
+        task.add_done_callback(self._claims.worked)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            intent = self._claims.intents.get(name)
+            if not task.done() and (intent is None or intent.order is None):
+                task.cancel()
+            raise
+
+    async def _place(self, ask: OrderAsk, name: str, *, is_reserved: bool, valid_until_s: float | None) -> Order:
+        await self._settled()
+        await self._judging.gather(ask)
+        self._judging.check_request(valid_until_s)
+        verdict, intent = (
+            self._judging.take_claim(ask, name) if is_reserved else self._judging.judge_and_claim(ask, name)
+        )
+        if intent is None:
+            self._claims.settle()
+            self._judging.tell(verdict)
+            raise self._judging.denial(verdict, name)
+        ticket = self._ticket(ask, verdict, intent)
+        wall_us = self._clock.wall_us()
+        intent = self._claims.intents.submit(name, ticket, is_exit=verdict.is_exit, wall_us=wall_us)
+        written = self._claims.settle()
+        self._judging.tell(verdict)
+        send_until_s = self._clock.now_s() + self._settings.validity_s - _AHEAD_S
+        if valid_until_s is not None:
+            send_until_s = min(send_until_s, valid_until_s)
+        try:
+            is_durable = await self._claims.is_durable(written, intent)
+        except asyncio.CancelledError:
+            self._never_sent(name, "cancelled", None)
+            raise
+        if not is_durable:
+            verdict = msgspec.structs.replace(verdict, code=VerdictCode.STORE_UNAVAILABLE, is_reserved=False)
+            raise self._judging.denial(verdict, name)
+        return await self._send(intent, ticket, send_until_s)
+
+    def _ticket(self, ask: OrderAsk, verdict: Verdict, intent: Intent) -> OrderTicket:
+        return OrderTicket(
+            client_order_id=intent.client_order_id,
+            symbol=ask.symbol,
+            side=ask.side,
+            order_type=ask.order_type,
+            quantity=verdict.quantity,
+            quote_quantity=verdict.quote_quantity,
+            limit_price=ask.limit_price,
+            time_in_force=ask.time_in_force,
+            is_post_only=ask.is_post_only,
+            valid_until_us=self._time.now_us() + int(self._settings.validity_s * 1_000_000),
+        )
+
+    async def _settled(self) -> None:
+        """Wait until an earlier owner's last order can no longer arrive. Suspends for a validity at most."""
+        left_s = (self._time.opens_us - self._time.now_us()) / 1_000_000
+        if left_s > 0:
+            await asyncio.sleep(min(left_s, self._settings.validity_s + 1.0))
+
+    async def _send(self, intent: Intent, ticket: OrderTicket, send_until_s: float) -> Order:
+        """One order, over one wire, once; the second wire only where the first provably took nothing."""
+        name = intent.intent_id
+        has_left = False
+        via = ""
+
+        def before_send() -> None:
+            nonlocal has_left
+            self._check_sending(intent, send_until_s)
+            has_left = True
+            self._judging.sent_s.append(self._clock.now_s())
+            self._tell_sent(intent, ticket, via)
+
+        deadline_s = max(_ANSWER_S, self._settings.validity_s)
+        try:
+            ack: OrderAck | None = None
+            if self.takes_unsigned():
+                assert self._stream is not None
+                via = "stream"
+                try:
+                    ack = await self._stream.place_order(ticket, deadline_s=deadline_s, before_send=before_send)
+                except VenueError as error:
+                    if error.outcome is not Outcome.NEVER_SENT:
+                        raise
+                    has_left = False
+            if ack is None:
+                via = "rest"
+                ack = await self._client.place_order(ticket, deadline_s=deadline_s, before_send=before_send)
+        except VenueError as error:
+            raise self._failed(intent, error, has_left=has_left) from error
+        except asyncio.CancelledError:
+            self._lost(name, "cancelled", None) if has_left else self._never_sent(name, "cancelled", None)
+            raise
+        except Exception as error:
+            if not has_left:
+                self._never_sent(name, "denied", str(error))
+                raise
+            self._lost(name, "unreadable", str(error))
+            raise self.unknown(intent, error) from error
+        self._claims.intents.acked(name, ack, wall_us=self._clock.wall_us())
+        self._claims.settle(recounts=True)
+        self._claims.on_open_question()
+        return await self._claims.order(name)
+
+    def _check_sending(self, intent: Intent, send_until_s: float) -> None:
+        """
+        The last look before the write, in the same step.
+
+        Raises:
+            DeniedError: Not ours any more, too late, or no longer allowed.
+        """
+        now_s = self._clock.now_s()
+        self._observe(now_s)
+        self._check_ownership()
+        if now_s > send_until_s:
+            raise DeniedError(
+                f"{self._name}: {intent.intent_id} came to be sent {now_s - send_until_s:.1f} s too late (a busy lane, "
+                "or a pause): its figures and validity are from before; ask again"
+            )
+        if self._account.halted_reason is not None:
+            raise HaltedError(f"{self._name} is halted: {self._account.halted_reason}")
+        state = self._claims.trading.state
+        if state is TradingState.HALTED or (state is TradingState.REDUCING and not intent.is_exit):
+            raise HaltedError(f"{self._name} is {state.value}: {self._claims.trading.reason or 'no reason given'}")
+        current = self._claims.intents.get(intent.intent_id)
+        if current is None or current.order is not OrderState.SENDING:
+            raise DeniedError(f"{self._name}: {intent.intent_id} is not to be sent any more")
+
+    def _tell_sent(self, intent: Intent, ticket: OrderTicket, via: str) -> None:
+        self._account.emitter(
+            event(
+                "order.sent",
+                broker=self._name,
+                intent_id=intent.intent_id,
+                client_order_id=ticket.client_order_id,
+                symbol=ticket.symbol,
+                side=ticket.side.value,
+                kind=ticket.order_type.value,
+                quantity=amount_text(ticket.quantity),
+                quote_quantity=amount_text(ticket.quote_quantity),
+                price=amount_text(ticket.limit_price),
+                via=via,
+            )
+        )
+
+    def _failed(self, intent: Intent, error: VenueError, *, has_left: bool) -> HoldfastError:
+        """What an error of the venue did to the intent, as the error to raise."""
+        name, detail = intent.intent_id, str(error)[:300]
+        if error.outcome is Outcome.REJECTED:
+            self._claims.intents.refused(
+                name, cause=error.code or "rejected", detail=detail, wall_us=self._clock.wall_us()
+            )
+            if isinstance(error, InsufficientFundsError):
+                account, assets = self._account, (intent.asset,)
+                account.take(
+                    lambda *, now_s: account.ledger.invalidate("insufficient_funds", now_s=now_s, assets=assets),
+                    read="orders",
+                    now_s=self._clock.now_s(),
+                )
+            self._claims.settle(recounts=True)
+            return error
+        if error.outcome is Outcome.NEVER_SENT or not has_left:
+            self._never_sent(name, error.code or "never_sent", detail)
+            return error
+        self._lost(name, error.code or "lost", detail)
+        return self.unknown(intent, error)
+
+    def _never_sent(self, name: str, cause: str, detail: str | None) -> None:
+        self._claims.intents.never_sent(name, cause=cause, detail=detail, wall_us=self._clock.wall_us())
+        self._claims.settle(recounts=True)
+
+    def _lost(self, name: str, cause: str, detail: str | None) -> None:
+        if self._claims.intents.doubt(name, cause=cause, detail=detail, wall_us=self._clock.wall_us()):
+            self._claims.on_open_question()
+        self._claims.settle(recounts=True)
+
+    def unknown(self, intent: Intent, error: BaseException) -> OutcomeUnknownError:
+        unknown = OutcomeUnknownError(
+            f"{self._name}: whether {intent.intent_id} reached the venue is unknown ({error}); {intent.amount} "
+            f"{intent.asset} stay reserved until the venue's own lists tell: await broker.resolution(...), and do not "
+            "send it again",
+            venue=self._client.venue,
+            request="order",
+            account=self._name,
+            code=getattr(error, "code", None),
+        )
+        unknown.intent_id = intent.intent_id
+        return unknown
+
+    async def check(self, ask: OrderAsk) -> Order:
+        """Judge an order, and let the venue validate it; nothing is claimed or placed. Suspends."""
+        await self._judging.gather(ask)
+        verdict = self._judging.judge(ask, None)
+        self._judging.tell(verdict)
+        if not verdict.is_approved:
+            raise self._judging.denial(verdict, "")
+        name = new_intent_id(self._randomness)
+        ticket = OrderTicket(
+            client_order_id=client_order_id_of(name),
+            symbol=ask.symbol,
+            side=ask.side,
+            order_type=ask.order_type,
+            quantity=verdict.quantity,
+            quote_quantity=verdict.quote_quantity,
+            limit_price=ask.limit_price,
+            time_in_force=ask.time_in_force,
+            is_post_only=ask.is_post_only,
+            valid_until_us=self._time.now_us() + int(self._settings.validity_s * 1_000_000),
+        )
+        if self.takes_unsigned():
+            assert self._stream is not None
+            await self._stream.check_order(ticket, deadline_s=_ANSWER_S)
+        else:
+            await self._client.check_order(ticket, deadline_s=_ANSWER_S)
+        return Order(
+            broker=self._name,
+            intent_id=None,
+            client_order_id=None,
+            order_id=None,
+            symbol=ask.symbol,
+            side=ask.side,
+            order_type=ask.order_type.value,
+            quantity=verdict.quantity,
+            quote_quantity=verdict.quote_quantity,
+            limit_price=ask.limit_price,
+            state=OrderState.NEVER_SENT,
+            asset=verdict.asset,
+            detail="validated: the venue would take it; nothing was placed",
+        )
+
+    def takes_unsigned(self) -> bool:
+        """Whether orders need no signature now: the stream takes them."""
+        return self._stream is not None and self._settings.prefers_stream and self._stream.can_send_orders
