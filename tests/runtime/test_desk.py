@@ -170,8 +170,8 @@ async def test_a_forked_child_is_refused(tmp_path: Path) -> None:
         os.close(reader)
 
 
-@pytest.mark.parametrize(("mode", "why"), [("attach", "not available yet"), ("borrow", "one of auto, own, attach")])
-def test_a_mode_that_does_not_exist_is_refused_by_name(mode: Any, why: str) -> None:
+@pytest.mark.parametrize(("mode", "why"), [("attach", "no sockets here"), ("borrow", "one of auto, own, attach")])
+def test_a_mode_that_cannot_be_had_is_refused_by_name(mode: Any, why: str) -> None:
     async def main() -> None:
         with pytest.raises(ConfigError, match=why):
             async with holdfast.open(memory_config(), mode=mode, parts=parts_of(new_clock(), FakeVenue())):

@@ -120,8 +120,12 @@ CATALOGUE: Final[dict[str, EventKind]] = {
         "info", "An order appeared that holdfast did not place.", "broker", "order_id", "symbol", "side"
     ),
     "owner.attached": _kind("info", "The account is used through the process that owns it.", "broker", "pid"),
+    "owner.dropped": _kind("warning", "An attached process was dropped.", "broker", "pid", "reason"),
     "owner.lost": _kind("warning", "The owning process ended or fell silent.", "broker", "pid", "reason"),
     "owner.succeeded": _kind("warning", "This process owns the account now.", "broker", "before"),
+    "succession.failed": _kind(
+        "warning", "This process could not take an account over from its owner.", "broker", "reason", "detail"
+    ),
     "reservation.changed": _kind(
         "info",
         "A claim on money began, changed or ended.",

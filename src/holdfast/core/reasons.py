@@ -23,6 +23,7 @@ REASONS: Final[dict[str, str]] = {
     "halted": "A rule of ours failed; what it was doing to the figures is not known.",
     "insufficient_funds": "The venue refused an order for lack of funds that our figures did not show.",
     "never_stated": "No statement about this asset was ever accepted. Unknown is not zero.",
+    "owner_silent": "The process that owns the account has not been heard for three seconds, or has ended.",
     "paused": "This process did not run for a while.",
     "refused": "The venue refused a channel.",
     "rest_differs": "REST has contradicted the stream for longer than it can lag, and is what is shown.",

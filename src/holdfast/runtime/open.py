@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -23,22 +23,21 @@ from holdfast.core.streaming import StreamLife, StreamSettings
 from holdfast.core.venue import StreamRules, Venue
 from holdfast.errors import ClosedError, ConfigError, StoreCorruptError, UnknownNameError
 from holdfast.runtime.account import FROM_STORE, Account
-from holdfast.runtime.broker import Broker
+from holdfast.runtime.attach.lines import Place
+from holdfast.runtime.attach.succession import Mode, Seat
 from holdfast.runtime.desk import Desk
 from holdfast.runtime.emitter import Emitter
 from holdfast.runtime.entry import EntrySettings, OrderEntry
 from holdfast.runtime.guard import Guard
 from holdfast.runtime.listeners import Listeners
 from holdfast.runtime.local import LocalBroker
-from holdfast.runtime.ownership import account_fingerprint
+from holdfast.runtime.ownership import account_fingerprint, broker_fingerprint
 from holdfast.runtime.parts import Held, Parts, real_parts
 from holdfast.runtime.record import holdings_of
 from holdfast.runtime.supervisor import ACCOUNT_FACT, Contact, PinnedAccount, Supervisor
 from holdfast.runtime.trading import Trading
 
-__all__ = ["Opening", "open"]
-
-Mode = Literal["auto", "own", "attach"]
+__all__ = ["Mode", "Opening", "open"]
 
 
 def open(  # noqa: A001  # Users read it as holdfast.open().
@@ -52,14 +51,16 @@ def open(  # noqa: A001  # Users read it as holdfast.open().
     parts: Parts | None = None,
 ) -> Opening:
     """
-    Own the configured accounts and keep them true, for the length of an ``async with`` block.
+    Own the configured accounts, or attach to their owners, for the length of an ``async with`` block.
 
     Returns at once; entering the block takes the owner locks and opens the stores, and suspends meanwhile. It does
-    not wait for the venue: ``await desk.ready()`` does.
+    not wait for the venue: ``await desk.ready()`` does. Each broker is owned or attached by itself: a desk may mix.
 
     Args:
         config: A TOML file, the same tables as a mapping, a ``Config``, or None to find the file.
-        mode: ``own`` and ``auto`` become the owner, or fail where another process is; ``attach`` is not available yet.
+        mode: ``own`` becomes the owner, or fails where another process is; ``attach`` uses the account through the
+            process that owns it, and fails where none does; ``auto`` owns what nobody owns, attaches to the rest, and
+            takes an account over when its owner dies. Attaching needs no credential.
         brokers: Only these, by name; None for all.
         contact: ``stream`` for live figures, ``rest`` for reads only, ``none`` for the journal alone.
         on_event: Called with every event from the very first.
@@ -69,7 +70,8 @@ def open(  # noqa: A001  # Users read it as holdfast.open().
     Raises (on entering):
         ConfigError: The configuration, a credential, *mode* or *contact* cannot be used.
         UnknownNameError: *brokers* names one that is not configured.
-        OwnedElsewhereError: Another process owns an account; names it.
+        OwnedElsewhereError: Another process owns an account and *mode* is ``own``; names it.
+        OwnerSilentError: The process that owns an account does not answer; or *mode* is ``attach`` and there is none.
         StoreError: An account's store cannot be opened; it is never taken for empty.
     """
     return Opening(config, mode=mode, brokers=brokers, contact=contact, on_event=on_event, log=log, parts=parts)
@@ -98,7 +100,7 @@ class Opening:
         self._given_parts = parts
         self._is_entered = False
         self._guard: Guard | None = None
-        self._opened: list[_OpenBroker] = []
+        self._seats: list[Seat] = []
         self._listeners = Listeners()
         self._names_known: dict[str, str] = {}  # Every remembered intent id of the desk, with its broker's name.
 
@@ -110,8 +112,6 @@ class Opening:
             raise ConfigError(f"mode {self._mode!a}: one of auto, own, attach")
         if self._contact not in ("stream", "rest", "none"):
             raise ConfigError(f"contact {self._contact!a}: one of stream, rest, none")
-        if self._mode == "attach":
-            raise ConfigError("attaching to a running owner is not available yet: stop it, or read its own output")
         config = load_config(self._source)
         chosen = _chosen(config, self._names)
         parts = self._given_parts or real_parts(config)
@@ -121,27 +121,45 @@ class Opening:
 
             emitter.subscribe(log_events(config.log))
         self._guard = Guard("this desk")
+        self._seats = [self._seat(broker, config, parts=parts, emitter=emitter) for broker in chosen]
         try:
-            for broker in chosen:
-                self._opened.append(
-                    await _open_broker(
-                        broker,
-                        parts=parts,
-                        contact=self._contact,
-                        emitter=emitter,
-                        desk_listeners=self._listeners,
-                        names=self._names_known,
-                    )
-                )
+            for seat in self._seats:
+                await seat.open()
         except BaseException:
             await self._close()
             raise
-        brokers = {}
-        for opened in self._opened:
-            assert opened.supervisor is not None
-            opened.supervisor.start()
-            brokers[opened.name] = Broker(LocalBroker(opened.supervisor, opened.supervisor.entry), self._guard)
+        brokers = {seat.name: seat.broker for seat in self._seats}
         return Desk(brokers, config=config, guard=self._guard, listeners=self._listeners, emitter=emitter)
+
+    def _seat(self, broker: BrokerConfig, config: Config, *, parts: Parts, emitter: Emitter) -> Seat:
+        assert self._guard is not None
+        listeners = Listeners()
+
+        async def take() -> _OpenBroker:
+            return await _open_broker(
+                broker,
+                parts=parts,
+                contact=self._contact,
+                emitter=emitter,
+                listeners=(listeners, self._listeners),
+                names=self._names_known,
+            )
+
+        return Seat(
+            where=Place(environment=broker.environment, name=broker.name),
+            name=broker.name,
+            venue=broker.venue,
+            environment=broker.environment,
+            mode=self._mode,
+            take=take if self._mode != "attach" else None,
+            sockets=parts.sockets,
+            clock=parts.clock,
+            randomness=parts.randomness,
+            emitter=emitter,
+            listeners=(listeners, self._listeners),
+            guard=self._guard,
+            wait_s=config.lane.wait_s,
+        )
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -151,9 +169,9 @@ class Opening:
     async def _close(self) -> None:
         if self._guard is not None:
             self._guard.close()
-        opened, self._opened = self._opened, []
+        seats, self._seats = self._seats, []
         self._listeners.close()
-        results = await asyncio.gather(*(each.close() for each in opened), return_exceptions=True)
+        results = await asyncio.gather(*(seat.close() for seat in seats), return_exceptions=True)
         failures = [result for result in results if isinstance(result, Exception)]
         if failures:
             raise failures[0] if len(failures) == 1 else ExceptionGroup("closing failed", failures)
@@ -180,6 +198,22 @@ class _OpenBroker:
         self.supervisor: Supervisor | None = None
         self._own = own
 
+    @property
+    def backend(self) -> LocalBroker:
+        """What answers for it."""
+        assert self.supervisor is not None
+        return LocalBroker(self.supervisor, self.supervisor.entry)
+
+    @property
+    def max_age_s(self) -> float:
+        """Beyond which a fresh figure is stale."""
+        return self._broker.reading.max_age_s
+
+    def start(self) -> None:
+        """Begin to supervise."""
+        assert self.supervisor is not None
+        self.supervisor.start()
+
     def own(self, fingerprint: str) -> None:
         """Take an owner lock, unless it is ours already."""
         if fingerprint not in self.held:
@@ -196,6 +230,7 @@ class _OpenBroker:
             held.check()
 
     async def close(self) -> None:
+        """Give everything back, the locks last."""
         try:
             if self.supervisor is not None:
                 await self.supervisor.stop()
@@ -217,11 +252,13 @@ async def _open_broker(
     parts: Parts,
     contact: Contact,
     emitter: Emitter,
-    desk_listeners: Listeners,
+    listeners: tuple[Listeners, Listeners],
     names: dict[str, str],
 ) -> _OpenBroker:
     opened = _OpenBroker(broker, own=parts.own)
     try:
+        # Before anything else: who is told that another process owns it needs no credential to attach to that.
+        opened.own(broker_fingerprint(environment=broker.environment, name=broker.name))
         venue = parts.venue(broker.venue)
         credential = parts.credential(broker, venue)
         opened.own(credential.fingerprint)
@@ -260,7 +297,6 @@ async def _open_broker(
             options=options,
         )
         rules = _rules_of(broker, stream.rules)
-        listeners = Listeners()
         account = Account(
             name=broker.name,
             ledger=_ledger_of(broker, venue, rules, client.balance_reads),
@@ -279,13 +315,13 @@ async def _open_broker(
             store=store,
             clock=parts.clock,
             emitter=emitter,
-            listeners=(listeners, desk_listeners),
+            listeners=listeners,
         )
         opened.supervisor = Supervisor(
             account=account,
             client=client,
             stream=stream if contact == "stream" else None,
-            listeners=listeners,
+            listeners=listeners[0],
             venue=broker.venue,
             environment=broker.environment,
             contact=contact,

@@ -1,10 +1,11 @@
 """
 The owner lock: one process holds an account's ledger, streams and database, for its lifetime.
 
-A lock file per credential and, once the venue has named the account, one per account: two keys of one account are one
-owner's. The kernel keeps the lock with the open file, so it dies with its holder, however that dies, and a stopped
-holder keeps it. The file's text only tells the loser who won and decides nothing. The file is never removed: two
-processes that hold locks on two files of one name would both believe that they own the account.
+A lock file per broker's name, which guards its store and its socket, one per credential and, once the venue has named
+the account, one per account: two keys of one account are one owner's. The kernel keeps the lock with the open file, so
+it dies with its holder, however that dies, and a stopped holder keeps it. The file's text only tells the loser who won
+and decides nothing. The file is never removed: two processes that hold locks on two files of one name would both
+believe that they own the account.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import msgspec
 
 from holdfast.errors import ClosedError, ConfigError, OwnedElsewhereError
 
-__all__ = ["Holder", "OwnerLock", "account_fingerprint"]
+__all__ = ["Holder", "OwnerLock", "account_fingerprint", "broker_fingerprint"]
 
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _ATTEMPTS: Final = 10
@@ -47,6 +48,11 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
 def account_fingerprint(*, venue: str, account: str) -> str:
     """Names an account's lock, whichever credential leads there: 16 hex digits over the venue's own account id."""
     return hashlib.sha256(f"{venue}\0{account}".encode()).hexdigest()[:16]
+
+
+def broker_fingerprint(*, environment: str, name: str) -> str:
+    """Names the lock of a broker's folder, whatever its credential: 16 hex digits."""
+    return account_fingerprint(venue="broker", account=f"{environment}/{name}")
 
 
 class OwnerLock:
@@ -247,7 +253,8 @@ def _owned_elsewhere(place: Path, holder: Holder | None, *, broker: str | None) 
     what = f"the account of broker {broker}" if broker is not None else "the account"
     if holder is None:
         return OwnedElsewhereError(
-            f"{what} is owned by another process that did not say who it is (lock {place}); stop it, or use its output",
+            f"{what} is owned by another process that did not say who it is (lock {place}); attach to it (mode auto or "
+            "attach), or stop it",
             pid=None,
             host=None,
         )
@@ -259,8 +266,8 @@ def _owned_elsewhere(place: Path, holder: Holder | None, *, broker: str | None) 
         )
     as_broker = f" as broker {holder.broker}" if holder.broker not in {None, broker} else ""
     return OwnedElsewhereError(
-        f"{what} is owned by process {holder.pid} on {holder.host} since {holder.since}{as_broker}; use that process's "
-        "output, or stop it: the account is free as soon as it has ended",
+        f"{what} is owned by process {holder.pid} on {holder.host} since {holder.since}{as_broker}; attach to it (mode "
+        "auto or attach), or stop it: the account is free as soon as it has ended",
         pid=holder.pid,
         host=holder.host,
     )

@@ -20,6 +20,7 @@ from holdfast.core.limits import ConnectionBudget
 from holdfast.core.seams import Clock, Emit, HttpWire, Lane, Randomness, Store, StreamWire
 from holdfast.core.venue import StreamRules, Venue
 from holdfast.errors import ConfigError
+from holdfast.runtime.attach.lines import LocalSockets
 from holdfast.runtime.supervisor import LaneView
 
 __all__ = ["Held", "OpenLane", "Parts", "real_parts", "venue_called"]
@@ -48,8 +49,9 @@ class Parts:
     """
     The makers of everything that touches the outside. Each is called once per broker while a desk opens.
 
-    ``own`` takes the owner lock of a credential's or an account's fingerprint and raises ``OwnedElsewhereError``;
-    ``connections`` gives the connection budget of the host a stream connects to, shared by every broker of it.
+    ``own`` takes the owner lock of a broker's, a credential's or an account's fingerprint and raises
+    ``OwnedElsewhereError``; ``connections`` gives the connection budget of the host a stream connects to, shared by
+    every broker of it; ``sockets`` is where owners are served and found, None where nobody attaches.
     """
 
     clock: Clock
@@ -62,6 +64,7 @@ class Parts:
     store: Callable[[BrokerConfig, Emit], Awaitable[Store]]
     own: Callable[[BrokerConfig, str], Held]
     connections: Callable[[str, StreamRules], ConnectionBudget]
+    sockets: LocalSockets | None = None
 
 
 def venue_called(name: str) -> Venue:
@@ -87,6 +90,7 @@ def real_parts(config: Config) -> Parts:
     Raises:
         ConfigError: The state folder cannot be used; it is made where it is missing.
     """
+    from holdfast.runtime.attach.sockets import UnixSockets
     from holdfast.runtime.clock import SystemClock
     from holdfast.runtime.credentials import read_credential
     from holdfast.runtime.state_folder import StateFolder
@@ -159,6 +163,7 @@ def real_parts(config: Config) -> Parts:
         store=store,
         own=own,
         connections=connections,
+        sockets=UnixSockets(folder),
     )
 
 

@@ -18,7 +18,7 @@ from holdfast.core.seams import StoreStatus
 from holdfast.errors import UnknownNameError
 from holdfast.runtime.credentials import read_credential
 from holdfast.runtime.journal_mark import JournalMark
-from holdfast.runtime.ownership import OwnerLock
+from holdfast.runtime.ownership import OwnerLock, broker_fingerprint
 from holdfast.runtime.parts import venue_called
 from holdfast.runtime.state_folder import StateFolder
 
@@ -60,7 +60,11 @@ async def restore_store(config: Config, name: str, backup: str | os.PathLike[str
     place = {"environment": broker.environment, "name": broker.name}
     path = folder.database_path(**place)
     wall_us = time.time_ns() // 1000
-    with OwnerLock.take(folder.owner_lock_path(credential.fingerprint), broker=name):
+    by_name = broker_fingerprint(environment=broker.environment, name=name)
+    with (
+        OwnerLock.take(folder.owner_lock_path(by_name), broker=name),
+        OwnerLock.take(folder.owner_lock_path(credential.fingerprint), broker=name),
+    ):
         mark = JournalMark.open(folder.journal_mark_path(**place))
         if backup is None:
             aside = quarantine(path, wall_us=wall_us)

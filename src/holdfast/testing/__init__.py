@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from holdfast.testing.parts import MemoryOwners as MemoryOwners
     from holdfast.testing.parts import memory_config as memory_config
     from holdfast.testing.parts import memory_parts as memory_parts
+    from holdfast.testing.sockets import MemorySockets as MemorySockets
     from holdfast.testing.venues import FakeClient as FakeClient
     from holdfast.testing.venues import FakeStream as FakeStream
     from holdfast.testing.venues import FakeVenue as FakeVenue
@@ -34,6 +35,7 @@ __all__ = [
     "LocalVenue",
     "MemoryLane",
     "MemoryOwners",
+    "MemorySockets",
     "RealWaitError",
     "StuckError",
     "VirtualTimeLoop",
@@ -52,6 +54,7 @@ _HOMES = {
     "LocalVenue": "local_venues",
     "MemoryLane": "lanes",
     "MemoryOwners": "parts",
+    "MemorySockets": "sockets",
     "RealWaitError": "virtual_time",
     "StuckError": "virtual_time",
     "VirtualTimeLoop": "virtual_time",

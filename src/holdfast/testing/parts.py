@@ -13,6 +13,7 @@ from holdfast.core.limits import ConnectionBudget
 from holdfast.core.seams import Clock, Emit, HttpWire, StreamWire
 from holdfast.core.venue import StreamRules, Venue
 from holdfast.errors import ClosedError, OwnedElsewhereError
+from holdfast.runtime.attach.lines import LocalSockets
 from holdfast.runtime.parts import Parts
 from holdfast.store.sqlite import SqliteStore
 from holdfast.testing.lanes import MemoryLane
@@ -61,6 +62,7 @@ def memory_parts(
     streams: Callable[[BrokerConfig], StreamWire] | None = None,
     owners: MemoryOwners | None = None,
     lanes: dict[str, MemoryLane] | None = None,
+    sockets: LocalSockets | None = None,
     store_path: str | os.PathLike[str] = ":memory:",
     connection_class: type[sqlite3.Connection] = sqlite3.Connection,
     seed: int = 0,
@@ -76,6 +78,7 @@ def memory_parts(
         streams: Wires of streams, likewise.
         owners: Shared between desks that compete for accounts.
         lanes: Where lanes are kept by fingerprint; pass it again to go on with the same marks.
+        sockets: Shared between desks of one pretended host that attach to each other; nobody attaches when None.
         store_path: A file keeps the journal beyond a desk; ``":memory:"`` forgets it.
         connection_class: Opens the store's connections: the place for a disk that fails.
         seed: Draws every jitter.
@@ -117,6 +120,7 @@ def memory_parts(
         store=store,
         own=(owners or MemoryOwners()).own,
         connections=connections,
+        sockets=sockets,
     )
 
 

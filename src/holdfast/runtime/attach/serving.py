@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from holdfast.core.events import Event
+from holdfast.core.events import Event, event
 from holdfast.core.seams import Clock
 from holdfast.errors import ClosedError, DeniedError, HoldfastError, OwnerSilentError
 from holdfast.runtime.attach.feed import Feed
@@ -192,6 +192,11 @@ class OwnerServer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def dropped(self, pid: int | None, reason: str) -> None:
+        """Say that a client was dropped, unless that is because we go."""
+        if reason != "closed":
+            self._emitter(event("owner.dropped", broker=self.backend.name, pid=pid, reason=reason))
 
     def keep(self, task: asyncio.Task[None]) -> None:
         """Own a call's task until it has ended."""
@@ -407,6 +412,7 @@ class _Session:
             self._line.send(encode(bye))
             self._line.abort()
             self._end()
+            self._server.dropped(self._line.peer.pid, bye.reason)
 
     def _hello_overdue(self) -> None:
         self.dismiss(Bye(reason="no_hello", detail=f"no hello within {_HELLO_WITHIN_S:g} s"))

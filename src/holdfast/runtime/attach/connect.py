@@ -1,0 +1,184 @@
+"""Attach to one account's owner by nothing but its socket or its broker's name: no configuration, no credential."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Literal, cast
+
+from holdfast.config import BrokerConfig, Config
+from holdfast.core.events import Event
+from holdfast.core.seams import Clock
+from holdfast.errors import ClosedError, ConfigError, UnknownNameError
+from holdfast.runtime.attach.lines import LocalSockets, Place
+from holdfast.runtime.attach.succession import Seat
+from holdfast.runtime.desk import Desk
+from holdfast.runtime.emitter import Emitter
+from holdfast.runtime.guard import Guard
+from holdfast.runtime.listeners import Listeners
+from holdfast.runtime.state_folder import StateFolder
+
+if TYPE_CHECKING:
+    from holdfast.runtime.blocking import BlockingDesk
+
+__all__ = ["Connecting", "connect", "connect_blocking", "place_of"]
+
+_WAIT_S: Final = 10.0
+
+
+def connect(
+    target: str | os.PathLike[str],
+    *,
+    state_dir: str | os.PathLike[str] | None = None,
+    wait_s: float = _WAIT_S,
+    on_event: Callable[[Event], object] | None = None,
+) -> Connecting:
+    """
+    Use an account through the process that owns it, for the length of an ``async with`` block.
+
+    The desk has one broker and the interface of any other. Needs no configuration and no credential. When the owner
+    ends, the desk attaches to the next one and never takes the account over.
+
+    Args:
+        target: A socket's path, ``unix:`` and a path, or a broker's name, with its environment where two have it:
+            ``kraken-master`` or ``simulated/kraken-master``.
+        state_dir: Where a name is looked up; ``HOLDFAST_STATE_DIR`` or the user's own state folder when None.
+        wait_s: How long the owner is waited for, now and by every call.
+        on_event: Called with every event of the owner.
+
+    Raises (on entering):
+        ConfigError: *target* names no socket, or the socket is another user's.
+        UnknownNameError: No broker of that name ever had an owner here.
+        OwnerSilentError: Nobody owns it now, or its owner does not answer.
+    """
+    return Connecting(target, state_dir=state_dir, wait_s=wait_s, on_event=on_event)
+
+
+def connect_blocking(
+    target: str | os.PathLike[str],
+    *,
+    state_dir: str | os.PathLike[str] | None = None,
+    wait_s: float = _WAIT_S,
+    on_event: Callable[[Event], object] | None = None,
+) -> BlockingDesk:
+    """``holdfast.connect`` for synchronous code: ``with holdfast.connect_blocking("kraken-master") as desk``."""
+    from holdfast.runtime.blocking import BlockingDesk
+
+    return BlockingDesk(lambda: connect(target, state_dir=state_dir, wait_s=wait_s, on_event=on_event))
+
+
+def place_of(
+    target: str | os.PathLike[str], *, state_dir: str | os.PathLike[str] | None = None
+) -> tuple[Place, StateFolder | None]:
+    """
+    The place that *target* names, and the state folder it was found in, where it is a broker's name.
+
+    Raises:
+        ConfigError: It is the address of something else, or names brokers of several environments.
+        UnknownNameError: No broker of that name ever had an owner here.
+    """
+    text = os.fspath(target)
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme == "unix":
+        # unix:/path and unix:///path alike; a host between the slashes would be another machine.
+        path = rest.removeprefix("//") if rest.startswith("///") else rest
+        if not path.startswith("/") or path.startswith("//"):
+            raise ConfigError(f"{text!a} names no socket of this host: write unix:/path/to/owner.sock")
+        return Place(path=path), None
+    if colon and rest.startswith("//"):
+        raise ConfigError(f"{text!a}: only unix sockets are connected to; write unix:/path or a broker's name")
+    if not isinstance(target, str) or text.startswith(("/", ".", "~")) or text.endswith(".sock"):
+        return Place(path=str(Path(text).expanduser().absolute())), None
+    folder = StateFolder.open(state_dir)
+    environment, slash, name = text.rpartition("/")
+    there = folder.broker_places()
+    found = [each for each in there if each[1] == name and (not slash or each[0] == environment)]
+    if not found:
+        known = ", ".join(f"{each[0]}/{each[1]}" for each in there) or "none"
+        raise UnknownNameError(f"no broker {text!a} ever had an owner in {folder.root}: there are {known}")
+    if len(found) > 1:
+        choices = " or ".join(f"{each[0]}/{each[1]}" for each in found)
+        raise ConfigError(f"several brokers are called {text!a}: write {choices}")
+    return Place(environment=found[0][0], name=found[0][1]), folder
+
+
+class Connecting:
+    """What ``holdfast.connect`` returns: enter it once, with ``async with``."""
+
+    def __init__(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        state_dir: str | os.PathLike[str] | None,
+        wait_s: float,
+        on_event: Callable[[Event], object] | None,
+        sockets: LocalSockets | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._target = target
+        self._state_dir = state_dir
+        self._wait_s = wait_s
+        self._on_event = on_event
+        self._sockets = sockets
+        self._clock = clock
+        self._guard: Guard | None = None
+        self._seat: Seat | None = None
+        self._listeners = Listeners()
+
+    async def __aenter__(self) -> Desk:
+        if self._guard is not None:
+            raise ClosedError("this desk was opened before: call holdfast.connect(...) again for another one")
+        self._guard = Guard("this desk")
+        where, folder = place_of(self._target, state_dir=self._state_dir)
+        sockets = self._sockets
+        if sockets is None:
+            from holdfast.runtime.attach.sockets import UnixSockets
+
+            sockets = UnixSockets(folder)
+        clock = self._clock
+        if clock is None:
+            from holdfast.runtime.clock import SystemClock
+
+            clock = SystemClock()
+        emitter = Emitter([] if self._on_event is None else [self._on_event])
+        self._seat = Seat(
+            where=where,
+            name=where.name or "",
+            venue="",
+            environment=where.environment or "",
+            mode="attach",
+            take=None,
+            sockets=sockets,
+            clock=clock,
+            randomness=random.SystemRandom(),
+            emitter=emitter,
+            listeners=(Listeners(), self._listeners),
+            guard=self._guard,
+            wait_s=self._wait_s,
+        )
+        try:
+            await self._seat.open()
+        except BaseException:
+            await self._close()
+            raise
+        broker = self._seat.broker
+        environment = cast('Literal["production", "demo", "simulated"]', broker.environment)
+        config = Config(
+            brokers={broker.name: BrokerConfig(name=broker.name, venue=broker.venue, environment=environment)}
+        )
+        return Desk({broker.name: broker}, config=config, guard=self._guard, listeners=self._listeners, emitter=emitter)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
+        if self._guard is not None:
+            self._guard.close()
+        self._listeners.close()
+        if self._seat is not None:
+            await self._seat.close()
