@@ -18,7 +18,7 @@ from holdfast.core.seams import JournalRow, Store
 from holdfast.errors import ClosedError, StoreError
 from holdfast.store.memory import MemoryStore
 from holdfast.store.sqlite import SqliteStore
-from tests.store.rows import DAY_US, MINUTE_US, NOON_US, confirmation, money, notice, seqs, totals
+from tests.store.rows import DAY_US, MINUTE_US, NOON_US, confirmation, ids, intent, money, notice, seqs, totals
 
 KEEP_DAYS = 3
 
@@ -339,6 +339,185 @@ async def test_the_halted_fact_shows_in_the_status_until_it_is_removed(maker: St
     await store.close()
 
 
+# Intents
+
+
+async def test_an_intent_comes_back_as_the_very_text_it_was(maker: StoreMaker) -> None:
+    store = await maker.open()
+    row = intent("grid-7/ü 1", '{"amount":"0.000000000000000001","note":"ÄÖ\\u0000"}')
+
+    await store.keep([row])
+
+    assert await store.intent("grid-7/ü 1") == row
+    assert await store.intent("another") is None
+    assert await store.open_intents() == [row]
+    assert await store.intents() == [row]
+    assert await store.intent_ids() == ["grid-7/ü 1"]
+    await store.close()
+
+
+@pytest.mark.parametrize("intent_id", ["‮x", "A\0B", "a'; DROP TABLE intent; --", "X" * 5_000, "line\nbreak", ""])
+async def test_a_hostile_intent_id_is_only_an_id(maker: StoreMaker, intent_id: str) -> None:
+    store = await maker.open()
+
+    await store.keep([intent(intent_id), intent("plain")])
+
+    assert await store.intent_ids() == [intent_id, "plain"]
+    assert await store.intent(intent_id) == intent(intent_id)
+    await store.close()
+
+
+async def test_a_later_row_of_an_intent_takes_the_place_of_the_one_before(maker: StoreMaker) -> None:
+    store = await maker.open()
+    await store.keep([intent("a", '{"state":"active"}'), intent("b")])
+
+    await store.keep([intent("a", '{"state":"in_doubt"}', wall_us=NOON_US + 1)])
+    await store.keep([intent("a", '{"state":"consumed"}', wall_us=NOON_US + 2, is_ended=True)])
+
+    assert await store.intent("a") == intent("a", '{"state":"consumed"}', wall_us=NOON_US + 2, is_ended=True)
+    assert ids(await store.open_intents()) == ["b"]
+    assert await store.intent_ids() == ["a", "b"]
+    await store.close()
+
+
+async def test_several_rows_of_one_intent_in_one_call_end_in_the_last_of_them(maker: StoreMaker) -> None:
+    store = await maker.open()
+
+    await store.keep([intent("a", "1"), intent("b"), intent("a", "2"), intent("a", "3", is_ended=True)])
+    assert (await store.intent("a")) == intent("a", "3", is_ended=True)
+    # One that ended may turn out not to have: what is kept is what its caller says last.
+    await store.keep([intent("a", "4", is_ended=True), intent("a", "5")])
+
+    assert await store.open_intents() == [intent("a", "5"), intent("b")]
+    await store.close()
+
+
+async def test_intents_rows_and_facts_of_one_call_are_kept_together(maker: StoreMaker) -> None:
+    store = await maker.open()
+    await store.append([money("USD", "1")])
+
+    assert await store.keep([intent("a")], [money("USD", "2"), notice("{}")], {"spent": '"7"', "gone": None}) == 3
+
+    assert totals(await store.latest()) == [("USD", "2")]
+    assert await store.fact("spent") == '"7"'
+    assert await store.keep([intent("b")]) == 3
+    assert await store.keep([], [], {"spent": None}) == 3
+    assert await store.keep([], [money("USD", "3")]) == 4
+    assert await store.fact("spent") is None
+    assert await store.intent_ids() == ["a", "b"]
+    await store.close()
+
+
+async def test_a_halt_may_be_kept_with_the_intent_that_caused_it(maker: StoreMaker) -> None:
+    store = await maker.open()
+
+    await store.keep([intent("a")], facts={"halted": '{"reason":"overspent"}'})
+
+    assert store.status().halted == "overspent"
+    await store.close()
+
+
+async def test_intents_nobody_waits_for_are_kept_in_order_with_rows(maker: StoreMaker) -> None:
+    store = await maker.open()
+
+    for number in range(30):
+        store.keep([intent("a", str(number), is_ended=number % 2 == 1)], [money("USD", str(number))])
+        store.append([money("BTC", str(number))])
+    assert await store.keep([intent("a", "last")], [money("USD", "last")]) == 61
+
+    assert await store.open_intents() == [intent("a", "last")]
+    assert [row.total for row in await store.history(asset="USD")] == [*map(str, range(30)), "last"]
+    await store.close()
+
+
+async def test_open_intents_are_told_by_their_oldest_change_and_all_by_their_newest(maker: StoreMaker) -> None:
+    store = await maker.open()
+    for name, second, is_ended in (("a", 5, False), ("b", 1, True), ("c", 3, False), ("d", 3, True), ("e", 3, False)):
+        await store.keep([intent(name, wall_us=NOON_US + second, is_ended=is_ended)])
+
+    assert ids(await store.open_intents()) == ["c", "e", "a"]
+    assert ids(await store.intents()) == ["a", "e", "d", "c", "b"]
+    assert ids(await store.intents(limit=2)) == ["a", "e"]
+    assert ids(await store.intents(limit=0)) == []
+    assert ids(await store.intents(since_wall_us=NOON_US + 3)) == ["a", "e", "d", "c"]
+    assert ids(await store.intents(since_wall_us=NOON_US + 3, limit=1)) == ["a"]
+    assert ids(await store.intents(since_wall_us=NOON_US + 6)) == []
+    await store.close()
+
+
+@pytest.mark.parametrize("is_ended", [False, True], ids=["open", "ended"])
+async def test_a_client_order_id_belongs_to_one_intent_for_good(maker: StoreMaker, is_ended: bool) -> None:
+    """Else one intent's order would be taken for the other's."""
+    store = await maker.open()
+    await store.keep([intent("a", is_ended=is_ended)])
+    same = intent("a").client_order_id
+
+    with pytest.raises(StoreError, match="client order id"):
+        await store.keep([intent("c"), intent("b", client_order_id=same)], [money("USD", "1")], {"x": "1"})
+    with pytest.raises(StoreError, match="client order id"):
+        await store.keep([intent("a", client_order_id="0" * 32)])
+    with pytest.raises(StoreError, match="client order id"):
+        await store.keep([intent("d"), intent("e", client_order_id=intent("d").client_order_id)])
+
+    assert await store.intents() == [intent("a", is_ended=is_ended)]
+    assert await store.history() == []
+    assert await store.fact("x") is None
+    await store.keep([intent("c")])
+    assert store.status().is_ok
+    await store.close()
+
+
+async def test_what_cannot_be_kept_takes_no_other_call_down(maker: StoreMaker) -> None:
+    store = await maker.open()
+    await store.keep([intent("a")])
+
+    before = store.keep([intent("b")], [money("USD", "1")])
+    bad = store.keep([intent("c", client_order_id=intent("a").client_order_id)], [money("USD", "2")])
+    after = store.keep([intent("d")], [money("USD", "3")])
+
+    assert [await before, await after] == [1, 2]
+    with pytest.raises(StoreError):
+        await bad
+    assert await store.intent_ids() == ["a", "b", "d"]
+    assert [row.total for row in await store.history()] == ["1", "3"]
+    await store.close()
+
+
+async def test_ended_intents_are_remembered_for_thirty_days_and_open_ones_for_good(maker: StoreMaker) -> None:
+    store = await maker.open()
+    await store.keep(
+        [
+            intent("open", wall_us=NOON_US - 400 * DAY_US),
+            intent("old", wall_us=NOON_US - 30 * DAY_US - 1, is_ended=True),
+            intent("just", wall_us=NOON_US - 30 * DAY_US, is_ended=True),
+            intent("new", wall_us=NOON_US, is_ended=True),
+        ],
+        [money("USD", "1")],
+    )
+
+    assert await store.prune(wall_us=NOON_US) == 0
+
+    assert await store.intent_ids() == ["open", "just", "new"]
+    assert await store.intent("old") is None
+    assert ids(await store.open_intents()) == ["open"]
+    # What was forgotten may be used again; nothing else of it is left behind.
+    await store.keep([intent("old")])
+    assert await store.intent_ids() == ["open", "just", "new", "old"]
+    assert totals(await store.latest()) == [("USD", "1")]
+    await store.close()
+
+
+async def test_prune_forgets_more_intents_than_one_step_takes(maker: StoreMaker) -> None:
+    store = await maker.open()
+    many = [intent(str(number), wall_us=NOON_US + number, is_ended=True) for number in range(1_203)]
+    await store.keep(many)
+
+    await store.prune(wall_us=NOON_US + 30 * DAY_US + 1_201)
+
+    assert await store.intent_ids() == ["1201", "1202"]
+    await store.close()
+
+
 # Retention
 
 
@@ -437,6 +616,17 @@ async def test_a_closed_store_refuses_everything(maker: StoreMaker) -> None:
         await store.fact("x")
     with pytest.raises(ClosedError):
         await store.keep_fact("x", "1")
+    intents = store.keep([intent("a")])
+    with pytest.raises(ClosedError):
+        await intents
+    with pytest.raises(ClosedError):
+        await store.open_intents()
+    with pytest.raises(ClosedError):
+        await store.intent("a")
+    with pytest.raises(ClosedError):
+        await store.intents()
+    with pytest.raises(ClosedError):
+        await store.intent_ids()
     with pytest.raises(ClosedError):
         await store.prune(wall_us=NOON_US)
 
@@ -471,4 +661,26 @@ async def test_numbers_go_on_after_everything_old_was_pruned_and_it_was_reopened
 
     assert seqs(await store.history()) == [6]
     assert await store.append([money("USD", "3", wall_us=NOON_US + 10 * DAY_US)]) == 7
+    await store.close()
+
+
+async def test_intents_are_there_after_reopening_and_go_on(durable_maker: StoreMaker) -> None:
+    store = await durable_maker.open()
+    await store.keep([intent("a"), intent("b"), intent("c", is_ended=True)], [money("USD", "1")])
+    store.keep([intent("b", "2", is_ended=True)])
+    await store.close()
+
+    store = await durable_maker.open()
+
+    assert await store.open_intents() == [intent("a")]
+    assert await store.intent("b") == intent("b", "2", is_ended=True)
+    assert await store.intent_ids() == ["a", "b", "c"]
+    for taken in ("a", "b", "c"):
+        with pytest.raises(StoreError, match="client order id"):
+            await store.keep([intent("new", client_order_id=intent(taken).client_order_id)])
+    await store.keep([intent("c", "again"), intent("a", "2", is_ended=True), intent("d")])
+    await store.close()
+    store = await durable_maker.open()
+    assert await store.open_intents() == [intent("c", "again"), intent("d")]
+    assert await store.intent_ids() == ["a", "b", "c", "d"]
     await store.close()

@@ -1,10 +1,11 @@
-"""Journal rows for tests."""
+"""Journal rows and intents for tests."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
-from holdfast.core.seams import JournalRow
+from holdfast.core.seams import IntentRow, JournalRow
 
 DAY_US = 86_400_000_000
 MINUTE_US = 60_000_000
@@ -55,6 +56,28 @@ def notice(cause: str, *, asset: str | None = None, kind: str = "notice", wall_u
         cause=cause,
         is_money=False,
     )
+
+
+def intent(
+    intent_id: str,
+    record: str = '{"amount":"1"}',
+    *,
+    is_ended: bool = False,
+    wall_us: int = NOON_US,
+    client_order_id: str | None = None,
+) -> IntentRow:
+    """An intent, with the client order id that belongs to its id."""
+    return IntentRow(
+        intent_id=intent_id,
+        client_order_id=client_order_id or hashlib.sha256(intent_id.encode()).hexdigest()[:32],
+        is_ended=is_ended,
+        wall_us=wall_us,
+        record=record,
+    )
+
+
+def ids(intents: Sequence[IntentRow]) -> list[str]:
+    return [each.intent_id for each in intents]
 
 
 def seqs(rows: Sequence[JournalRow]) -> list[int | None]:
