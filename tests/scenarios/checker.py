@@ -32,6 +32,8 @@ _FROZEN_S: Final = 60.0 + 6.5
 _MAX_AGE_S: Final = 30.0
 _REST_LAG_S: Final = 60.0
 
+_NOT_MONEY: Final = frozenset({"KFEE"})  # Fee credits: no figure of ours.
+
 # Faults under which a change can stay unseen for longer than a push takes, and for how long.
 _BLINDING: Final = {
     "mute_stream": _SILENT_S,
@@ -93,6 +95,18 @@ class Checker:
         if kind in _BLINDING and rule["kind"] != "rest":
             # Until healed: a rule that has ended leaves its mark for as long as it could hide something.
             self._blind.append((float("inf"), _BLINDING[kind]))
+
+    def hidden_s(self) -> float:
+        """For how long, beyond what a push takes, faults may hide a change now."""
+        now_s = self._world.clock.now_s()
+        return max((bound_s for until_s, bound_s in self._blind if now_s <= until_s), default=0.0)
+
+    def note_total(self, asset: str, total: Decimal) -> None:
+        """Remember what the venue's ledger says of one asset from now on."""
+        times, totals = self._truths.setdefault(asset, ([], []))
+        if not totals or totals[-1] != total:
+            times.append(self._world.clock.now_s())
+            totals.append(total)
 
     def faults_ended(self) -> None:
         """From now on nothing new is hidden; what was, may still be for its own bound."""
@@ -157,7 +171,7 @@ class Checker:
         assert balance.age_s is not None
         as_of_s = now_s - balance.age_s
         floor_s = max(self._valid_after_s.get(None, 0.0), self._valid_after_s.get(asset, 0.0))
-        hidden_s = max((bound_s for until_s, bound_s in self._blind if now_s <= until_s), default=0.0)
+        hidden_s = self.hidden_s()
         if balance.state is BalanceState.FRESH:
             if balance.age_s > _MAX_AGE_S + 1e-6:
                 self.violated("I6", f"{asset} is fresh at {balance.age_s} s")
@@ -205,6 +219,8 @@ class Checker:
             return found  # Asked twice a second: no need to look any closer.
         truth = world.truth()
         for asset, row in truth.items():
+            if asset in _NOT_MONEY:
+                continue
             balance = shown.get(asset)
             if balance is None:
                 if row["total"] != _ZERO:

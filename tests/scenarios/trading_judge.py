@@ -263,6 +263,8 @@ class TradingJudge:
             self._judge_sending(fields)
         elif event.name == "order.changed" and fields["after"] == "absent":
             self._judge_absence(fields["intent_id"])
+        elif event.name == "invariant.broken":
+            self._violated(str(fields["invariant"]), f"the client found it broken itself: {fields['detail']}")
         elif event.name == "reservations.uncovered":
             self._uncovered.add(fields["asset"])
         elif event.name == "reservations.recovered":
@@ -347,6 +349,8 @@ class TradingJudge:
             self._violated("I9", f"{intent_id} claims {fields['reserved']}")
         self._states[intent_id] = after
         client_id = self._client_of(intent_id)
+        if before is None:
+            self._judge_claim(intent_id)
         if after == "in_doubt":
             self.figures.doubts += 1
         if before == "in_doubt" and after != "in_doubt":
@@ -363,6 +367,20 @@ class TradingJudge:
                 self._violated("I9", f"{intent_id} ended as {after} while its order is open at the venue")
             if after == "expired" and any(each.client_order_id == client_id for each in self._record.sent):
                 self._violated("I10", f"{intent_id} expired although its order had left")
+
+    def _judge_claim(self, intent_id: str) -> None:
+        """Money was claimed: check and claim are one step, and this is it."""
+        assert self._view is not None
+        claim = next((each for each in self._view.reservations() if each.intent_id == intent_id), None)
+        if claim is None:
+            self._violated("I9", f"{intent_id} was claimed, and is not among the reservations")
+            return
+        self._required[intent_id] = (claim.asset, claim.amount, self._clock.now_s())
+        if self._view.balance(claim.asset).is_fit_to_approve:
+            self._outside.settle()
+            room = subtract(self._venue.free(claim.asset), self.unplaced(claim.asset, but_for=intent_id))
+            if claim.amount > room:
+                self._judge_overspend(claim.asset, required=claim.amount, room=room, intent_id=intent_id)
 
     def _judge_sending(self, fields: Mapping[str, Any]) -> None:
         intent_id, client_id = fields["intent_id"], fields["client_order_id"]

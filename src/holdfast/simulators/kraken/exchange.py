@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from holdfast.core.amounts import ZERO, exact, format_amount, multiply, round_up, subtract
+from holdfast.core.amounts import ZERO, exact, format_amount, multiply, round_up, subtract, total_of
 from holdfast.core.assets import AssetCode
 from holdfast.core.seams import Clock
 from holdfast.simulators.core.accounts import Account
@@ -406,6 +406,11 @@ class KrakenExchange:
                     available = account.tradable(code) + account.credit.get(code, ZERO) - held
                 truth[code] = {"total": _shown(total), "held": _shown(held), "available": _shown(available)}
         return truth
+
+    def total_of(self, account: Account, asset: AssetCode) -> Decimal:
+        """Total of one asset, as ``truth_of`` states it."""
+        rows = self.listing.rows_of(asset)
+        return total_of(account.ledger.balances.get(row.id, ZERO) for row in rows if row.truth_code == asset)
 
     def rows_of(self, account: Account) -> dict[str, dict[str, str]]:
         """Balance and hold of every row, in Kraken's spelling."""

@@ -170,6 +170,22 @@ class KrakenSimulator:
         """
         return self._exchange.accounts[account].free(asset)
 
+    def mid(self, symbol: str) -> Decimal:
+        """The price around which a market (``BTC-USD``) trades now."""
+        return self._exchange.engine.markets[symbol].mid
+
+    def total(self, asset: AssetCode, *, account: str = "master") -> Decimal:
+        """What the account owns of an asset, auto-earn rows included, locked rows not."""
+        return self._exchange.total_of(self._exchange.accounts[account], asset)
+
+    def asset_of(self, row: str) -> str:
+        """The name under which the truth has a row of the ledger (``XXBT``, ``DOT.S``)."""
+        return self._exchange.listing.assets[row].truth_code
+
+    def open_orders(self, *, account: str = "master") -> list[Order]:
+        """The account's open orders, in order of arrival."""
+        return list(self._exchange.accounts[account].orders.open.values())
+
     def takes_orders(self, symbol: str) -> bool:
         """Whether the engine and this market (``BTC-USD``) are both online."""
         exchange = self._exchange
