@@ -67,6 +67,8 @@ PUBLIC = [
     "Verdict",
     "VerdictCode",
     "__version__",
+    "connect",
+    "connect_blocking",
     "open",
     "open_blocking",
 ]

@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from holdfast.errors import UnknownReservationError as UnknownReservationError
     from holdfast.errors import VenueError as VenueError
     from holdfast.errors import VenueRejectedError as VenueRejectedError
+    from holdfast.runtime.attach.connect import connect as connect
+    from holdfast.runtime.attach.connect import connect_blocking as connect_blocking
     from holdfast.runtime.blocking import BlockingDesk as BlockingDesk
     from holdfast.runtime.blocking import open_blocking as open_blocking
     from holdfast.runtime.blocking_broker import BlockingBroker as BlockingBroker
@@ -86,6 +88,8 @@ _HOMES = {
     "TradingState": "holdfast.core.verdicts",
     "Verdict": "holdfast.core.verdicts",
     "VerdictCode": "holdfast.core.verdicts",
+    "connect": "holdfast.runtime.attach.connect",
+    "connect_blocking": "holdfast.runtime.attach.connect",
     "BlockingDesk": "holdfast.runtime.blocking",
     "open_blocking": "holdfast.runtime.blocking",
     "BlockingBroker": "holdfast.runtime.blocking_broker",
@@ -192,6 +196,8 @@ __all__ = [
     "Verdict",
     "VerdictCode",
     "__version__",
+    "connect",
+    "connect_blocking",
     "open",
     "open_blocking",
 ]
