@@ -59,8 +59,9 @@ class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             description="The most one order may be worth, by quote asset; an asset that is not named has no bound.",
             extra={"exact": "amounts above 0 by asset"},
+            examples=[{"USD": "10000"}],
         ),
-    ] = msgspec.field(default_factory=lambda: {"USD": "10000"})
+    ] = {}
     price_collar: Annotated[
         str | None,
         Meta(

@@ -422,6 +422,20 @@ class Intents:
                 touched.add(intent.asset)
         return touched
 
+    def hand_over_due_s(self) -> float | None:
+        """
+        From when on a REST figure, requested then, settles every hand-over that is open; None where none is.
+
+        An order that the venue's hold is not known to include, or a fill that our figures may lack: our clock, seconds.
+        """
+        due: list[float] = []
+        for intent in self._live.values():
+            if intent.debits:
+                due.append(max(debit.seen_s for debit in intent.debits) + self._rest_lag_s)
+            elif intent.order is OrderState.OPEN and intent.reservation is ReservationState.ACTIVE:
+                due.append(intent.claimed_s + self._rest_lag_s)
+        return min(due, default=None)
+
     def restore(self, intents: Iterable[Intent], *, now_s: float, wall_us: int) -> None:
         """
         Go on with what a former process left: an order whose answer had not been written down is in doubt.

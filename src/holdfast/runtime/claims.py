@@ -207,6 +207,7 @@ class Claims:
         wall_us = self._clock.wall_us()
         if recounts and len(self.intents):
             self.intents.recount(self.account.ledger, wall_us=wall_us)
+            self._want_hand_over()
         changes = self.intents.drain()
         self._look_for_uncovered()
         if self.intents.contradicted:
@@ -310,6 +311,14 @@ class Claims:
         self.working.discard(task)
         if not task.cancelled():
             task.exception()  # Seen: whoever asked for it may be gone.
+
+    def _want_hand_over(self) -> None:
+        """Have REST read once it cannot but include what is counted twice until then: that bounds how long it is."""
+        due_s = self.intents.hand_over_due_s()
+        if due_s is not None:
+            ledger = self.account.ledger
+            ledger.want_read("hand_over", not_before_s=max(due_s, self._clock.now_s() + ledger.settings.after_event_s))
+            self.account.note_wants()
 
     def look_up(self, intent: Intent) -> None:
         """Have an order looked up: something may have happened to it that nobody told."""

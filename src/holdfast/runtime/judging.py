@@ -105,8 +105,16 @@ class Judging:
             return verdict
         self.check_request(valid_until_s)
         verdict, intent = self.judge_and_claim(ask, name, ttl_s=ttl_s)
-        if intent is not None and not await self._claims.is_durable(self._claims.settle(), intent):
-            verdict = msgspec.structs.replace(verdict, code=VerdictCode.STORE_UNAVAILABLE, is_reserved=False)
+        if intent is not None:
+            try:
+                is_durable = await self._claims.is_durable(self._claims.settle(), intent)
+            except asyncio.CancelledError:
+                # Whoever asked is gone, and nobody else knows of this claim.
+                self._claims.intents.release(name, cause="cancelled", wall_us=self._clock.wall_us())
+                self._claims.settle()
+                raise
+            if not is_durable:
+                verdict = msgspec.structs.replace(verdict, code=VerdictCode.STORE_UNAVAILABLE, is_reserved=False)
         self.tell(verdict)
         return verdict
 
