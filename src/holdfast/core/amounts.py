@@ -8,6 +8,7 @@ calling bot has set: high precision, and inexactness is an error outside the fun
 
 from __future__ import annotations
 
+import contextvars
 import decimal
 import functools
 import re
@@ -31,6 +32,8 @@ __all__ = [
     "round_down",
     "round_up",
     "round_up_to",
+    "rounding_up",
+    "run_rounding_up",
     "subtract",
     "total_of",
 ]
@@ -65,7 +68,7 @@ _CONTEXT: Final = decimal.Context(
         decimal.FloatOperation,
     ],
 )
-_ROUNDING_CONTEXT: Final = decimal.Context(
+_ROUNDING_UP: Final = decimal.Context(
     prec=400,
     rounding=decimal.ROUND_UP,  # Of ``round_up_to``; the others name theirs.
     Emin=-999_999,
@@ -73,6 +76,23 @@ _ROUNDING_CONTEXT: Final = decimal.Context(
     flags=[],
     traps=[decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow, decimal.FloatOperation],
 )
+
+# Entering a context that is kept costs a tenth of setting another one and setting it back.
+_OURS: Final = contextvars.Context()
+_OURS.run(decimal.setcontext, _ROUNDING_UP)
+
+run_rounding_up: Final = _OURS.run
+"""
+Calls a function whose operators are exact, as in ``exact``, and whose ``quantize`` rounds away from zero.
+
+For a rule of many operations: ``run_rounding_up(rule, *facts)``. ``RuntimeError``, and nothing called, where another
+thread is in it at that moment; ``with rounding_up():`` is the same for one block at ten times the cost.
+"""
+
+
+def rounding_up() -> AbstractContextManager[decimal.Context]:
+    """Our decimal context for a block that rounds: exact operators, and a ``quantize`` that rounds away from zero."""
+    return decimal.localcontext(_ROUNDING_UP)
 
 
 def exact() -> AbstractContextManager[decimal.Context]:
@@ -142,7 +162,7 @@ multiply: Final[_Operation] = _CONTEXT.multiply
 remainder: Final[_Operation] = _CONTEXT.remainder
 """What is left of the first when it is divided into whole steps of the second: zero where it is on that grid."""
 
-round_up_to: Final[_Operation] = _ROUNDING_CONTEXT.quantize
+round_up_to: Final[_Operation] = _ROUNDING_UP.quantize
 """The first with as many decimals as the second, rounded away from zero: ``round_up`` for a step that is at hand."""
 
 
@@ -162,9 +182,9 @@ def _step(places: int) -> Decimal:
 
 def round_down(value: Decimal, *, places: int) -> Decimal:
     """*value* with *places* decimals, rounded toward zero: one of the two places where a digit may be dropped."""
-    return value.quantize(_step(places), rounding=decimal.ROUND_DOWN, context=_ROUNDING_CONTEXT)
+    return value.quantize(_step(places), rounding=decimal.ROUND_DOWN, context=_ROUNDING_UP)
 
 
 def round_up(value: Decimal, *, places: int) -> Decimal:
     """*value* with *places* decimals, rounded away from zero: the other place where a digit may be dropped."""
-    return value.quantize(_step(places), rounding=decimal.ROUND_UP, context=_ROUNDING_CONTEXT)
+    return value.quantize(_step(places), rounding=decimal.ROUND_UP, context=_ROUNDING_UP)

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import msgspec
 
+from holdfast.core.amounts import ZERO, add, multiply, subtract, total_of
 from holdfast.core.assets import AssetCode
 
 __all__ = ["Budget", "Budgets"]
@@ -65,8 +66,23 @@ class Budgets:
             claimed: What the bot's live claims may still take, what the venue holds for them included.
             spent: By bot, what it has paid of the asset less what it has received; below zero counts as nothing spent.
         """
-        raise NotImplementedError
+        part = self._parts.get(bot, {}).get(asset) if bot is not None else None
+        if part is None:
+            return ZERO if self.note(bot, asset) is not None else None
+        everyone = total_of(max(each, ZERO) for each in spent.values())
+        if part.amount is not None:
+            limit = part.amount
+        elif part.share is not None and total is not None:
+            limit = multiply(part.share, add(max(total, ZERO), everyone))
+        else:
+            limit = ZERO
+        used = add(claimed, max(spent.get(bot or "", ZERO), ZERO))
+        return max(ZERO, subtract(limit, used))
 
     def note(self, bot: str | None, asset: AssetCode) -> str | None:
         """Why *bot* gets nothing of *asset* whatever it asks for; None where a budget of its own, or none, decides."""
-        raise NotImplementedError
+        if asset not in self._shared_out or bot in self._parts:
+            return None
+        known = ", ".join(sorted(self._parts))
+        who = "the order names no bot" if bot is None else f"no budget names the bot {bot}"
+        return f"{who}, and {asset} is shared out among {known}"

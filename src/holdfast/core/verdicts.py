@@ -18,7 +18,7 @@ from holdfast.core.balances import BalanceState, Side
 from holdfast.core.orders import OrderType
 from holdfast.core.terms import Terms, largest_of, largest_sale, whole_steps
 
-__all__ = ["MEANINGS", "TradingState", "Verdict", "VerdictCode"]
+__all__ = ["APPROVALS", "MEANINGS", "TradingState", "Verdict", "VerdictCode"]
 
 
 class TradingState(enum.StrEnum):
@@ -68,10 +68,11 @@ class VerdictCode(enum.StrEnum):
     @property
     def is_approval(self) -> bool:
         """Whether an order may be placed on it."""
-        return self in _APPROVALS
+        return self in APPROVALS
 
 
-_APPROVALS: Final = frozenset({VerdictCode.APPROVED, VerdictCode.APPROVED_UNVERIFIED, VerdictCode.APPROVED_DEGRADED})
+APPROVALS: Final = frozenset({VerdictCode.APPROVED, VerdictCode.APPROVED_UNVERIFIED, VerdictCode.APPROVED_DEGRADED})
+"""The codes on which an order may be placed."""
 
 MEANINGS: Final[dict[VerdictCode, str]] = {
     VerdictCode.APPROVED: "the figure is live or fresh and covers what is needed",
@@ -140,22 +141,27 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     spendable: Decimal | None = None
     state: BalanceState = BalanceState.UNKNOWN
     age_s: float | None = None
-    reason: str | None = None  # Of the figure's state.
-    detail: str | None = None  # What was compared against what, where the code alone does not say.
-    quantity_step: Decimal | None = None
+    reason: str | None = None  # Of the figure's state; of a parked credential, why it is.
     is_exit: bool = False
     bot: str | None = None
     intent_id: str | None = None  # Under which it was claimed, or asked for.
-    is_reserved: bool = False  # Whether the money was claimed in the same step.
     judged_s: float = 0.0  # Our clock.
     terms: Terms | None = None  # The instrument's rules, and how amounts were rounded.
     budget_left: Decimal | None = None  # What the bot may still spend of ``asset``; None: as much as there is.
     largest_order: Decimal | None = None  # The most that the order may be worth, in quote; None: no bound.
+    detail: str | None = None  # What was compared against what, where the code alone does not say.
+    # No more than these thirty by place: Python calls with more of them at twice the cost.
+    is_reserved: bool = False  # Whether the money was claimed in the same step.
 
     @property
     def is_approved(self) -> bool:
         """Whether an order may be placed on it."""
-        return self.code in _APPROVALS
+        return self.code in APPROVALS
+
+    @property
+    def quantity_step(self) -> Decimal | None:
+        """The grid of the instrument's quantities."""
+        return None if self.terms is None else self.terms.instrument.quantity_step
 
     @property
     def shortfall(self) -> Decimal | None:
