@@ -131,6 +131,9 @@ FIXTURES = {
     "TradeVolume": "http_trade_volume",
     "GetWebSocketsToken": "http_token",
     "GetApiKeyInfo": "http_api_key_info",
+    "AddOrder": "http_add_order",
+    "CancelOrder": "http_cancel_order",
+    "CancelAllOrdersAfter": "http_cancel_after",
 }
 
 

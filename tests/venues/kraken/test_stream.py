@@ -50,7 +50,7 @@ class Venue:
     A Kraken stream of two channels, as far as these tests need one.
 
     ``refusals[channel]`` are errors for the next subscriptions of it; ``acks_after`` puts the acknowledgement after
-    the snapshot; ``is_mute`` acknowledges and says nothing more.
+    the snapshot; ``is_mute`` acknowledges and says nothing more; ``on_order`` answers everything about orders.
     """
 
     def __init__(self, wire: FakeStreams) -> None:
@@ -61,6 +61,7 @@ class Venue:
         self.holdings: list[dict[str, Any]] = [held("USD", main=1500.25), held("BTC", main=0.5)]
         self.orders: list[dict[str, Any]] = []
         self.tokens: list[str] = []
+        self.on_order: Callable[[FakeConnection, dict[str, Any]], None] = lambda connection, request: None
         wire.on_request = self.answer
 
     def answer(self, connection: FakeConnection, request: dict[str, Any]) -> None:
@@ -70,6 +71,9 @@ class Venue:
         method, req_id = request["method"], request["req_id"]
         if method == "ping":
             connection.say({"method": "pong", "req_id": req_id})
+            return
+        if method not in ("subscribe", "unsubscribe"):
+            self.on_order(connection, request)
             return
         channel = next(each for each, name in NAME.items() if name == request["params"]["channel"])
         answer: dict[str, Any] = {

@@ -380,11 +380,25 @@ class KrakenClient:
     async def closed_orders(
         self, *, since_s: float | None = None, client_order_id: str | None = None
     ) -> list[ClosedOrder]:
-        """Newest first: all since *since_s*, by the time they closed, or without it the newest fifty."""
+        """
+        Newest first: all since *since_s*, by the time they closed, or without it the newest fifty.
+
+        As evidence that an order of ours was never there: ask by *client_order_id* and without a time. Of a time only
+        the second is compared, by Kraken's clock, and an order that has no closing time could hide behind it.
+
+        Raises:
+            PayloadError: Asked by our id, Kraken answers with orders of others: it did not look for ours.
+        """
         fields = {"closetime": "close"}
         if client_order_id is not None:
             fields["cl_ord_id"] = client_order_id
-        return await self._pages("ClosedOrders", fields, parse.closed_orders, since_s=since_s)
+        found = await self._pages("ClosedOrders", fields, parse.closed_orders, since_s=since_s)
+        if client_order_id is None:
+            return found
+        ours = [order for order in found if order.client_order_id == client_order_id]
+        if len(ours) < len(found) and since_s is None:
+            raise PayloadError("ClosedOrders: answered with orders that were not asked for")
+        return ours
 
     async def fills(self, *, since_s: float | None = None) -> list[Fill]:
         """Newest first: all since *since_s*, or without it the newest fifty."""
@@ -640,6 +654,9 @@ class KrakenClient:
         try:
             return await asyncio.shield(flying)
         except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if flying.cancelled() and task is not None and not task.cancelling():
+                raise ClosedError(f"kraken: the client was closed while {request} was under way") from None
             if not flight.has_left:
                 flying.cancel()
             raise
