@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
-from holdfast.errors import StoreVersionError
+from holdfast.core.seams import IntentRow
+from holdfast.errors import StoreCorruptError, StoreVersionError
 from holdfast.runtime.journal_mark import JournalMark
 from holdfast.store.sqlite import SqliteStore
 from holdfast.store.sqlite.schema import Migration, shipped_migrations
-from tests.store.conftest import OpenStore
-from tests.store.rows import NOON_US, money, seqs, totals
+from tests.store.conftest import Mark, OpenStore
+from tests.store.rows import NOON_US, intent, money, seqs, totals
+from tests.store.writing_process import STEPS
 
 pytestmark = pytest.mark.processes
 
@@ -48,6 +50,7 @@ async def prove(path: Path, said: list[str]) -> None:
     assert store.halted is None
     by_seq = {row.seq: row for row in rows}
     latest = {row.asset: row.total for row in await store.latest()}
+    prove_intents(said, await store.intents(limit=1_000_000), opened=await store.open_intents(), latest=latest)
     facts = [line.removeprefix("fact ") for line in said if line.startswith("fact")]
     newest: dict[str, tuple[int, str]] = {}
     for line in said:
@@ -65,6 +68,28 @@ async def prove(path: Path, said: list[str]) -> None:
         fact = json.loads(await store.fact("round") or "null")
         assert fact[1] - json.loads(facts[-1])[1] in {0, 1}
     await store.close()
+
+
+def prove_intents(
+    said: list[str], kept: list[IntentRow], *, opened: list[IntentRow], latest: dict[str | None, str | None]
+) -> None:
+    """Every acknowledged intent is as it was last said to be, or as the one call that was under way made it."""
+    reached: dict[str, int] = {}
+    for line in said:
+        if line.startswith("intent"):
+            _, intent_id, step = line.split()
+            reached[intent_id] = int(step)
+    by_id = {row.intent_id: row for row in kept}
+    for intent_id, last_step in reached.items():
+        row = by_id[intent_id]
+        assert int(row.record) - last_step in {0, 1}, f"{intent_id} was said to be at {last_step}, is at {row.record}"
+        assert row.is_ended == (int(row.record) == STEPS)
+    assert {row.intent_id for row in opened} == {row.intent_id for row in kept if not row.is_ended}
+    for asset, total in latest.items():
+        if asset is not None and asset.startswith("T"):
+            # The row that went with the intent's last step is there, and no row of a step that is not.
+            intent_id, _, last = str(total).rpartition(".")
+            assert by_id[intent_id].record == last
 
 
 async def crash_loop(path: Path, *, runs: int, seed: int) -> int:
@@ -215,13 +240,18 @@ def test_shipped_migrations_are_numbered_without_a_hole() -> None:
     assert [migration.number for migration in shipped_migrations()] == [1, 2]
 
 
-async def test_a_store_of_version_1_is_read_by_every_later_version(open_store: OpenStore, path: Path) -> None:
+def lay(path: Path, fixture: str) -> None:
     connection = sqlite3.connect(path)
-    connection.executescript((Path(__file__).parent / "fixtures" / "store_v1.sql").read_text("utf-8"))
+    connection.executescript((Path(__file__).parent / "fixtures" / fixture).read_text("utf-8"))
     connection.close()
 
-    store = await open_store()
 
+async def test_a_store_of_version_1_is_read_by_every_later_version(open_store: OpenStore, path: Path) -> None:
+    lay(path, "store_v1.sql")
+
+    store = await open_store(journal_mark=Mark(5))
+
+    assert store.halted is None
     assert totals(await store.latest()) == [("BTC", "0.000000000000000001"), ("ETH", "2"), ("USD", "1400.25")]
     rows = await store.history()
     assert [(row.seq, row.kind, row.asset, row.total, row.is_money) for row in rows] == [
@@ -234,6 +264,74 @@ async def test_a_store_of_version_1_is_read_by_every_later_version(open_store: O
     assert rows[3].cause == '{"ref":"TXYZ"}'
     assert await store.fact("account") == '{"id":"AA1"}'
     assert await store.append([money("USD", "1")]) == 6
+    assert await store.intents() == []
+    assert await store.keep([intent("a")]) == 6
+    await store.close()
+    assert (version_of(path), version_of(path.with_name(f"holdfast.db.before-v{NEWEST}"))) == (NEWEST, 1)
+    assert await (await open_store(journal_mark=Mark(7))).open_intents() == [intent("a")]
+
+
+async def test_a_store_of_version_2_is_read_by_every_later_version(open_store: OpenStore, path: Path) -> None:
+    lay(path, "store_v2.sql")
+
+    store = await open_store(journal_mark=Mark(4 + 3))
+
+    assert store.halted is None
+    assert totals(await store.latest()) == [("BTC", "0.000000000000000001"), ("USD", "1495.25")]
+    assert await store.open_intents() == [intent("grid/1", '{"amount":"818.37","reservation":"active"}')]
+    ended = intent("grid/2", '{"amount":"5","reservation":"consumed"}', wall_us=NOON_US + 2, is_ended=True)
+    assert await store.intent("grid/2") == ended
+    assert await store.intent_ids() == ["grid/1", "grid/2"]
+    assert await store.keep([intent("grid/1", is_ended=True)], [money("USD", "1")]) == 5
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE journal SET total = '9' WHERE seq = 4",
+        "UPDATE latest SET total = '9'",
+        "UPDATE fact SET value = '9'",
+        "DELETE FROM journal WHERE seq = 2",
+        "UPDATE journal_state SET store_id = 'x'",
+    ],
+)
+async def test_a_damaged_store_of_an_older_version_is_refused_as_it_is(
+    open_store: OpenStore, path: Path, statement: str
+) -> None:
+    """What is wrong with it is found before it is migrated, so that its own version can still be tried on it."""
+    lay(path, "store_v1.sql")
+    connection = sqlite3.connect(path)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+    before = path.read_bytes()
+
+    with pytest.raises(StoreCorruptError):
+        await (await open_store()).history()
+
+    if "journal SET" not in statement:  # A row of the journal is checked when it is read.
+        assert path.read_bytes() == before
+        assert [each.name for each in path.parent.iterdir()] == ["holdfast.db"]
+
+
+@pytest.mark.parametrize("deadly", [1, 2, 4, 6, 7, 9])
+async def test_a_process_killed_while_intents_are_introduced_leaves_the_old_store(
+    open_store: OpenStore, path: Path, deadly: int
+) -> None:
+    """Statements: begin, the five of the migration, the two that mark the version, commit."""
+    lay(path, "store_v1.sql")
+    script = _MIGRATE_AND_DIE.replace("[*schema.shipped_migrations(), NEXT]", "schema.shipped_migrations()")
+
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, str(path), str(deadly), stderr=-1, cwd=PROJECT
+    )
+    _, complaints = await process.communicate()
+
+    assert process.returncode == -9, complaints.decode()
+    assert version_of(path) == 1
+    store = await open_store()
+    assert len(await store.history()) == 5
+    assert await store.keep([intent("a")], [money("USD", "2")]) == 6
 
 
 async def test_whatever_writes_syncs_fully_and_keeps_a_log(open_store: OpenStore) -> None:

@@ -9,7 +9,10 @@ import time
 
 from holdfast.runtime.journal_mark import JournalMark
 from holdfast.store.sqlite import SqliteStore
-from tests.store.rows import DAY_US, NOON_US, money
+from tests.store.rows import DAY_US, NOON_US, intent, money
+
+STEPS = 3
+"""How often each intent is written; it ends with the last."""
 
 
 def wall_us() -> int:
@@ -36,6 +39,17 @@ async def main(path: str, run: str) -> None:
             seq = await store.append(rows)
             say(f"row {seq} {name} {said}")
 
+    async def trader(name: str) -> None:
+        number = 0
+        while True:
+            number += 1
+            intent_id = f"{run}.{name}.{number}"
+            for step in range(1, STEPS + 1):
+                row = intent(intent_id, str(step), is_ended=step == STEPS, wall_us=now_us)
+                # A row with each intent and a fact with some: all of a call is there, or nothing of it.
+                await store.keep([row], [money(f"T{name}", f"{intent_id}.{step}", wall_us=now_us)])
+                say(f"intent {intent_id} {step}")
+
     async def keeper() -> None:
         number = 0
         while True:
@@ -47,6 +61,8 @@ async def main(path: str, run: str) -> None:
     async with asyncio.TaskGroup() as group:
         for index in range(8):
             group.create_task(caller(f"A{index}"))
+        for index in range(4):
+            group.create_task(trader(str(index)))
         group.create_task(keeper())
 
 
