@@ -173,16 +173,14 @@ class Claims:
         Raises:
             UnknownReservationError: None of that id is remembered.
         """
-        intent = self.intents.get(intent_id)
-        if intent is None:
-            gone = self._unwritten.get(intent_id)
-            row = None if gone is not None else await self.account.store.intent(intent_id)
-            if gone is None and row is None:
-                raise UnknownReservationError(
-                    f"no intent {intent_id!a} is remembered at {self.name}", intent_id=intent_id
-                )
-            intent = gone if gone is not None else intent_of(row)  # type: ignore[arg-type]  # One of them is there.
-        return intent
+        # The store is asked last: what has just ended may still be on its way there.
+        intent = self.intents.get(intent_id) or self.intents.gone(intent_id) or self._unwritten.get(intent_id)
+        if intent is not None:
+            return intent
+        row = await self.account.store.intent(intent_id)
+        if row is None:
+            raise UnknownReservationError(f"no intent {intent_id!a} is remembered at {self.name}", intent_id=intent_id)
+        return intent_of(row)
 
     async def order(self, intent_id: str) -> Order:
         """The order of an intent, live or ended; raises ``UnknownReservationError``, or ``ReservationStateError``."""

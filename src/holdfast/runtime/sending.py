@@ -33,6 +33,7 @@ from holdfast.runtime.intent_record import (
     checked_intent_id,
     client_order_id_of,
     new_intent_id,
+    order_of,
 )
 from holdfast.runtime.judging import Judging
 from holdfast.runtime.record import amount_text
@@ -45,6 +46,8 @@ _AHEAD_S: Final = 2.0
 """Kraken takes a deadline at least this far ahead; an order that comes to the write later is not sent."""
 
 _ANSWER_S: Final = 5.0
+
+_TOLD: Final = frozenset({OrderState.OPEN, OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED})
 
 
 class Sending:
@@ -186,7 +189,11 @@ class Sending:
                 via = "rest"
                 ack = await self._client.place_order(ticket, deadline_s=deadline_s, before_send=before_send)
         except VenueError as error:
-            raise self._failed(intent, error, has_left=has_left) from error
+            failure = self._failed(intent, error, has_left=has_left)
+            known = await self._known(name)
+            if known is not None:
+                return known
+            raise failure from error
         except asyncio.CancelledError:
             self._lost(name, "cancelled", None) if has_left else self._never_sent(name, "cancelled", None)
             raise
@@ -194,12 +201,20 @@ class Sending:
             if not has_left:
                 self._never_sent(name, "denied", str(error))
                 raise
-            self._lost(name, "unreadable", str(error))
+            self._lost(name, "unreadable", str(error)[:300])
+            known = await self._known(name)
+            if known is not None:
+                return known
             raise self.unknown(intent, error) from error
         self._claims.intents.acked(name, ack, wall_us=self._clock.wall_us())
         self._claims.settle(recounts=True)
         self._claims.on_open_question()
         return await self._claims.order(name)
+
+    async def _known(self, name: str) -> Order | None:
+        """The order, where the venue's own channel has told of it whatever became of our answer."""
+        intent = await self._claims.find(name)
+        return order_of(intent, self._name) if intent.order in _TOLD else None
 
     def _check_sending(self, intent: Intent, send_until_s: float) -> None:
         """
