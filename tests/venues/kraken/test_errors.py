@@ -62,8 +62,8 @@ def judged(*texts: str, asked_to_wait_s: float | None = None) -> tuple[VenueErro
         ("EOrder:Post only order", VenueRejectedError, "rejected", "request", After.NOT_AGAIN),
         ("EOrder:Rate limit exceeded", RateLimitedError, "rejected", "rate_limit", After.WAIT),
         ("EOrder:Unknown order", UnknownOrderError, "rejected", "request", After.NOT_AGAIN),
-        ("EOrder:Invalid order", OutcomeUnknownError, "unknown", "request", After.NOT_AGAIN),
-        ("EGeneral:Invalid arguments: cl_ord_id", OutcomeUnknownError, "unknown", "request", After.NOT_AGAIN),
+        ("EOrder:Invalid order", VenueRejectedError, "unknown", "request", After.NOT_AGAIN),
+        ("EGeneral:Invalid arguments: cl_ord_id", VenueRejectedError, "unknown", "request", After.NOT_AGAIN),
     ],
 )
 def test_string_has_its_class(text: str, kind: type[VenueError], outcome: str, fault: str, after: After) -> None:

@@ -163,7 +163,7 @@ TABLE: Final[tuple[Row, ...]] = (
     # How Kraken answers a cl_ord_id that an open order has already is unconfirmed, and these may be it: the order that
     # has it is then ours.
     *_rows(
-        OutcomeUnknownError,
+        VenueRejectedError,
         _U,
         _F.REQUEST,
         After.NOT_AGAIN,

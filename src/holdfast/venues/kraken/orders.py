@@ -31,11 +31,13 @@ from holdfast.core.payloads import decode_strictly
 from holdfast.core.seams import HttpReply
 from holdfast.errors import (
     FaultClass,
+    InvalidNonceError,
     OrderRuleError,
     Outcome,
     OutcomeUnknownError,
     PayloadError,
     VenueError,
+    VenueRejectedError,
     VenueUnreachableError,
 )
 from holdfast.venues.kraken import errors, wire
@@ -44,6 +46,7 @@ __all__ = [
     "CANCEL_PENDING",
     "add_fields",
     "add_params",
+    "as_doubt",
     "cancel_fields",
     "cancel_params",
     "cancelled",
@@ -275,7 +278,7 @@ def proven(error: VenueError | PayloadError, reply: HttpReply | None, *, request
     if isinstance(error, PayloadError):
         return unknown(str(error), request, account)
     if error.outcome is not Outcome.REJECTED:
-        return error
+        return as_doubt(error)
     doubt = None
     if reply is None:
         doubt = "came without an answer"
@@ -371,6 +374,26 @@ def unsent(told: str, request: str, account: str, *, cause: Exception | None = N
         fault=getattr(cause, "fault", FaultClass.NETWORK),
         code=getattr(cause, "code", None),
         retry_after_s=getattr(cause, "retry_after_s", None),
+    )
+
+
+def as_doubt(error: VenueError) -> VenueError:
+    """
+    *error*, under a class that does not claim a rejection where its outcome says that there may be none.
+
+    A refused nonce keeps its own: whoever sees it has to look after the credential.
+    """
+    is_claim = isinstance(error, VenueRejectedError) and not isinstance(error, InvalidNonceError)
+    if error.outcome is not Outcome.UNKNOWN or not is_claim:
+        return error
+    return OutcomeUnknownError(
+        str(error),
+        venue=error.venue,
+        request=error.request,
+        account=error.account,
+        fault=error.fault,
+        code=error.code,
+        retry_after_s=error.retry_after_s,
     )
 
 

@@ -157,7 +157,7 @@ class OrderRequests:
             if self._clock.now_s() - self._token_at_s >= _TOKEN_LIFE_S:
                 self.tokens_age = True
             self._renew()
-        raise error
+        raise orders.as_doubt(error)
 
     def _lost(self, method: str, told: str, *, code: str | None = None) -> Exception:
         return orders.unknown(f"{method}: {told}", method, self._account, fault=FaultClass.NETWORK, code=code)
