@@ -367,10 +367,13 @@ class Supervisor:
             if parking is not None:
                 parked_cause = parking.cause
                 parked_for_s = remaining_s(parking, now_s=now_s, wall_us=self._clock.wall_us())
-        halted_reason = account.halted_reason or store.halted
+        trading = self.entry.trading
+        halted_reason = account.halted_reason or trading.halted_word
         halted_detail = account.halted_detail
         if halted_reason == _RESTORED:
             halted_detail = _RESTORED_DETAIL
+        elif halted_detail is None and halted_reason is not None:
+            halted_detail = f"only cancels are taken ({trading.reason or halted_reason}): `holdfast resume` ends it"
         judgement = judge(
             Facts(
                 stream=None if account.life is None else account.life.state,
@@ -417,8 +420,8 @@ class Supervisor:
             suspects=tuple(
                 asset for asset, balance in balances.items() if (balance.reason or "").startswith("suspect")
             ),
-            trading_state=self.entry.trading.state,
-            trading_reason=self.entry.trading.reason,
+            trading_state=trading.state,
+            trading_reason=trading.reason,
             reservations=len(self.entry.claims.book.live()),
             in_doubt=len(self.entry.intents.doubts()),
         )

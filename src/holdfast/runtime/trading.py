@@ -58,6 +58,13 @@ class Trading:
         """Why it is not active: a fixed word of ours, or a person's own."""
         return self._said.broken or self._halted_store() or self._said.reason
 
+    @property
+    def halted_word(self) -> str | None:
+        """Why it is halted, as one fixed word; None where it is not."""
+        if self.state is not TradingState.HALTED:
+            return None
+        return self._halted_store() or self._said.broken or "by_command"
+
     def _halted_store(self) -> str | None:
         return None if self._store is None else self._store.status().halted
 
