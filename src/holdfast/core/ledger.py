@@ -17,8 +17,8 @@ from typing import Final
 
 import msgspec
 
-from holdfast.core import pushes, rest
-from holdfast.core.amounts import ZERO, subtract
+from holdfast.core import handover, pushes, rest
+from holdfast.core.amounts import ZERO
 from holdfast.core.assets import AssetCode
 from holdfast.core.balances import (
     Balance,
@@ -288,6 +288,41 @@ class Ledger:
         """Our own claims on an asset, in whole units, that the venue does not hold yet; replaces the former amount."""
         self._reserved[asset] = amount
 
+    # Hand-over of a claim to the venue's hold
+
+    def counted_hold(self, order_id: str) -> tuple[AssetCode, Decimal] | None:
+        """
+        How much of an order's hold ``spendable`` takes off now, whatever else is true: its claim counts for the rest.
+
+        None where the order is not in the open-order set, or holds an amount that nobody tells.
+        """
+        return handover.counted_hold(self._book, order_id)
+
+    def includes(self, order_id: str) -> bool:
+        """
+        Whether the venue figure that held and available stand on is known to include an open order's hold.
+
+        So it is where that figure was asked for late enough, or where it is the sum of our orders and could be no
+        other sum of the time that it may speak of.
+        """
+        return handover.includes(self._book, order_id)
+
+    def hold_excess(self, asset: AssetCode) -> Decimal:
+        """What the venue holds beyond our estimates for the orders that it includes (their fees); zero if unknown."""
+        return handover.hold_excess(self._book, asset)
+
+    def is_anchored_since(self, asset: AssetCode, since_s: float) -> bool:
+        """Whether held and available stand on a REST answer that was *asked for* at *since_s* or later, and counts."""
+        line = self._book.peek(asset)
+        return line.rest_anchor_s >= since_s and line.anchor_counts
+
+    def is_restated_since(self, since_s: float, asset: AssetCode | None = None) -> bool:
+        """Whether a believed stream snapshot (that speaks of *asset*) came at *since_s* or later, and stands."""
+        streamed, standing = self._streamed, self._book.standing
+        if streamed is None or not standing.is_accepted or streamed.as_of_s < since_s:
+            return False
+        return asset is None or standing.is_streamed(self._book.peek(asset))
+
     # Time
 
     def tick(self, now_s: float) -> Outcome:
@@ -352,60 +387,6 @@ class Ledger:
     def has_complete_picture(self) -> bool:
         """Whether a complete statement was accepted since the start: an asset nobody stated is then a proven zero."""
         return self._book.others.total is not None
-
-    # The hand-over of our own orders' money to the venue's hold
-
-    def counted_hold(self, order_id: str) -> tuple[AssetCode, Decimal] | None:
-        """
-        How much of an order's hold ``spendable`` takes off already: asset and amount, by our estimate, without fees.
-
-        None where the order is not in the open-order set, where that set does not count at present, or where nobody
-        tells what it holds.
-        """
-        book = self._book
-        order = book.orders.orders.get(order_id)
-        if order is None or order.hold is None or order.hold_asset is None:
-            return None
-        standing, line = book.standing, book.peek(order.hold_asset)
-        if not (standing.orders_stated or line.anchor_s < standing.orders_count_until_s):
-            return None
-        return order.hold_asset, order.hold
-
-    def includes(self, order_id: str) -> bool:
-        """
-        Whether the venue's held and available, as they stand, are known to include an open order's hold.
-
-        Either REST was asked later than its hold last rose by more than REST may lag; or what REST said fits the sum of
-        our orders with this one among them, and no other sum.
-        """
-        book = self._book
-        order = book.orders.orders.get(order_id)
-        if order is None or order.hold is None or order.hold_asset is None:
-            return False
-        line, holds = book.peek(order.hold_asset), book.orders.of(order.hold_asset)
-        known = None if holds is None else holds.orders.get(order_id)
-        if known is None or not line.anchor_counts or line.available is None:
-            return False
-        rose_s = known[1]
-        if line.anchor_s >= rose_s + self.settings.rest_lag_s:
-            return True
-        return line.is_tracked and not line.ghost and rose_s < line.base_since_s
-
-    def hold_excess(self, asset: AssetCode) -> Decimal:
-        """By how much the venue holds more than our estimates sum to: fees, as a rule. Zero where that is not known."""
-        line, holds = self._book.peek(asset), self._book.orders.of(asset)
-        if holds is None or line.held is None or not line.is_tracked or line.ghost or line.pending:
-            return ZERO
-        return max(ZERO, subtract(line.held, holds.known))
-
-    def is_anchored_since(self, asset: AssetCode, since_s: float) -> bool:
-        """Whether the statement that held and available stand on counts, and was asked for at *since_s* or later."""
-        line = self._book.peek(asset)
-        return line.anchor_counts and line.available is not None and line.anchor_s >= since_s
-
-    def is_restated_since(self, since_s: float) -> bool:
-        """Whether the stream's believed totals come from a snapshot that arrived at *since_s* or later."""
-        return self._book.standing.is_accepted and self._streamed is not None and self._streamed.as_of_s >= since_s
 
     def want_read(self, reason: str, *, not_before_s: float) -> None:
         """Ask for a complete read, requested at *not_before_s* or later."""

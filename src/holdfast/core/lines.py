@@ -60,6 +60,7 @@ class Line:
         "contradiction",
         "discrepancy",
         "dispute",
+        "excess",
         "explained_s",
         "filled_s",
         "ghost",
@@ -67,6 +68,7 @@ class Line:
         "holds_asked",
         "holds_s",
         "invalid_reason",
+        "is_base_sure",
         "is_derived",
         "is_restored",
         "is_tracked",
@@ -77,6 +79,7 @@ class Line:
         "pending_release",
         "pending_unknown",
         "raw",
+        "rest_anchor_s",
         "rest_s",
         "rest_won",
         "slack",
@@ -100,6 +103,7 @@ class Line:
         self.anchor_s = NEVER_S  # As-of of the statement that held and available stand on.
         self.holds_s = NEVER_S  # When held and available were last known to be true: later, while all was told.
         self.rest_s = NEVER_S  # As-of of the newest REST statement taken.
+        self.rest_anchor_s = NEVER_S  # As-of of the newest one that stated held and available.
         self.source: Source | None = None
         self.is_derived = False
         self.is_restored = False
@@ -111,6 +115,8 @@ class Line:
         self.slack = ZERO  # By how much the anchor may be that of an order less.
         self.slack_until_s = NEVER_S
         self.base_since_s = NEVER_S  # Orders whose hold rose since then the anchor does not include.
+        self.is_base_sure = False  # Whether it is known that it includes all others.
+        self.excess = ZERO  # What the anchor holds beyond our estimates of those it includes: fees, as a rule.
         # The stream's own.
         self.raw: Decimal | None = None
         self.trail = trail
@@ -283,6 +289,8 @@ class Line:
         self.anchor_counts = self.anchor_counts or as_of_s >= self.valid_after_s
         self.is_tracked = is_tracked
         self.base_since_s = now_s if base is None else base.since_s
+        self.is_base_sure = base is not None and base.fits and base.doubt_s is None
+        self.excess = ZERO if base is None or not base.fits else subtract(stated.held, base.holds)
         self.ghost = self.slack = ZERO
         self.slack_until_s = now_s + in_flight_s
         if base is not None:

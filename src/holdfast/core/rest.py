@@ -166,6 +166,8 @@ def take_anchor(
         return
     _note_contradiction(book, line, stated, as_of_s, draft)
     standing, settings = book.standing, book.settings
+    if is_rest:
+        line.rest_anchor_s = as_of_s
     if standing.pushes_holds and is_rest and standing.is_accepted:
         # The stream's own word on holds is younger than any answer's.
         line.anchor_s = line.holds_s = as_of_s
