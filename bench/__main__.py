@@ -27,6 +27,7 @@ ROWS: dict[str, Callable[[Scale], list[Figure]]] = {
     "virtual": rows_time.virtual,
     "reads": rows_time.reads,
     "durable": rows_durable.durable,
+    "reservations": rows_durable.reservations,
 }
 
 

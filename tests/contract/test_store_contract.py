@@ -8,6 +8,7 @@ the one before was closed. ``is_durable`` says whether there is anything to come
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol
 
@@ -15,41 +16,58 @@ import msgspec
 import pytest
 
 from holdfast.core.seams import JournalRow, Store
-from holdfast.errors import ClosedError, StoreError
+from holdfast.errors import ClosedError, StoreError, StoreFullError, StoreReadOnlyError
 from holdfast.store.memory import MemoryStore
 from holdfast.store.sqlite import SqliteStore
+from tests.store.disks import Disk
 from tests.store.rows import DAY_US, MINUTE_US, NOON_US, confirmation, ids, intent, money, notice, seqs, totals
 
 KEEP_DAYS = 3
 
 
 class StoreMaker(Protocol):
-    """Opens one store, again and again."""
+    """Opens one store, again and again; ``fail`` makes its disk refuse every write until it is told None."""
 
     is_durable: bool
 
     async def open(self) -> Store: ...
+
+    def fail(self, reason: str | None) -> None: ...
 
 
 class MemoryMaker:
     is_durable = False
 
     def __init__(self, _: Path) -> None:
-        pass
+        self.store = MemoryStore(keep_days=KEEP_DAYS)
 
     async def open(self) -> Store:
-        return MemoryStore(keep_days=KEEP_DAYS)
+        return self.store
+
+    def fail(self, reason: str | None) -> None:
+        self.store.fail_with = reason
 
 
 class SqliteMaker:
     is_durable = True
     writer: ClassVar[Literal["thread", "inline"]]
+    commit_s: ClassVar[float] = 0.0
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "contract.db"
+        self.disk: type[Disk] = type("ContractDisk", (Disk,), {"commit_s": self.commit_s})
 
     async def open(self) -> Store:
-        return await SqliteStore.open(self.path, wall_us=lambda: NOON_US, keep_days=KEEP_DAYS, writer=self.writer)
+        return await SqliteStore.open(
+            self.path,
+            wall_us=lambda: NOON_US,
+            keep_days=KEEP_DAYS,
+            writer=self.writer,
+            connection_class=self.disk,
+        )
+
+    def fail(self, reason: str | None) -> None:
+        self.disk.fails_before = None if reason is None else _CODES[reason]
 
 
 class SqliteThreadMaker(SqliteMaker):
@@ -60,7 +78,25 @@ class SqliteInlineMaker(SqliteMaker):
     writer = "inline"
 
 
-MAKERS: list[type[MemoryMaker] | type[SqliteMaker]] = [MemoryMaker, SqliteThreadMaker, SqliteInlineMaker]
+class SqliteSlowDiskMaker(SqliteMaker):
+    """Every sync takes a while: calls overlap, and nothing may depend on their being quick."""
+
+    writer = "thread"
+    commit_s = 0.005
+
+
+_CODES = {
+    "full": sqlite3.SQLITE_FULL,
+    "read_only": sqlite3.SQLITE_READONLY,
+    "io": sqlite3.SQLITE_IOERR_FSYNC,
+}
+
+MAKERS: list[type[MemoryMaker] | type[SqliteMaker]] = [
+    MemoryMaker,
+    SqliteThreadMaker,
+    SqliteInlineMaker,
+    SqliteSlowDiskMaker,
+]
 
 
 @pytest.fixture(params=MAKERS, ids=lambda maker: maker.__name__.removesuffix("Maker"))
@@ -515,6 +551,64 @@ async def test_prune_forgets_more_intents_than_one_step_takes(maker: StoreMaker)
     await store.prune(wall_us=NOON_US + 30 * DAY_US + 1_201)
 
     assert await store.intent_ids() == ["1201", "1202"]
+    await store.close()
+
+
+# Bad disks
+
+
+@pytest.mark.parametrize(("reason", "kind"), [("full", StoreFullError), ("read_only", StoreReadOnlyError)])
+async def test_a_disk_that_refuses_is_told_at_once_and_leaves_nothing_half_kept(
+    maker: StoreMaker, reason: str, kind: type[StoreError]
+) -> None:
+    store = await maker.open()
+    await store.keep([intent("a")], [money("USD", "1")], {"spent": "1"})
+    maker.fail(reason)
+
+    with pytest.raises(kind):
+        await store.keep([intent("a", is_ended=True), intent("b")], [money("USD", "2")], {"spent": "2"})
+    assert (store.status().is_ok, store.status().reason) == (False, reason)
+    with pytest.raises(kind):
+        await store.append([money("USD", "3")])
+    with pytest.raises(kind):
+        await store.keep_fact("spent", "3")
+    with pytest.raises(kind):
+        await store.keep([intent("c")])
+
+    # What was kept can be read, and the first write after it is well again is kept whole.
+    assert await store.open_intents() == [intent("a")]
+    assert await store.fact("spent") == "1"
+    maker.fail(None)
+    assert await store.keep([intent("a", is_ended=True), intent("b")], [money("USD", "4")], {"spent": "4"}) == 2
+    assert store.status().is_ok
+    assert await store.open_intents() == [intent("b")]
+    assert [row.total for row in await store.history()] == ["1", "4"]
+    await store.close()
+
+
+async def test_after_a_failed_sync_nothing_is_acknowledged(maker: StoreMaker) -> None:
+    store = await maker.open()
+    maker.fail("io")
+
+    for number in range(3):
+        with pytest.raises(StoreError):
+            await store.keep([intent(str(number))], [money("USD", "1")])
+        assert store.status().reason == "io"
+
+    maker.fail(None)
+    await store.close()
+
+
+async def test_calls_that_were_not_awaited_are_refused_with_the_one_that_is(maker: StoreMaker) -> None:
+    store = await maker.open()
+    maker.fail("full")
+
+    calls = [store.keep([intent(str(number))]) for number in range(20)]
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert all(isinstance(outcome, StoreFullError) for outcome in outcomes)
+    assert await store.intent_ids() == []
+    maker.fail(None)
     await store.close()
 
 

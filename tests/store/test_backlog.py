@@ -5,7 +5,7 @@ import time
 
 from holdfast.core.seams import JournalRow
 from holdfast.store.sqlite.backlog import Backlog, Work
-from tests.store.rows import confirmation, money, notice
+from tests.store.rows import confirmation, intent, money, notice
 
 
 def queued(backlog: Backlog) -> list[tuple[str | None, str | None, bool]]:
@@ -86,6 +86,56 @@ def test_notices_are_not_merged() -> None:
     put(backlog, notice("b", asset="USD"))
 
     assert len(queued(backlog)) == 2
+
+
+def test_intents_count_like_rows_and_are_refused_past_the_bound_with_all_of_their_call() -> None:
+    backlog = Backlog(max_rows=5)
+
+    assert backlog.put(Work(intents=[intent("a")], rows=[money("USD", "1")])) is not None
+    assert backlog.put(Work(intents=[intent("b"), intent("c")], rows=[money("USD", "2")] * 2)) is None
+    assert backlog.put(Work(intents=[intent("b"), intent("c")], rows=[money("USD", "2")])) is not None
+    assert backlog.put(Work(intents=[intent("d")])) is None
+    assert backlog.put(Work(facts={"halted": None})) is not None
+
+    works = backlog.take(max_rows=1_000, wait_s=0)
+    assert [[each.intent_id for each in work.intents] for work in works] == [["a"], ["b", "c"], []]
+    assert backlog.put(Work(intents=[intent("d")] * 5)) is not None
+
+
+def test_intents_are_never_merged() -> None:
+    backlog = Backlog(max_rows=10)
+
+    for record in "123":
+        backlog.put(Work(intents=[intent("a", record)]))
+
+    works = backlog.take(max_rows=1_000, wait_s=0)
+    assert [each.record for work in works for each in work.intents] == ["1", "2", "3"]
+
+
+def test_a_row_that_belongs_to_an_intent_neither_takes_a_place_nor_gives_its_own() -> None:
+    backlog = Backlog(max_rows=10)
+    put(backlog, confirmation("USD", "1"))
+    backlog.put(Work(intents=[intent("a")], rows=[confirmation("USD", "2")]))
+    backlog.put(Work(facts={"spent": "1"}, rows=[confirmation("BTC", "1")]))
+    put(backlog, confirmation("USD", "3"))
+    put(backlog, confirmation("BTC", "2"))
+    put(backlog, confirmation("USD", "4"))
+
+    assert [(asset, total) for asset, total, _ in queued(backlog)] == [
+        ("USD", "1"),
+        ("USD", "2"),
+        ("BTC", "1"),
+        ("USD", "4"),
+        ("BTC", "2"),
+    ]
+
+
+def test_take_counts_intents_towards_its_bound() -> None:
+    backlog = Backlog(max_rows=100)
+    for number in range(5):
+        backlog.put(Work(intents=[intent(f"{number}")], rows=[money("USD", "1")]))
+
+    assert [len(backlog.take(max_rows=4, wait_s=0)) for _ in range(3)] == [2, 2, 1]
 
 
 def test_what_was_taken_is_out_of_reach_of_later_confirmations() -> None:

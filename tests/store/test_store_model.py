@@ -21,20 +21,21 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from holdfast.core.seams import JournalRow, Store
+from holdfast.core.seams import IntentRow, JournalRow, Store
 from holdfast.errors import StoreError
 from holdfast.store.memory import MemoryStore
 from holdfast.store.rows import is_repeated
 from holdfast.store.sqlite import SqliteStore, verify
 from tests.store.conftest import Mark
 from tests.store.disks import Disk
-from tests.store.rows import DAY_US, MINUTE_US, NOON_US
+from tests.store.rows import DAY_US, MINUTE_US, NOON_US, intent
 
 T = TypeVar("T")
 KEEP_DAYS = 2
 
 assets = st.sampled_from(["USD", "BTC", "ZÜ\0", ""])
 amounts = st.sampled_from(["0", "1", "1.0", "-0.5", "1E-30", "123456789012345678901234567890.000000000000000001"])
+intent_ids = st.sampled_from(["a", "b", "c", "ü\0", ""])
 kinds = st.sampled_from(["snapshot", "delta", "derived", "discrepancy", "notice", "restored"])
 
 
@@ -52,6 +53,8 @@ class Journal(RuleBasedStateMachine):
         self.dropped = 0
         self.newest: dict[str, JournalRow] = {}
         self.facts: dict[str, str] = {}
+        self.intents: dict[str, IntentRow] = {}
+        self.intents_kept = 0
         self.days: list[tuple[int, int]] = []
         self.now_us = NOON_US
         self.store: Store
@@ -127,6 +130,58 @@ class Journal(RuleBasedStateMachine):
         else:
             self.facts[name] = value
 
+    @rule(
+        steps=st.lists(st.tuples(intent_ids, st.sampled_from(["1", "2"]), st.booleans()), max_size=4),
+        total=st.none() | amounts,
+        fact=st.none() | st.sampled_from(["1", None]),
+        is_foreign=st.sampled_from([False, False, False, True]),
+    )
+    def keep(self, steps: list[tuple[str, str, bool]], total: str | None, fact: str | None, is_foreign: bool) -> None:
+        """Intents with a row and a fact; *is_foreign*: the last of them has a client order id that is not its own."""
+        made = [intent(name, record, is_ended=is_ended, wall_us=self.now_us) for name, record, is_ended in steps]
+        if is_foreign:
+            made.append(intent("foreign", client_order_id=intent("a").client_order_id))
+        rows = [] if total is None else [self.row_of(total)]
+        is_refused = is_foreign and ("a" in self.intents or any(name == "a" for name, _, _ in steps))
+
+        async def keep() -> int:
+            return await self.store.keep(made, rows, {"a": fact})
+
+        if is_refused:
+            with contextlib.suppress(StoreError):
+                self.do(keep())
+                raise AssertionError("a client order id was given to a second intent")
+            return
+        if is_foreign:
+            return  # Then it is nobody's yet: nothing to be seen here.
+        seq = self.do(keep())
+        self.note_intents(made)
+        for row in rows:
+            self.note(row)
+        if fact is None:
+            self.facts.pop("a", None)
+        else:
+            self.facts["a"] = fact
+        assert seq == self.last_seq
+
+    def note_intents(self, made: list[IntentRow]) -> None:
+        for each in made:
+            self.intents[each.intent_id] = each
+        self.intents_kept += len(made)
+
+    def row_of(self, total: str) -> JournalRow:
+        return JournalRow(
+            wall_us=self.now_us,
+            kind="delta",
+            asset="USD",
+            total=total,
+            held=None,
+            available=None,
+            source=None,
+            cause="{}",
+            is_money=True,
+        )
+
     @rule()
     def prune(self) -> None:
         limit = self.now_us // DAY_US - KEEP_DAYS
@@ -140,6 +195,10 @@ class Journal(RuleBasedStateMachine):
             self.dropped += gone
 
         assert self.do(self.store.prune(wall_us=self.now_us)) == gone
+        remembered = self.now_us - 30 * DAY_US
+        self.intents = {
+            name: each for name, each in self.intents.items() if not each.is_ended or each.wall_us >= remembered
+        }
 
     # What has to hold
 
@@ -153,6 +212,17 @@ class Journal(RuleBasedStateMachine):
             name: self.facts.get(name) for name in ("a", "b")
         }
         assert self.store.status().last_seq == self.last_seq
+        first_first = self.intents.values()
+        oldest_first = sorted(first_first, key=lambda each: each.wall_us)
+        assert self.do(self.store.open_intents()) == [each for each in oldest_first if not each.is_ended]
+        newest_first = oldest_first[::-1]
+        assert self.do(self.store.intents(limit=3)) == newest_first[:3]
+        assert self.do(self.store.intents(since_wall_us=self.now_us)) == [
+            each for each in newest_first if each.wall_us >= self.now_us
+        ]
+        assert self.do(self.store.intent_ids()) == list(self.intents)
+        for name in ("a", "ü\0", "foreign"):
+            assert self.do(self.store.intent(name)) == self.intents.get(name)
 
     @rule(
         asset=st.none() | assets,
@@ -218,7 +288,9 @@ class SqliteJournal(Journal):
     def reopen(self) -> None:
         self.do(self.store.close())
         assert verify(self.path) == self.last_seq
+        assert self.mark.value in {None, self.last_seq + self.intents_kept}
         self.open()
+        assert self.store.status().halted is None
 
     @rule()
     def be_killed(self) -> None:
@@ -245,20 +317,10 @@ class SqliteJournal(Journal):
         self.fail_to_append(total, is_kept=is_kept)
 
     def fail_to_append(self, total: str, *, is_kept: bool) -> None:
-        row = JournalRow(
-            wall_us=self.now_us,
-            kind="delta",
-            asset="USD",
-            total=total,
-            held=None,
-            available=None,
-            source=None,
-            cause="{}",
-            is_money=True,
-        )
+        row, claim = self.row_of(total), intent("c", total, wall_us=self.now_us)
 
         async def append() -> None:
-            await self.store.append([row])
+            await self.store.keep([claim], [row])
 
         with contextlib.suppress(StoreError):
             self.do(append())
@@ -266,6 +328,7 @@ class SqliteJournal(Journal):
         assert not self.store.status().is_ok
         FailingDisk.fails_before = FailingDisk.fails_after = None
         if is_kept:
+            self.note_intents([claim])
             self.note(row)
         assert isinstance(self.store, SqliteStore)
         assert self.do(self.store.recover()).is_ok

@@ -118,9 +118,9 @@ class MemoryStore:
     async def intents(self, *, limit: int = 1000, since_wall_us: int | None = None) -> list[IntentRow]:
         """Remembered intents, newest change first, at most *limit*."""
         self._check_open()
-        last_first = list(self._intents.values())[::-1]
-        found = [each for each in last_first if since_wall_us is None or each.wall_us >= since_wall_us]
-        return sorted(found, key=_changed_at, reverse=True)[: max(limit, 0)]
+        found = [each for each in self._intents.values() if since_wall_us is None or each.wall_us >= since_wall_us]
+        found.sort(key=_changed_at)
+        return found[::-1][: max(limit, 0)]
 
     async def intent_ids(self) -> list[str]:
         """The ids of every remembered intent, in the order in which they first came."""
