@@ -379,7 +379,7 @@ class _Session:
                     f"{call.name}: the answer has {len(answer.value)} bytes, too many: ask for fewer rows"
                 )
         except Exception as error:
-            if not isinstance(error, HoldfastError | ValueError | TypeError):
+            if not isinstance(error, HoldfastError | ValueError):
                 report(f"{call.name}, asked for by an attached process, failed", error)
             answer = Failed(id=id_, failure=failure_of(error))
         finally:

@@ -186,7 +186,7 @@ _FACTS: Final[dict[str, Any]] = {
 }
 """The facts that errors carry, by the attribute's name: what is not in here stays where it is."""
 
-_PLAIN: Final[dict[str, type[Exception]]] = {"TypeError": TypeError, "ValueError": ValueError}
+_PLAIN: Final[dict[str, type[Exception]]] = {"ValueError": ValueError}
 """What a caller's own mistake raises beside our tree."""
 
 
