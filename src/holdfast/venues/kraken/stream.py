@@ -448,11 +448,12 @@ class _Session:
 
     @property
     def can_send_orders(self) -> bool:
+        executions = self._subscriptions[Channel.ORDERS]
         return (
             not self._is_over
             and self._connection is not None
             and self.requests.has_token
-            and self._subscriptions[Channel.ORDERS].is_acked
+            and (executions.is_acked or executions.is_stated)
         )
 
     def instrument(self, symbol: str) -> Instrument:
