@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from holdfast.config import Config
 
 __all__ = ["check", "init", "show"]
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
 def check(*, common: Common = Common()) -> int:  # noqa: B008
@@ -94,10 +97,22 @@ def toml_text(tables: dict[str, Any], prefix: str = "") -> str:
     lines: list[str] = []
     inner: list[str] = []
     for key, value in tables.items():
-        if isinstance(value, dict):
-            inner.append(toml_text(value, f"{prefix}{key}."))
+        name = key if _BARE_KEY.match(key) else _text(key)
+        if isinstance(value, dict) and value:
+            inner.append(toml_text(value, f"{prefix}{name}."))
         elif value is not None and key != "name":
-            shown = str(value).lower() if isinstance(value, bool) else value
-            lines.append(f"{key} = {msgspec.json.encode(shown).decode() if isinstance(value, str) else shown}")
+            lines.append(f"{name} = {_toml_value(value)}")
     head = f"\n[{prefix[:-1]}]\n" if prefix and lines else ""
     return head + "".join(f"{line}\n" for line in lines) + "".join(inner)
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{}"  # Said, because a table that is left out has its default.
+    if isinstance(value, bool):
+        return str(value).lower()
+    return _text(value) if isinstance(value, str) else str(value)
+
+
+def _text(value: str) -> str:
+    return msgspec.json.encode(value).decode()

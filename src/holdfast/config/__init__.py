@@ -6,7 +6,6 @@ Nothing in here is secret: credentials are named, not contained (``holdfast.runt
 
 from __future__ import annotations
 
-from holdfast.config.exact import Budget
 from holdfast.config.loading import CONFIG_VARIABLE, find_config, load_config
 from holdfast.config.orders import OrderSettings
 from holdfast.config.reference import SETTINGS, Setting, config_template
@@ -26,7 +25,6 @@ __all__ = [
     "KNOWN_VENUES",
     "SETTINGS",
     "BrokerConfig",
-    "Budget",
     "Config",
     "CredentialFiles",
     "JournalSettings",

@@ -12,13 +12,12 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-import msgspec
-
 from holdfast.core.amounts import ZERO, format_amount, multiply, parse_amount, total_of
 from holdfast.core.assets import AssetCode, asset_code
+from holdfast.core.budgets import Budget
 from holdfast.errors import AmountError, UnknownNameError
 
-__all__ = ["EXACT_KINDS", "Budget", "amounts_of", "budgets_of", "fraction_of", "read_exact"]
+__all__ = ["EXACT_KINDS", "amounts_of", "budgets_of", "fraction_of", "read_exact"]
 
 Problems = list[tuple[str, str]]
 """Where below the setting (``""``, ``".USD"``), and the sentence."""
@@ -26,13 +25,6 @@ Problems = list[tuple[str, str]]
 ONE: Final = Decimal(1)
 _PERCENT: Final = Decimal("0.01")
 _BOT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}\Z")
-
-
-class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """What one bot may claim of one asset: an ``amount`` in whole units, or a ``share`` of the account from 0 to 1."""
-
-    amount: Decimal | None = None
-    share: Decimal | None = None
 
 
 def fraction_of(text: str) -> Decimal:
@@ -157,6 +149,7 @@ def _budgets(raw: object) -> tuple[dict[str, dict[str, str]], Problems]:
         total = total_of(each)
         if total > ONE and len(each) > 1:
             percent = format_amount(multiply(total, Decimal(100)))
+            percent = percent.rstrip("0").rstrip(".") if "." in percent else percent
             problems.append(("", f"the shares of {asset} add up to {percent} %, which is more than 100 %"))
     return values, problems
 

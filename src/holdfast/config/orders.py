@@ -33,21 +33,21 @@ class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
     buffer_market: Annotated[
         str,
         Meta(
-            description="Kept free beside the cost and the fee of a market order, as a fraction of the cost.",
+            description="Kept free beside cost and fee of a market buy, as a fraction of the cost; exits have none.",
             extra={"exact": "fraction"},
         ),
     ] = "0.02"
     buffer_limit: Annotated[
         str,
         Meta(
-            description="Kept free beside the cost and the fee of a limit order, as a fraction of the cost.",
+            description="Kept free beside cost and fee of a limit buy, as a fraction of the cost; exits have none.",
             extra={"exact": "fraction"},
         ),
     ] = "0.02"
     market_estimate: Annotated[
         str,
         Meta(
-            description="A market buy is estimated at the best ask and this fraction above it.",
+            description="A market order without a price is estimated to fill this fraction beyond the best offer.",
             extra={"exact": "fraction"},
         ),
     ] = "0.01"
@@ -65,7 +65,7 @@ class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
     price_collar: Annotated[
         str | None,
         Meta(
-            description="A limit price further from the market than this fraction is denied; unset: none is.",
+            description="A limit price this much beyond the market, on the side that costs, is denied; unset: none is.",
             extra={"exact": "fraction above 0"},
             examples=["0.05"],
         ),

@@ -109,7 +109,7 @@ _BROKER: Final = (
     '# Against the real venue: environment = "production", no addresses, and the key in the environment as',
     "# KRAKEN_MASTER_API_KEY and KRAKEN_MASTER_API_SECRET, or better in files of mode 0600:",
     '# credentials = { key_file = "kraken.key", secret_file = "kraken.secret" }',
-    "# What is never spent, and the most each bot's reservations may claim: an amount, or a share of the account:",
+    "# What is never spent, and what each bot may claim and spend: an amount, or a share of the account:",
     '# floors = { USD = "100" }',
     '# budgets = { bot-a = { USD = "500", BTC = "25 %" } }',
 )

@@ -12,9 +12,10 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
-from holdfast.config.exact import Budget, amounts_of, budgets_of
+from holdfast.config.exact import amounts_of, budgets_of
 from holdfast.config.orders import OrderSettings
 from holdfast.core.assets import AssetCode
+from holdfast.core.budgets import Budget
 
 __all__ = [
     "KNOWN_VENUES",
@@ -199,7 +200,8 @@ class BrokerConfig(msgspec.Struct, frozen=True, kw_only=True):
     budgets: Annotated[
         dict[str, dict[str, str]],
         Meta(
-            description="The most each bot's reservations may claim of an asset: an amount, or a share of the account.",
+            description="What each bot may claim and spend of an asset: an amount, or a share of the account. Of an "
+            "asset that any bot has a budget of, the others get nothing.",
             extra={"exact": "budgets by bot and asset"},
             examples=[{"bot-a": {"USD": "500", "BTC": "25 %"}}],
         ),
