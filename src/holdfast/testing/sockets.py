@@ -109,6 +109,7 @@ class MemoryServer:
         self.is_open = False
         self._sockets.leave(self)
         for line in self.lines:
+            line.is_stopped = False  # Who is killed need not run for it.
             line.abort()
 
     def close(self) -> None:
@@ -140,6 +141,7 @@ class MemoryLine:
         self._inbox_size = 0
         self._outbox: deque[bytes] = deque()
         self._is_open = True
+        self._is_leaving = False
 
     @property
     def queued(self) -> int:
@@ -197,11 +199,15 @@ class MemoryLine:
     def resume(self) -> None:
         """This end's process runs again."""
         self.is_stopped = False
+        if self._is_leaving:
+            self.abort()
         self.drain()
         self._deliver_soon()
 
     def abort(self) -> None:
-        if self._is_open:
+        if self.is_stopped:
+            self._is_leaving = True  # Who does not run cannot leave; its timers are this loop's, and fired.
+        elif self._is_open:
             self._is_open = False
             self._outbox.clear()
             if self.other is not None:
