@@ -174,7 +174,7 @@ def runtime_folder(environ: Mapping[str, str] | None = None) -> Path:
     Raises:
         ConfigError: It is not a folder of ours alone, or is a symbolic link: in ``/tmp`` anybody may have made it.
     """
-    home = (environ or os.environ).get("XDG_RUNTIME_DIR")
+    home = (os.environ if environ is None else environ).get("XDG_RUNTIME_DIR")
     if home and Path(home).is_absolute() and Path(home).is_dir():
         folder = Path(home) / "holdfast"
     else:
