@@ -47,6 +47,11 @@ PROOFS = {
     "fills": "test_fills_are_as_documented",
     "ledger": "test_ledger_rows_are_signed_and_keep_the_fee_apart",
     "fee-rates": "test_fees_are_fractions",
+    "order-entry": "test_order_of_each_kind_is_placed_as_it_was_meant",
+    "order-check": "test_dry_run_places_nothing_and_says_what_kraken_would_say",
+    "order-cancel": "test_order_is_cancelled_by_either_id_and_once",
+    "order-evidence": "test_order_whose_answer_is_lost_is_unknown_sent_once_and_found",
+    "dead-man-switch": "test_dead_man_switch_cancels_everything_once_and_not_after_it_was_disarmed",
 }
 
 

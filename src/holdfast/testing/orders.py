@@ -7,6 +7,7 @@ checked and nothing is matched: a test that wants the venue to refuse says so (`
 
 from __future__ import annotations
 
+import decimal
 from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
@@ -31,6 +32,8 @@ from holdfast.errors import (
 )
 
 __all__ = ["FakeOrders", "Outcomes", "error_of", "fake_instrument"]
+
+_DIVIDING: Final = decimal.Context(prec=60)  # Whatever context the test's caller has.
 
 WORDS: Final = ("ack", "reject", "funds", "lost", "lost_before", "never_sent", "pending", "unknown_order")
 
@@ -203,7 +206,7 @@ class FakeOrders:
                 quantity = order.quantity - order.filled
         if quantity is None:
             assert quote_quantity is not None
-            quantity = round_down(quote_quantity / price, places=8)
+            quantity = round_down(_DIVIDING.divide(quote_quantity, price), places=8)
         with exact():
             cost = quantity * price
             if fee is None:
