@@ -81,15 +81,15 @@ class Doubt:
         self._retry_s = now_s + _AGAIN_S
 
     def next_s(self) -> float:
-        """When to look at it again."""
+        """When to look at it again: never in the past where ``wants`` has nothing to ask; infinity where nothing is."""
         times = []
         if self._early < len(_EARLY_S):
             times.append(self.began_s + _EARLY_S[self._early])
-        if self.passed_s is None:
-            times.append(self._retry_s)
-        else:
+        if self.passed_s is not None:
             times.append(max(self._retry_s, self.passed_s + self._lag_s))
-        return min(times)
+        elif self.valid_until_s is not None:
+            times.append(self._retry_s)
+        return min(times, default=float("inf"))
 
     def _is_early(self, now_s: float) -> bool:
         return self._early < len(_EARLY_S) and now_s >= self.began_s + _EARLY_S[self._early]
