@@ -74,6 +74,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     filled: Decimal = ZERO  # Base units.
     cost: Decimal = ZERO  # Quote units, without fees.
     fees: dict[AssetCode, Decimal] = {}
+    untold_fee: Decimal = ZERO  # The worst fee of fills that no row told of, until a list states the real one; quote.
     remaining: Decimal | None = None  # As the venue states it where it does: an amended order is another size.
     debits: tuple[Debit, ...] = ()
     counted: Decimal = ZERO  # Taken off spendable now.
@@ -305,10 +306,8 @@ class Intents:
         intent = self._named(change.order_id, change.client_order_id)
         if intent is None:
             return self._is_gone(change.client_order_id, is_alive=change.order is not None or bool(change.filled))
-        cost, filled, fees, debits = self._progress(
-            intent, filled=change.filled, cost=change.cost, fee=None, fill=change.fill, now_s=now_s
-        )
-        moved = {"order_id": change.order_id, "cost": cost, "filled": filled, "fees": fees, "debits": debits}
+        moved = self._progress(intent, filled=change.filled, cost=change.cost, fee=None, fill=change.fill, now_s=now_s)
+        moved["order_id"] = change.order_id
         if change.order is not None:
             if intent.order is not None and intent.order.is_ended:
                 return True  # A row that was on its way when the order ended.
@@ -343,11 +342,10 @@ class Intents:
         if intent.order is not None and intent.order.is_ended:
             return True  # A list that lags.
         is_known = intent.order is OrderState.OPEN and intent.order_id == order.order_id
-        if is_known and order.filled <= intent.filled and intent.remaining == _remaining(order):
+        tells_fee = order.fee is not None and bool(intent.untold_fee)
+        if is_known and order.filled <= intent.filled and intent.remaining == _remaining(order) and not tells_fee:
             return True
-        cost, filled, fees, debits = self._progress(
-            intent, filled=order.filled, cost=order.cost, fee=order.fee, fill=None, now_s=now_s
-        )
+        moved = self._progress(intent, filled=order.filled, cost=order.cost, fee=order.fee, fill=None, now_s=now_s)
         self._step(
             self._assured(intent),
             "found_open",
@@ -355,10 +353,7 @@ class Intents:
             order=OrderState.OPEN,
             order_id=order.order_id,
             remaining=_remaining(order),
-            cost=cost,
-            filled=filled,
-            fees=fees,
-            debits=debits,
+            **moved,
         )
         return True
 
@@ -367,12 +362,14 @@ class Intents:
         intent = self._named(order.order_id, order.client_order_id)
         if intent is None:
             return False
-        if intent.order is not None and intent.order.is_ended:
+        is_ended = intent.order is not None and intent.order.is_ended
+        if is_ended and not intent.untold_fee:
             return True
-        cost, filled, fees, debits = self._progress(
-            intent, filled=order.filled, cost=order.cost, fee=order.fee, fill=None, now_s=now_s
-        )
-        moved = {"order_id": order.order_id, "cost": cost, "filled": filled, "fees": fees, "debits": debits}
+        moved = self._progress(intent, filled=order.filled, cost=order.cost, fee=order.fee, fill=None, now_s=now_s)
+        moved["order_id"] = order.order_id
+        if is_ended:
+            self._step(intent, "fees_told", wall_us=wall_us, **moved)
+            return True
         ended = _CLOSED.get(order.status, OrderState.CANCELED)
         self._ended(intent, ended, "found_closed", detail=order.reason, wall_us=wall_us, moved=moved)
         return True
@@ -579,7 +576,7 @@ class Intents:
         fee: Decimal | None,
         fill: OrderFill | None,
         now_s: float,
-    ) -> tuple[Decimal, Decimal, dict[AssetCode, Decimal], tuple[Debit, ...]]:
+    ) -> dict[str, object]:
         """
         What was filled in all, and what of it our figures may lack: a fill by its own row, what no row told by sums.
         """
@@ -591,13 +588,13 @@ class Intents:
             filled = add(intent.filled, fill.quantity) if fill is not None and new_fill else intent.filled
         more = subtract(filled, intent.filled)
         if more <= ZERO:
-            return intent.cost, intent.filled, intent.fees, intent.debits
+            return {} if fee is None else self._true_fees(intent, fee)
         told = fill if fill is not None and new_fill and fill.quantity <= more else None
         if cost is None:
             told_cost = ZERO if told is None else told.cost
             untold = subtract(more, ZERO if told is None else told.quantity)
             cost = add(add(intent.cost, told_cost), _worst_cost(intent, untold) if untold > ZERO else ZERO)
-        fees, debits = dict(intent.fees), list(intent.debits)
+        fees, debits, untold_fee = dict(intent.fees), list(intent.debits), intent.untold_fee
         base, quote = split_symbol(intent.symbol or "")
         more_cost = subtract(cost, intent.cost)
         if told is not None:
@@ -612,16 +609,33 @@ class Intents:
             self._debit(intent, debits, paid, received, ref=told.fill_id, now_s=now_s)
             more, more_cost = subtract(more, told.quantity), subtract(more_cost, told.cost)
         if more > ZERO:
-            # No row told of it: the fee is what the list says beyond what we know, or the worst.
-            known = fees.get(quote, ZERO)
-            charged = max(ZERO, subtract(fee, known)) if fee is not None else multiply(more_cost, intent.fee_rate)
-            if fee is not None and charged:
-                fees[quote] = add(known, charged)
+            # No row told of it: its fee is the worst one until a list says otherwise.
+            more_cost = max(more_cost, ZERO)
+            charged = multiply(more_cost, intent.fee_rate)
+            untold_fee = add(untold_fee, charged)
             is_buy = intent.side is Side.BUY
-            paid = add(max(more_cost, ZERO), charged) if is_buy else more
-            received = more if is_buy else subtract(max(more_cost, ZERO), charged)
+            paid = add(more_cost, charged) if is_buy else more
+            received = more if is_buy else subtract(more_cost, charged)
             self._debit(intent, debits, paid, received, ref=None, now_s=now_s)
-        return cost, filled, fees, tuple(debits)
+        moved: dict[str, object] = {"cost": cost, "filled": filled, "fees": fees, "debits": tuple(debits)}
+        moved["untold_fee"] = untold_fee
+        if fee is not None:
+            moved |= self._true_fees(msgspec.structs.replace(intent, fees=fees, untold_fee=untold_fee), fee)
+        return moved
+
+    def _true_fees(self, intent: Intent, fee: Decimal) -> dict[str, object]:
+        """A list states what an order was charged in quote: the worst that was taken for it ends."""
+        if not intent.untold_fee or intent.symbol is None:
+            return {}
+        base, quote = split_symbol(intent.symbol)
+        known = intent.fees.get(quote, ZERO)
+        if base in intent.fees or fee < known:
+            return {}  # Charged in base: a list's one figure is not what the rows told.
+        if intent.bot is not None:
+            spent = self.spent.setdefault(intent.bot, {})
+            spent[quote] = add(spent.get(quote, ZERO), subtract(fee, add(known, intent.untold_fee)))
+            self.spent_changed.add(intent.bot)
+        return {"fees": {**intent.fees, quote: fee}, "untold_fee": ZERO}
 
     def _debit(
         self, intent: Intent, debits: list[Debit], paid: Decimal, received: Decimal, *, ref: str | None, now_s: float

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -45,6 +45,8 @@ from holdfast.runtime.views import Order, ReservationView
 
 __all__ = ["Claims"]
 
+_KNOWN_KEPT: Final = 4096
+
 
 class Claims:
     """
@@ -68,11 +70,13 @@ class Claims:
         self.working: set[asyncio.Task[Any]] = set()
         self.on_open_question: Callable[[], None] = _nothing
         self._clock: Clock = account.clock
-        self._unwritten: dict[str, Intent] = {}
+        self._unwritten: dict[str, tuple[int, Intent]] = {}  # With the number of the write that failed.
+        self._writes = 0
         self._unwritten_spent: set[str] = set()
         self._uncovered: set[AssetCode] = set()
         self._externals: set[str] = set()
         self._lookups: dict[str, Intent] = {}
+        self._looked_up: dict[str, None] = {}
 
     async def restore(self, bots: Collection[str]) -> None:
         """Go on with what a former process left, *bots* being those with budgets. Suspends; raises ``StoreError``."""
@@ -144,7 +148,13 @@ class Claims:
 
     def knows_order(self, order_id: str) -> bool:
         """Whether this id of the venue is known to be of an order that is in no doubt."""
-        return self.intents.get(order_id) is not None or order_id in self._externals
+        return order_id in self._looked_up or order_id in self._externals or self.intents.get(order_id) is not None
+
+    def knows(self, order_id: str) -> None:
+        """This id of the venue was looked up: whose it is, is known."""
+        self._looked_up[order_id] = None
+        if len(self._looked_up) > _KNOWN_KEPT:
+            del self._looked_up[next(iter(self._looked_up))]
 
     def take_lookups(self) -> list[Intent]:
         """Intents whose order has to be looked up, once."""
@@ -174,7 +184,9 @@ class Claims:
             UnknownReservationError: None of that id is remembered.
         """
         # The store is asked last: what has just ended may still be on its way there.
-        intent = self.intents.get(intent_id) or self.intents.gone(intent_id) or self._unwritten.get(intent_id)
+        intent = self.intents.get(intent_id) or self.intents.gone(intent_id)
+        if intent is None and intent_id in self._unwritten:
+            intent = self._unwritten[intent_id][1]
         if intent is not None:
             return intent
         row = await self.account.store.intent(intent_id)
@@ -212,6 +224,9 @@ class Claims:
             self._note_contradicted()
         if not changes:
             return None
+        for change in changes:
+            if change.after.untold_fee and (change.before is None or not change.before.untold_fee):
+                self.look_up(change.after)  # A list tells what it was charged.
         written = self._write(changes)
         emitter = self.account.emitter
         if emitter.is_heard:
@@ -222,7 +237,7 @@ class Claims:
         return written
 
     def _write(self, changes: Sequence[IntentChange]) -> Awaitable[int]:
-        latest = dict(self._unwritten)
+        latest = {name: intent for name, (_, intent) in self._unwritten.items()}
         latest.update({change.after.intent_id: change.after for change in changes})
         bots = self._unwritten_spent | self.intents.spent_changed
         self.intents.spent_changed = set()
@@ -233,20 +248,26 @@ class Claims:
             [journal_row_of(change) for change in changes],
             facts,
         )
-        task = asyncio.get_running_loop().create_task(self._note_written(written, latest, bots), name="intents written")
+        self._writes += 1
+        noting = self._note_written(written, self._writes, latest, bots)
+        task = asyncio.get_running_loop().create_task(noting, name="intents written")
         self.working.add(task)
         task.add_done_callback(self.worked)
         return written
 
-    async def _note_written(self, written: Awaitable[int], latest: Mapping[str, Intent], bots: Iterable[str]) -> None:
+    async def _note_written(
+        self, written: Awaitable[int], number: int, latest: Mapping[str, Intent], bots: Iterable[str]
+    ) -> None:
+        """Remember what could not be written, until a later write of that intent was. The store answers in order."""
         try:
             await written
         except HoldfastError:
-            self._unwritten.update(latest)
+            for name, intent in latest.items():
+                self._unwritten[name] = (number, intent)
             self._unwritten_spent.update(bots)
         else:
-            for name, intent in latest.items():
-                if self._unwritten.get(name) is intent:
+            for name in latest:
+                if name in self._unwritten and self._unwritten[name][0] <= number:
                     del self._unwritten[name]
             self._unwritten_spent.difference_update(bots)
 

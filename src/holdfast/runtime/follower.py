@@ -22,7 +22,8 @@ from holdfast.runtime.entry import OrderEntry
 
 __all__ = ["Follower"]
 
-_FILLS_BEFORE_S: Final = 120.0
+_FILLS_BEFORE_S: Final = 5.0
+_FILLS_AFTER_S: Final = 5.0
 _LOOK_S: Final = 2.0
 _LOOK_MAX_S: Final = 15.0
 _IDLE_S: Final = 5.0
@@ -54,7 +55,7 @@ class Follower:
             now_s = self._clock.now_s()
             self._entry.intents.expire(wall_us=self._clock.wall_us())
             self._claims.write_again()
-            self._claims.figures_changed()
+            self._claims.settle()
             self._note_open_questions(now_s)
             try:
                 await self._ask_about_doubts()
@@ -172,10 +173,17 @@ class Follower:
         )
         if began_us is None:
             return
-        fills = await self._client.fills(since_s=self._entry.time.of_wall(began_us) / 1e6 - _FILLS_BEFORE_S)
+        # What is executed is executed within its validity; what rests is in the other lists.
+        until_us = max(
+            (intent.valid_until_us or 0 for name in names if (intent := self._intent(name)) is not None), default=0
+        )
+        fills = await self._client.fills(
+            since_s=self._entry.time.of_wall(began_us) / 1e6 - _FILLS_BEFORE_S,
+            until_s=until_us / 1e6 + _FILLS_AFTER_S if until_us else None,
+        )
         unknown = list(dict.fromkeys(fill.order_id for fill in fills if not self._claims.knows_order(fill.order_id)))
-        if unknown:
-            await self._take_by_id(unknown)
+        if unknown and not await self._take_by_id(unknown):
+            return  # Whose a fill is that cannot be looked up, nobody knows: no evidence.
         for name in names:
             if self._intent(name) is not None:
                 self._doubts[name].negative("fills", asked_s=asked_s)
@@ -213,12 +221,16 @@ class Follower:
                 ):
                     self._looks.pop(name, None)
 
-    async def _take_by_id(self, order_ids: list[str]) -> None:
-        for order in (await self._client.open_orders_by_id(order_ids)).values():
+    async def _take_by_id(self, order_ids: list[str]) -> bool:
+        """Look orders up; whether the venue told of every one."""
+        found = await self._client.open_orders_by_id(order_ids)
+        for order_id, order in found.items():
             if isinstance(order, OpenOrder):
                 self._claims.found_open(order)
             else:
                 self._claims.found_closed(order)
+            self._claims.knows(order_id)
+        return found.keys() >= set(order_ids)
 
     def _next_s(self) -> float:
         """When to look again."""

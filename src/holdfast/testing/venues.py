@@ -250,9 +250,13 @@ class FakeClient:
             and client_order_id in (None, each.client_order_id)
         ]
 
-    async def fills(self, *, since_s: float | None = None) -> list[Fill]:
+    async def fills(self, *, since_s: float | None = None, until_s: float | None = None) -> list[Fill]:
         await self._ask("fills")
-        return [each for each in reversed(self._venue.orders.fills) if since_s is None or each.at_s >= since_s]
+        return [
+            each
+            for each in reversed(self._venue.orders.fills)
+            if (since_s is None or each.at_s >= since_s) and (until_s is None or each.at_s <= until_s)
+        ]
 
     async def ledger_rows(self, *, asset: AssetCode | None = None, since_s: float | None = None) -> list[LedgerRow]:
         await self._ask("ledger_rows")

@@ -9,6 +9,7 @@ same way, but once: what an answer proves of them is decided in ``orders.py``.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
@@ -75,6 +76,7 @@ _PAUSE_S: Final = (0.25, 1.0)  # Before the second and the third attempt; each i
 
 _PAGE: Final = 50
 _PAGES: Final = 40
+_PAGE_PATIENCE_S: Final = 30.0
 _TICKERS_PER_CALL: Final = 20  # Longer addresses are answered with 520.
 _RELIST_AFTER_S: Final = 60.0
 _CANDLE_MINUTES: Final = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
@@ -400,9 +402,10 @@ class KrakenClient:
             raise PayloadError("ClosedOrders: answered with orders that were not asked for")
         return ours
 
-    async def fills(self, *, since_s: float | None = None) -> list[Fill]:
-        """Newest first: all since *since_s*, or without it the newest fifty."""
-        return await self._pages("TradesHistory", {}, parse.fills, since_s=since_s)
+    async def fills(self, *, since_s: float | None = None, until_s: float | None = None) -> list[Fill]:
+        """Newest first: all from *since_s* to *until_s*, or without *since_s* the newest fifty."""
+        fields = {} if until_s is None else {"end": str(math.ceil(until_s))}
+        return await self._pages("TradesHistory", fields, parse.fills, since_s=since_s)
 
     async def ledger_rows(self, *, asset: AssetCode | None = None, since_s: float | None = None) -> list[LedgerRow]:
         """Newest first: all since *since_s*, or without it the newest fifty."""
@@ -530,7 +533,9 @@ class KrakenClient:
                 asked["start"] = str(int(since_s) - 1)  # Whole seconds, and exclusive.
             if page:
                 asked["ofs"] = str(page * _PAGE)
-            reply = await self._private(request, asked, priority=Priority.HISTORY)
+            # Giving up on a later page would have what was read so far read again: it waits longer for room.
+            patience_s = _PAGE_PATIENCE_S if page else None
+            reply = await self._private(request, asked, priority=Priority.HISTORY, patience_s=patience_s)
             rows = await self._translated(lambda names, body=reply.body: page_of(body, names))  # type: ignore[misc]
             before = len(found)
             for row_id, row in rows.items():
@@ -557,7 +562,9 @@ class KrakenClient:
 
         return await self._until_answered(attempt, deadline)
 
-    async def _private(self, request: str, fields: Mapping[str, str], *, priority: Priority) -> HttpReply:
+    async def _private(
+        self, request: str, fields: Mapping[str, str], *, priority: Priority, patience_s: float | None = None
+    ) -> HttpReply:
         self._check_signed(request)
         self._refuse_missing_right(request)
         if not self._is_proved:
@@ -565,7 +572,9 @@ class KrakenClient:
         deadline = _Deadline(self._clock, self._settings.read_deadline_s)
 
         async def attempt() -> HttpReply | _Failure:
-            return await self._in_turn(request, fields, _Flight(), deadline, priority=priority, renews_nonce=True)
+            return await self._in_turn(
+                request, fields, _Flight(), deadline, priority=priority, renews_nonce=True, patience_s=patience_s
+            )
 
         return await self._until_answered(attempt, deadline)
 
@@ -611,6 +620,7 @@ class KrakenClient:
         *,
         priority: Priority,
         renews_nonce: bool,
+        patience_s: float | None = None,
     ) -> HttpReply | _Failure:
         """
         One signed call in the lane: from the nonce to the reply, and once more with another nonce where that may be.
@@ -626,10 +636,10 @@ class KrakenClient:
         is_counted = cost > 0 or priority is not Priority.CANCEL  # A cancel waits for no counter but the engine's.
 
         async def take_turn() -> HttpReply | _Failure:
-            patience_s = self._clock.now_s() + self._settings.read_deadline_s
+            until_s = self._clock.now_s() + (patience_s or self._settings.read_deadline_s)
             while True:
                 if is_counted:
-                    await self._admit(self._private_counter, cost, request, headroom=headroom, until_s=patience_s)
+                    await self._admit(self._private_counter, cost, request, headroom=headroom, until_s=until_s)
                 async with self._lane.turn(priority=priority) as turn:
                     # While we waited for the lane others may have used the points we saw.
                     if is_counted and self._private_counter.wait_s(cost, now_s=self._clock.now_s(), headroom=headroom):
