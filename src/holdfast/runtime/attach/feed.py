@@ -8,6 +8,7 @@ and nothing can be forgotten. Ages move on by themselves at the other end; only 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from holdfast.core.assets import AssetCode
@@ -122,13 +123,20 @@ def _is_same(before: Balance, now: Balance) -> bool:
     return (
         before.state is now.state
         and before.reason == now.reason
-        and before.total == now.total
-        and before.held == now.held
-        and before.available == now.available
-        and before.reserved == now.reserved
-        and before.spendable == now.spendable
+        and _is_same_amount(before.total, now.total)
+        and _is_same_amount(before.held, now.held)
+        and _is_same_amount(before.available, now.available)
+        and _is_same_amount(before.reserved, now.reserved)
+        and _is_same_amount(before.spendable, now.spendable)
         and before.source is now.source
     )
+
+
+def _is_same_amount(before: Decimal | None, now: Decimal | None) -> bool:
+    """Digit for digit: what is shown here is shown there."""
+    if before is now:
+        return True
+    return before is not None and now is not None and before == now and before.same_quantum(now)
 
 
 def _is_same_time(before_s: float | None, now_s: float | None) -> bool:
