@@ -152,6 +152,8 @@ def move(book: Book, deltas: Sequence[Delta], *, now_s: float, draft: Draft) -> 
         if not standing.is_accepted:
             continue
         ref = delta.ref
+        if line.pending:
+            _show_earlier(book, line, ref, now_s=now_s, draft=draft)
         if ref is not None and not legs.has_settled(ref) and (delta.has_other_leg or ref in legs.pending):
             event = legs.event(ref, now_s=now_s)
             event.deltas.append(delta)
@@ -165,6 +167,13 @@ def move(book: Book, deltas: Sequence[Delta], *, now_s: float, draft: Draft) -> 
             _settle(book, event, now_s=now_s, draft=draft)
     if standing.is_accepted:
         want_anchor(book, now_s=now_s, draft=draft)
+
+
+def _show_earlier(book: Book, line: Line, ref: str | None, *, now_s: float, draft: Draft) -> None:
+    """What moved this asset before is shown before it: a later change never overtakes one that waits for its parts."""
+    for event in list(book.legs.pending.values()):
+        if event.ref != ref and any(delta.asset == line.asset for delta in event.deltas):
+            _settle(book, event, now_s=now_s, draft=draft)
 
 
 def want_anchor(book: Book, *, now_s: float, draft: Draft) -> None:
