@@ -82,7 +82,7 @@ def check_contents(connection: sqlite3.Connection, path: Path | str, *, is_deep:
     """
     Check structure, identity, that no row is missing and every intent; with *is_deep* every index and row too.
 
-    Takes time in proportion to the file: about a second per 300 MB and one per 300,000 intents, several times that
+    Takes time in proportion to the file: about a second per 300 MB and one per 200,000 intents, several times that
     with *is_deep*.
 
     Raises:

@@ -97,7 +97,8 @@ class SqliteStore:
         """
         Open the store at *path*, or make a new one where nothing shows that there was one. Suspends.
 
-        Opening reads the whole file to prove that it is whole: about a second per 300 MB.
+        Opening reads the whole file to prove that it is whole: about a second per 300 MB, and one per 200,000
+        intents.
 
         Args:
             path: The file; its folder exists and is private. ``":memory:"`` needs ``writer="inline"``.
