@@ -30,7 +30,8 @@ __all__ = ["Debit", "HandOver", "Intent", "IntentChange", "Intents"]
 
 _REFS_KEPT: Final = 4096
 _GONE_KEPT: Final = 1024
-_RESTATED_AFTER_S: Final = 1.0
+_RESTATED_AFTER_S: Final = 5.0
+"""A venue's balances follow its orders within this time: a snapshot sooner after a fill may be of before it."""
 
 _ONE: Final = Decimal(1)
 
@@ -76,6 +77,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     fees: dict[AssetCode, Decimal] = {}
     untold_fee: Decimal = ZERO  # The worst fee of fills that no row told of, until a list states the real one; quote.
     remaining: Decimal | None = None  # As the venue states it where it does: an amended order is another size.
+    limit_price: Decimal | None = None  # Likewise: or has another price.
     debits: tuple[Debit, ...] = ()
     counted: Decimal = ZERO  # Taken off spendable now.
     expires_us: int | None = None  # An unsent claim ends here.
@@ -116,7 +118,7 @@ class HandOver(Protocol):
 
     def is_anchored_since(self, asset: AssetCode, since_s: float) -> bool: ...
 
-    def is_restated_since(self, since_s: float) -> bool: ...
+    def is_restated_since(self, since_s: float, asset: AssetCode | None = None) -> bool: ...
 
 
 class Intents:
@@ -144,6 +146,8 @@ class Intents:
         self.spent_changed: set[str] = set()
         self.contradicted: list[Intent] = []
         """Intents whose order was said never to have been placed, and is at the venue all the same."""
+        self.ended_untold: list[Intent] = []
+        """Intents whose order is over, and what it took nobody told: to be looked up."""
         self._gone: dict[str, Intent] = {}
 
     # Looking
@@ -306,6 +310,9 @@ class Intents:
         intent = self._named(change.order_id, change.client_order_id)
         if intent is None:
             return self._is_gone(change.client_order_id, is_alive=change.order is not None or bool(change.filled))
+        if change.order is None and change.filled is None and change.fill is None:
+            self._end_untold(intent, change, wall_us=wall_us)
+            return True
         moved = self._progress(intent, filled=change.filled, cost=change.cost, fee=None, fill=change.fill, now_s=now_s)
         moved["order_id"] = change.order_id
         if change.order is not None:
@@ -317,6 +324,7 @@ class Intents:
                 wall_us=wall_us,
                 order=OrderState.OPEN,
                 remaining=_remaining(change.order),
+                limit_price=change.order.limit_price,
                 **moved,
             )
             return True
@@ -343,7 +351,11 @@ class Intents:
             return True  # A list that lags.
         is_known = intent.order is OrderState.OPEN and intent.order_id == order.order_id
         tells_fee = order.fee is not None and bool(intent.untold_fee)
-        if is_known and order.filled <= intent.filled and intent.remaining == _remaining(order) and not tells_fee:
+        # A list of before a fill says nothing of what remains after it.
+        stated = (_remaining(order), order.limit_price)
+        stands = stated if order.filled >= intent.filled else (intent.remaining, intent.limit_price)
+        is_news = order.filled > intent.filled or stands != (intent.remaining, intent.limit_price)
+        if is_known and not is_news and not tells_fee:
             return True
         moved = self._progress(intent, filled=order.filled, cost=order.cost, fee=order.fee, fill=None, now_s=now_s)
         self._step(
@@ -352,7 +364,8 @@ class Intents:
             wall_us=wall_us,
             order=OrderState.OPEN,
             order_id=order.order_id,
-            remaining=_remaining(order),
+            remaining=stands[0],
+            limit_price=stands[1],
             **moved,
         )
         return True
@@ -361,7 +374,7 @@ class Intents:
         """An order that is over is listed; whether it is ours."""
         intent = self._named(order.order_id, order.client_order_id)
         if intent is None:
-            return False
+            return self._is_gone(order.client_order_id, is_alive=bool(order.filled))
         is_ended = intent.order is not None and intent.order.is_ended
         if is_ended and not intent.untold_fee:
             return True
@@ -510,6 +523,13 @@ class Intents:
             self._by_order[after.order_id] = after.intent_id
         self._changes.append(IntentChange(before, after))
         return after
+
+    def _end_untold(self, intent: Intent, change: OrderChange, *, wall_us: int) -> None:
+        """It is over, and what it took is not said: all of it stays claimed until the order was looked up."""
+        if intent.order is not None and intent.order.is_ended:
+            return
+        found = {"order": OrderState.OPEN, "order_id": change.order_id, "detail": change.detail}
+        self.ended_untold.append(self._step(self._assured(intent), "ended_untold", wall_us=wall_us, **found))
 
     def _ended(
         self,
@@ -672,7 +692,7 @@ class Intents:
     def _is_reflected(self, debit: Debit, asset: AssetCode, ledger: HandOver) -> bool:
         if debit.ref is not None and (debit.ref, asset) in self._refs:
             return True
-        return ledger.is_restated_since(debit.seen_s + _RESTATED_AFTER_S) or ledger.is_anchored_since(
+        return ledger.is_restated_since(debit.seen_s + _RESTATED_AFTER_S, asset) or ledger.is_anchored_since(
             asset, debit.seen_s + self._rest_lag_s
         )
 
@@ -694,8 +714,9 @@ def needed(intent: Intent) -> Decimal:
         return intent.amount
     if intent.remaining is not None and intent.side is Side.SELL:
         return add(intent.remaining, unreflected)
-    if intent.remaining is not None and ticket.limit_price is not None:
-        return add(multiply(multiply(intent.remaining, ticket.limit_price), add(_ONE, intent.fee_rate)), unreflected)
+    limit = ticket.limit_price if intent.limit_price is None else intent.limit_price
+    if intent.remaining is not None and limit is not None:
+        return add(multiply(multiply(intent.remaining, limit), add(_ONE, intent.fee_rate)), unreflected)
     paid = add(intent.cost, intent.fees.get(intent.asset, ZERO)) if intent.side is Side.BUY else intent.filled
     return add(max(ZERO, subtract(intent.amount, paid)), unreflected)
 

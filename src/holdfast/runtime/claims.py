@@ -222,6 +222,10 @@ class Claims:
         self._look_for_uncovered()
         if self.intents.contradicted:
             self._note_contradicted()
+        if self.intents.ended_untold:
+            untold, self.intents.ended_untold = self.intents.ended_untold, []
+            for intent in untold:
+                self.look_up(intent)
         if not changes:
             return None
         for change in changes:
