@@ -318,6 +318,8 @@ def test_unreadable_answer_is_unknown_and_what_never_left_stays_so() -> None:
     assert (type(lost), lost.outcome) == (OutcomeUnknownError, Outcome.UNKNOWN)
     unsent = VenueUnreachableError("refused", venue="kraken", request="AddOrder")
     assert orders.proven(unsent, None, request="AddOrder", account="a") is unsent
+    claimed = VenueRejectedError("no", venue="kraken", request="AddOrder")
+    assert orders.proven(claimed, None, request="AddOrder", account="a").outcome is Outcome.UNKNOWN
 
 
 # The stream's answers
@@ -335,7 +337,12 @@ def test_documented_stream_answers_are_acknowledgements() -> None:
         frames.decode(sample("ws_cancel_order")), order_id=TXID, client_order_id=None, account="a", as_of_s=1.0
     )
     assert ack == CancelAck(count=1, is_pending=False, as_of_s=1.0)
-    orders.stream_switched(frames.decode(sample("ws_cancel_after")), 60, account="a")
+    switched = sample("ws_cancel_after")
+    orders.stream_switched(frames.decode(switched), 60, account="a")
+    silent = frames.decode(switched.replace(b'"triggerTime":"2026-09-21T10:01:00Z"', b'"triggerTime":""'))
+    orders.stream_switched(silent, 0, account="a")
+    with pytest.raises(OutcomeUnknownError):
+        orders.stream_switched(silent, 60, account="a")
 
 
 def test_dry_run_over_the_stream_needs_no_id_and_takes_none() -> None:

@@ -32,10 +32,14 @@ from holdfast.errors import (
     VenueRejectedError,
     VenueUnreachableError,
 )
+from holdfast.runtime.clock import SystemClock
+from holdfast.runtime.wire import AiohttpWire, PicowsWire
 from holdfast.simulators.core.memory import MemoryFront
+from holdfast.simulators.core.server import serve_simulator
 from holdfast.simulators.kraken import OPEN_POINTS, KrakenSimSettings, KrakenSimulator
 from holdfast.testing import FakeClock, MemoryLane, run_virtual
 from holdfast.venues.kraken import KRAKEN
+from tests.venues.kraken import tickets
 from tests.venues.kraken.test_against_simulator import OPTIONS, Folded, World
 
 D = Decimal
@@ -583,13 +587,13 @@ async def test_every_answer_is_true_under_every_open_point(wire: str, switch: st
         await world.place(world.ticket(order_type=OrderType.MARKET))
         await world.place(world.ticket(order_type=OrderType.MARKET, side=Side.SELL))
         await world.place(world.ticket(order_type=OrderType.MARKET, quantity=None, quote_quantity=D(50)))
-        tickets = {
+        attempts = {
             "funds": world.ticket(quantity=D(5)),
             "crossing": world.ticket(is_post_only=True, limit_price=D("900000.0"), quantity=D("0.0001")),
             "limit_only": world.ticket(order_type=OrderType.MARKET),
             "minimum": world.ticket(quantity=D("0.00001")),
         }
-        for name, ticket in tickets.items():
+        for name, ticket in attempts.items():
             world.happen("mode", mode="limit_only" if name == "limit_only" else "online")
             answer = await world.attempt(ticket)  # Judges what it is told by what is there.
             if isinstance(answer, VenueError):
@@ -639,3 +643,53 @@ async def test_partial_fills_rebates_and_credits_add_up(wire: str, seed: int) ->
         assert ack.order_id in {order["order_id"] for order in world.simulator.orders()["accounts"]["master"]["orders"]}
         with pytest.raises(HoldfastError):
             await world.cancel(ack)  # It is filled.
+
+
+# Over real sockets
+
+
+async def test_orders_go_over_both_real_wires() -> None:
+    clock = SystemClock()
+    simulator = KrakenSimulator(seed=1, clock=clock, timers=asyncio.get_running_loop())
+    async with serve_simulator(simulator) as served:
+        http = AiohttpWire(clock=clock)
+        key = simulator.credentials()[0]
+        more: dict[str, Any] = {
+            "clock": clock,
+            "emit": lambda _: None,
+            "account": "kraken-master",
+            "options": OPTIONS,
+        }
+        client = KRAKEN.client(
+            http=http,
+            lane=MemoryLane(clock),
+            credential=Credential(venue="kraken", key=key["key"], secret=key["secret"]),
+            rest_url=served.rest,
+            **more,
+        )
+        stream = KRAKEN.stream(wire=PicowsWire(must_be_simulator=True), client=client, ws_url=served.ws, **more)
+        sink = Folded()
+        running = asyncio.create_task(stream.run(sink))
+        try:
+            async with asyncio.timeout(10):
+                await sink.has_been_told_everything.wait()
+            for way in (client, stream):
+                ticket = tickets.ticket(
+                    client_order_id=f"{random.Random(way is client).getrandbits(128):032x}",
+                    limit_price=D("20000.0"),
+                    valid_until_us=simulator.now_us() + 5_000_000,
+                )
+                ack = await way.place_order(ticket, deadline_s=5.0, before_send=lambda: None)
+                assert ack.order_id in simulator.orders()["accounts"]["master"]["orders"][-1].values()
+                cancelled = await way.cancel_order(
+                    order_id=None, client_order_id=ticket.client_order_id, deadline_s=5.0, before_send=lambda: None
+                )
+                assert cancelled.count == 1
+                await way.cancel_all_after(0, deadline_s=5.0)
+            assert [each["status"] for each in simulator.orders()["accounts"]["master"]["orders"]] == ["canceled"] * 2
+        finally:
+            stream.abort("done")
+            with pytest.raises(VenueError):
+                await running
+            await client.close()
+            await http.close()

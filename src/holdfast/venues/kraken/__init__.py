@@ -9,7 +9,8 @@ from holdfast.core.credentials import Credential
 from holdfast.core.seams import Clock, Emit, HttpWire, Lane, StreamWire
 from holdfast.core.venue import Venue, VenueClient
 from holdfast.errors import ConfigError
-from holdfast.venues.kraken.client import KrakenClient, Settings
+from holdfast.venues.kraken.client import KrakenClient
+from holdfast.venues.kraken.settings import Settings
 from holdfast.venues.kraken.sign import Signer, decode_secret
 from holdfast.venues.kraken.stream import KrakenStream
 

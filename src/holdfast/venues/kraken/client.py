@@ -61,10 +61,11 @@ from holdfast.errors import (
 )
 from holdfast.venues.kraken import balances, errors, limits, orders, parse
 from holdfast.venues.kraken.errors import After
+from holdfast.venues.kraken.settings import Settings
 from holdfast.venues.kraken.sign import Signer
 from holdfast.venues.kraken.symbols import Names
 
-__all__ = ["KrakenClient", "Settings"]
+__all__ = ["KrakenClient"]
 
 _SIMULATOR_HEADER: Final = "x-holdfast-simulator"
 _USER_AGENT: Final = "holdfast"
@@ -82,49 +83,6 @@ _RELIST_AFTER_S: Final = 60.0
 _CANDLE_MINUTES: Final = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
 
 T = TypeVar("T")
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    What the runtime may set for this venue.
-
-    ``must_be_simulator``: every answer has to carry the simulator's header (True) or must not (False).
-    ``auto_earn_spendable``: whether earning rows (``.F``) count as available.
-    ``rate_tier``: the key's verification tier, ``starter``, ``intermediate`` or ``pro``.
-    ``read_deadline_s``: seconds for one read with all its attempts, once it has the lane.
-    ``lockout_s``: seconds of silence after ``EGeneral:Temporary lockout``.
-    ``random``: where jitter comes from.
-    """
-
-    must_be_simulator: bool = False
-    auto_earn_spendable: bool = True
-    rate_tier: str = limits.DEFAULT_TIER
-    read_deadline_s: float = 5.0
-    lockout_s: float = limits.LOCKOUT_S
-    random: Randomness | None = None
-
-    @classmethod
-    def of(cls, options: Mapping[str, object]) -> Settings:
-        """
-        Settings out of the runtime's options.
-
-        Raises:
-            ConfigError: An option that does not exist, or a value that does not fit; names it.
-        """
-        unknown = options.keys() - set(cls.__struct_fields__)
-        if unknown:
-            raise ConfigError(f"kraken has no options {sorted(unknown)}; it has {sorted(cls.__struct_fields__)}")
-        settings = cls(**options)  # type: ignore[arg-type]
-        for name in ("must_be_simulator", "auto_earn_spendable"):
-            if type(getattr(settings, name)) is not bool:
-                raise ConfigError(f"kraken option {name} must be true or false")
-        if settings.rate_tier not in limits.TIERS:
-            raise ConfigError(f"kraken option rate_tier must be one of {sorted(limits.TIERS)}")
-        for name in ("read_deadline_s", "lockout_s"):
-            value = getattr(settings, name)
-            if type(value) not in (int, float) or not 0 < value < 86_400:
-                raise ConfigError(f"kraken option {name} must be a number of seconds above 0 and below 86400")
-        return settings
 
 
 class _Failure(msgspec.Struct, frozen=True, kw_only=True):
