@@ -90,8 +90,8 @@ class Checker:
     def note_fault(self, rule: dict[str, Any]) -> None:
         """Remember what a fault may hide."""
         kind = rule["action"]["do"] if "action" in rule else rule["kind"]
-        if rule["kind"] == "stolen_nonce":
-            self._are_nonces_stolen = True
+        if rule["kind"] == "stolen_nonce" or (kind == "duplicate_request" and rule["action"]["reply"] == "second"):
+            self._are_nonces_stolen = True  # Or the client is told of a refusal that is not about its own call.
         if kind in _BLINDING and rule["kind"] != "rest":
             # Until healed: a rule that has ended leaves its mark for as long as it could hide something.
             self._blind.append((float("inf"), _BLINDING[kind]))
@@ -244,7 +244,8 @@ class Checker:
             if entry["kind"] == "request" and entry.get("nonce"):
                 nonces[entry["n"]] = (entry["key"], int(entry["nonce"]))
             elif entry["kind"] == "verdict" and entry.get("of") in nonces:
-                key, nonce = nonces[entry["of"]]
+                # Once: what arrives twice is refused the second time, and nobody's fault.
+                key, nonce = nonces.pop(entry["of"])
                 if "Invalid nonce" in (entry.get("outcome") or ""):
                     if not self._are_nonces_stolen and nonce not in self._world.orphans:
                         self.violated("I2", f"the venue refused nonce {nonce}")

@@ -124,14 +124,13 @@ class Life:
             loop.call_later(_GONE_AFTER_S, socket.abort)
         failures: list[Any] = getattr(loop, "failures", [])
         before = len(failures)
-        mine = [task for task in asyncio.all_tasks() if _is_clients(task)]
-        for task in mine:
-            task.cancel()
-        if mine:
+        while mine := [task for task in asyncio.all_tasks() if _is_clients(task)]:  # A dying task may begin others.
+            for task in mine:
+                task.cancel()
             await asyncio.wait(mine)
-        for task in mine:
-            if not task.cancelled():
-                task.exception()
+            for task in mine:
+                if not task.cancelled():
+                    task.exception()
         # A client that lost its disk complains of it; a dead one does not.
         del failures[before:]
 

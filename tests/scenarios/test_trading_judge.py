@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
+
 from holdfast.core.balances import BalanceState
 from tests.scenarios.puppet import Puppet
 
@@ -259,9 +261,9 @@ class TestReservations:
         puppet = Puppet()
         puppet.claim("one", required="400")
         puppet.judge.unwatch(in_order=True)
-        puppet.claim("one", required="300")
+        puppet.shows["one"] = msgspec.structs.replace(puppet.shows["one"], amount=Decimal(300))
         puppet.judge.watch(puppet)
-        assert "I9" in puppet.names
+        assert puppet.names == {"I9"}
 
     def test_claim_that_rose_from_the_dead(self) -> None:
         puppet = Puppet()

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
+from holdfast import Broker
 from holdfast.core.amounts import format_amount
 from holdfast.core.assets import split_symbol
 from holdfast.core.orders import OrderState
@@ -58,6 +59,8 @@ class _Run:
         self.used: list[str] = []  # Intent ids that were given to a placement.
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self.serial = 0
+        # Shares of orders that take little and some of what is spendable; the others take about all.
+        self.appetite = w.rng.choice(((0.75, 0.17), (0.75, 0.17), (0.4, 0.4), (0.2, 0.3)))
 
     # The client's lives
 
@@ -71,7 +74,11 @@ class _Run:
     async def crash(self) -> None:
         """The process dies with its bots: nobody is told anything."""
         self.judge.unwatch(in_order=False)
-        await asyncio.gather(self.w.crash(), self.stop_bots())
+        bots, self.tasks = list(self.tasks.values()), {}
+        for bot in bots:
+            bot.cancel()
+        # Whatever a dying bot still tries to do meets a client without wires and disk, and is nobody's error.
+        await asyncio.gather(self.w.crash(), *bots, return_exceptions=True)
 
     async def reopen(self) -> None:
         await self.w.open()
@@ -99,13 +106,14 @@ class _Run:
     # Looking
 
     async def sample(self) -> None:
-        """Look four times a second; once a second, whether approvals were possible."""
+        """Look twice a second; every other time, whether approvals are possible."""
         while True:
-            for part in range(4):
-                await asyncio.sleep(0.25)
-                self.look()
-                if part == 3 and self.w.desk is not None:
-                    self.judge.sample(is_possible=self._is_possible())
+            await asyncio.sleep(0.5)
+            self.look()
+            await asyncio.sleep(0.5)
+            self.look()
+            if self.w.desk is not None:
+                self.judge.sample(is_possible=self._is_possible())
 
     def look(self) -> None:
         self.judge.look()
@@ -158,6 +166,13 @@ class _Bot:
             async with asyncio.timeout(patience_s):
                 await act
 
+    @property
+    def broker(self) -> Broker:
+        """The living client's broker; a bot that wakes up between two lives has nothing to do."""
+        if self.run.w.desk is None:
+            raise _BotsOwnError
+        return self.run.w.broker
+
     # What it asks for
 
     def _intent(self) -> str:
@@ -165,9 +180,10 @@ class _Bot:
         return f"{self.name}-{self.run.serial}-{self.count}"
 
     def _share(self) -> Decimal:
-        """How much of what is spendable: little as a rule, and now and then about all of it."""
+        """How much of what is spendable: a little, some, or about all of it, as the run's appetite is."""
+        little, some = self.run.appetite
         kind = self.rng.random()
-        low, high = (0.01, 0.08) if kind < 0.72 else (0.1, 0.5) if kind < 0.9 else (0.85, 1.02)
+        low, high = (0.01, 0.08) if kind < little else (0.1, 0.5) if kind < little + some else (0.85, 1.02)
         return Decimal(f"{self.rng.uniform(low, high):.3f}")
 
     def _wish(self) -> dict[str, Any] | None:
@@ -176,7 +192,7 @@ class _Bot:
         side = self.rng.choice(("buy", "sell"))
         _, decimals, least = _MARKETS[symbol]
         base, quote = split_symbol(symbol)
-        spendable = self.run.w.broker.balance(quote if side == "buy" else base).spendable
+        spendable = self.broker.balance(quote if side == "buy" else base).spendable
         if not spendable:
             return None
         amount = spendable * self._share()
@@ -211,7 +227,7 @@ class _Bot:
             return
         intent = self._intent()
         self.run.used.append(intent)
-        broker = self.run.w.broker
+        broker = self.broker
         try:
             if self.rng.random() < 0.5:
                 if wish["side"] == "buy" and self.rng.random() < 0.4:
@@ -232,7 +248,7 @@ class _Bot:
         if wish is not None:
             intent = self._intent()
             self.run.used.append(intent)
-            await self.run.w.broker.place_market_order(**wish, intent_id=intent, bot=self.name)
+            await self.broker.place_market_order(**wish, intent_id=intent, bot=self.name)
 
     async def limit(self) -> None:
         await self._place()
@@ -243,7 +259,7 @@ class _Bot:
             return None
         if self.rng.random() < 0.5:
             wish |= {"order_type": "limit", "price": self._price(wish["symbol"], wish["side"])}
-        return await self.run.w.broker.verify_balance_before_order(**wish, bot=self.name, **more)
+        return await self.broker.verify_balance_before_order(**wish, bot=self.name, **more)
 
     async def verify_only(self) -> None:
         await self._verdict()
@@ -252,7 +268,7 @@ class _Bot:
         verdict = await self._verdict()
         if verdict is None or not verdict.is_approved:
             return
-        broker = self.run.w.broker
+        broker = self.broker
         async with broker.reserve(verdict, intent_id=self._intent()) as reservation:
             if self.rng.random() < 0.5:
                 await asyncio.sleep(self.rng.uniform(0.0, 2.0))
@@ -271,13 +287,13 @@ class _Bot:
     async def reserve_and_release(self) -> None:
         verdict = await self._verdict()
         if verdict is not None and verdict.is_approved:
-            async with self.run.w.broker.reserve(verdict, intent_id=self._intent()):
+            async with self.broker.reserve(verdict, intent_id=self._intent()):
                 await asyncio.sleep(self.rng.uniform(0.0, 3.0))
 
     async def claim_and_fail(self) -> None:
         verdict = await self._verdict()
         if verdict is not None and verdict.is_approved:
-            async with self.run.w.broker.reserve(verdict):
+            async with self.broker.reserve(verdict):
                 raise _BotsOwnError
 
     async def claim_and_forget(self) -> None:
@@ -285,10 +301,10 @@ class _Bot:
         if verdict is not None and verdict.is_reserved and self.rng.random() < 0.5:
             assert verdict.intent_id is not None
             await asyncio.sleep(self.rng.uniform(0.0, 5.0))
-            await self.run.w.broker.release_reservation(verdict.intent_id)
+            await self.broker.release_reservation(verdict.intent_id)
 
     async def cancel_one(self) -> None:
-        broker = self.run.w.broker
+        broker = self.broker
         mine = [order for order in broker.open_orders() if order.intent_id is not None]
         if mine and self.rng.random() < 0.95:
             await broker.cancel_order(self.rng.choice(mine))
@@ -299,13 +315,13 @@ class _Bot:
         symbol = self.rng.choice(("ETH-USD", "SOL-USD"))
         least = _MARKETS[symbol][2]
         quantity = None if self.rng.random() < 0.1 else format_amount(least * self.rng.randint(1, 20))
-        await self.run.w.broker.close_position(symbol, quantity=quantity, bot=self.name)
+        await self.broker.close_position(symbol, quantity=quantity, bot=self.name)
 
     async def repeat(self) -> None:
         if self.run.used:
             wish = self._wish()
             if wish is not None:
-                await self.run.w.broker.place_market_order(**wish, intent_id=self.rng.choice(self.run.used))
+                await self.broker.place_market_order(**wish, intent_id=self.rng.choice(self.run.used))
 
     async def dry_run(self) -> None:
         await self._place(validate=True)
@@ -321,13 +337,15 @@ class _BotsOwnError(Exception):
 async def trading(seed: int, keeps_digest: bool) -> dict[str, Any]:
     """Bots, faults, others and restarts for a minute or two; then everything heals and has to converge."""
     draw = random.Random(f"trading {seed}")
+    # The venue's tier, and the one that the client was told: the same, or a stricter one.
+    tiers = draw.choice((("pro", "pro"), ("pro", "starter"), ("intermediate", "intermediate")))
     async with world(
         seed=seed,
         keeps_store=True,
         keeps_digest=keeps_digest,
         points=TRADING_POINTS,
-        settings=_venue_settings(draw),
-        configured=_configured(draw),
+        settings={"tier": tiers[0], **_venue_settings(draw)},
+        configured={"rate_tier": tiers[1], **_configured(draw)},
         funds=_FUNDS,
     ) as w:
         judge = _judge_of(w)
@@ -362,7 +380,6 @@ def _venue_settings(draw: random.Random) -> dict[str, Any]:
         "are_fees_paid_in_credits": draw.random() < 0.2,
         "maker_rebate_percent": Decimal(draw.choice(("0", "0", "0.02"))),
         "clock_skew_s": draw.choice((0.0, 0.0, 1.5, -1.5)),
-        "tier": draw.choice(("pro", "pro", "intermediate")),
     }
 
 
@@ -460,6 +477,9 @@ async def _heal(run: _Run) -> float:
     """Everything is well again: figures become true, doubts end, and once nothing is open nothing is claimed."""
     w = run.w
     w.heal()
+    w.happen(kind="mode", mode="online")
+    for pair in _MARKETS:
+        w.happen(kind="pair_status", pair=pair, status="online")
     await run.stop_bots()
     healed_s = await _until(run, _all_true, within_s=_HEALED_WITHIN_S + _DOUBT_S)
     for _ in range(3):

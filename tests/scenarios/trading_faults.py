@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any, Final
 
 from holdfast.core.amounts import format_amount
@@ -12,6 +12,7 @@ __all__ = ["order_fault", "outside_event", "venue_mode"]
 
 _ORDER_CALLS: Final = ["AddOrder", "CancelOrder", "CancelAll", "OpenOrders", "ClosedOrders", "TradesHistory"]
 _ORDER_METHODS: Final = ["add_order", "cancel_order"]
+_PLACES: Final = {"BTC-USD": 1, "ETH-USD": 2, "SOL-USD": 2}  # Of prices.
 _READS: Final = ["BalanceEx", "Balance", "OpenOrders", "ClosedOrders", "TradesHistory", "QueryOrders", "Ticker"]
 _UNKNOWN_OUTCOMES: Final = (
     "EService:Unavailable",
@@ -159,26 +160,34 @@ def _lag(w: World) -> dict[str, Any]:
 def outside_event(w: World) -> dict[str, Any]:
     """[V5, V11] What others do: trade on the account, move money, move the market; and what the venue ends."""
     rng = w.rng
-    pair = rng.choice(("BTC-USD", "ETH-USD", "SOL-USD"))
-    quantity = {"BTC-USD": "0.01", "ETH-USD": "0.2", "SOL-USD": "4"}[pair]
+    pair = rng.choice(tuple(_PLACES))
+    base, _, quote = pair.partition("-")
     mid = w.venue.mid(pair)
-    places = 1 if pair == "BTC-USD" else 2
     kind = rng.randrange(9)
-    if kind == 0:
-        return {"kind": "external_trade", "pair": pair, "side": rng.choice(("buy", "sell")), "quantity": quantity}
-    if kind == 1:
+    if kind <= 1:
         side = rng.choice(("buy", "sell"))
+        # Mostly little; now and then so much that our own reservations are left uncovered.
+        share = Decimal(f"{rng.choice((0.02, 0.02, 0.1, 0.6)) * rng.uniform(0.5, 1.5):.4f}")
+        least = {"BTC": "0.0001", "ETH": "0.002", "SOL": "0.05"}[base]
+        quantity = w.venue.free(base) * share if side == "sell" else w.venue.free(quote) * share / mid
+        quantity = max(quantity.quantize(Decimal("0.0001"), rounding=ROUND_DOWN), Decimal(least))
+        order = {"pair": pair, "side": side, "quantity": format_amount(quantity)}
+        if kind == 0:
+            return {"kind": "external_trade", **order}
         factor = Decimal("0.97") if side == "buy" else Decimal("1.03")
-        price = format_amount((mid * factor).quantize(Decimal(1).scaleb(-places)))
-        return {"kind": "external_order", "pair": pair, "side": side, "quantity": quantity, "price": price}
+        price = (mid * factor).quantize(Decimal(1).scaleb(-_PLACES[pair]))
+        return {"kind": "external_order", **order, "price": format_amount(price)}
     if kind == 2:
         theirs = [order for order in w.venue.open_orders() if order.request.client_order_id is None]
         return {"kind": "external_cancel", "order": rng.choice(theirs).id if theirs else "none"}
     if kind == 3:
-        return {"kind": "deposit", "asset": rng.choice(("USD", "BTC", "SOL")), "amount": "0.25"}
+        asset, text = rng.choice((("USD", "900"), ("EUR", "400"), ("BTC", "0.02"), ("ETH", "0.5"), ("SOL", "5")))
+        return {"kind": "deposit", "asset": asset, "amount": text}
     if kind == 4:
-        asset, amount = rng.choice((("USD", "120"), ("EUR", "60"), ("BTC", "0.002"), ("ETH", "0.05")))
-        return {"kind": "withdrawal", "asset": asset, "amount": amount}
+        asset = rng.choice(("USD", "EUR", "BTC", "ETH", "SOL"))
+        share = Decimal(f"{rng.choice((0.01, 0.05, 0.5)):.2f}")
+        amount = (w.venue.free(asset) * share).quantize(Decimal("0.001"), rounding=ROUND_DOWN)
+        return {"kind": "withdrawal", "asset": asset, "amount": format_amount(amount)}
     if kind == 5:
         ours = [order for order in w.venue.open_orders() if order.request.client_order_id is not None]
         if ours:

@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from holdfast.core.amounts import add, parse_amount, subtract, total_of
+from holdfast.core.amounts import add, multiply, parse_amount, subtract, total_of
 from holdfast.core.assets import AssetCode
 from holdfast.core.balances import Balance
 from holdfast.core.events import Event
@@ -34,6 +34,7 @@ from tests.scenarios.outside import Outside
 __all__ = ["Figures", "TradingJudge", "View"]
 
 _ZERO: Final = Decimal(0)
+_COARSER: Final = 2  # Places by which a venue may round more coarsely than its ledger.
 _LOOKUPS_NEEDED: Final = ("OpenOrders", "ClosedOrders", "TradesHistory")
 _FIT: Final = ("live", "fresh")
 
@@ -162,6 +163,7 @@ class TradingJudge:
         self._doubted: dict[str, Decimal] = {}  # Intent in doubt to the amount it began with.
         self._absent: dict[str, float] = {}  # Client order ids that were said never to have been accepted.
         self._uncovered: set[AssetCode] = set()
+        self._excused: set[str] = set()  # Intents whose approval is counted apart.
         self._aparts: list[_Apart] = []
         self._before: list[ReservationView] = []
         self._is_sure = True
@@ -319,7 +321,9 @@ class TradingJudge:
         bound_s = self._unnoticed_s()
         excuse = self._outside.excuse(asset, since_s=now_s - bound_s)
         if required <= add(room, excuse):
-            self.figures.apart += 1
+            if intent_id is None or intent_id not in self._excused:
+                self.figures.apart += 1
+                self._excused.add(intent_id or "")
             debit_s = self._outside.last_debit_s(asset) or now_s
             self._aparts.append(_Apart(asset=asset, debit_s=debit_s, due_s=debit_s + bound_s))
             return
@@ -454,20 +458,24 @@ class TradingJudge:
         if view is None:
             return
         reserved: dict[AssetCode, Decimal] = {}
+        unplaced: dict[AssetCode, Decimal] = {}
         for each in view.reservations():
             self._clients.setdefault(each.intent_id, each.client_order_id)
             if each.reserved < 0 or each.amount < 0:
                 self._violated("I9", f"{each.intent_id} is negative: {each.amount}, {each.reserved}")
             reserved[each.asset] = add(reserved.get(each.asset, _ZERO), each.reserved)
+            if each.client_order_id not in self.accepted:
+                unplaced[each.asset] = add(unplaced.get(each.asset, _ZERO), each.amount)
             if each.state == "in_doubt":
                 self._judge_doubt(each)
+        self._outside.settle()
         for asset, balance in view.balances().items():
             if balance.reserved != reserved.get(asset, _ZERO):
                 self._violated(
                     "I9", f"{asset} shows {balance.reserved} reserved, its reservations {reserved.get(asset, _ZERO)}"
                 )
             if asset in self._assets and balance.is_fit_to_approve:
-                self._judge_spendable(asset, balance)
+                self._judge_spendable(asset, balance, unplaced=unplaced.get(asset, _ZERO))
         now_s = self._clock.now_s()
         due = [each for each in self._aparts if each.due_s <= now_s]
         self._aparts = [each for each in self._aparts if each.due_s > now_s]
@@ -481,20 +489,24 @@ class TradingJudge:
         if each.reserved != each.amount and each.client_order_id not in self.accepted:
             self._violated("I10", f"{each.intent_id} is in doubt with {each.amount}, and {each.reserved} is counted")
 
-    def _judge_spendable(self, asset: AssetCode, balance: Balance) -> None:
+    def _judge_spendable(self, asset: AssetCode, balance: Balance, *, unplaced: Decimal) -> None:
         """Money is never counted zero times: what may still be promised is what the venue would let go."""
         assert balance.spendable is not None
-        self._outside.settle()
-        room = subtract(self._venue.free(asset), self.unplaced(asset))
+        room = subtract(self._venue.free(asset), unplaced)
         if balance.spendable <= max(room, _ZERO):
             return
         excuse = self._outside.excuse(asset, since_s=self._clock.now_s() - self._unnoticed_s())
-        if balance.spendable > max(add(room, excuse), _ZERO):
+        if balance.spendable > max(total_of((room, excuse, self._rounding(asset))), _ZERO):
             self._violated(
                 "I1",
                 f"{balance.spendable} {asset} are spendable ({balance.state}, {balance.source}); the venue lets go "
-                f"{self._venue.free(asset)}, not yet there {self.unplaced(asset)}, taken by others {excuse}",
+                f"{self._venue.free(asset)}, not yet there {unplaced}, taken by others {excuse}",
             )
+
+    def _rounding(self, asset: AssetCode) -> Decimal:
+        """What the venue may have rounded up in claiming for open buys: no client can know, the buffer covers it."""
+        buys = sum(order.request.side == "buy" and order.hold_asset == asset for order in self._venue.open_orders())
+        return multiply(Decimal(buys), Decimal(1).scaleb(_COARSER - self._venue.decimals(asset)))
 
     def _judge_noticed(self, apart: _Apart) -> None:
         """What others took has to be seen by now, and reservations that it leaves uncovered be told of."""

@@ -178,6 +178,10 @@ class KrakenSimulator:
         """What the account owns of an asset, auto-earn rows included, locked rows not."""
         return self._exchange.total_of(self._exchange.accounts[account], asset)
 
+    def decimals(self, asset: AssetCode) -> int:
+        """Places of the ledger for an asset."""
+        return self._exchange.listing.main[asset].decimals
+
     def asset_of(self, row: str) -> str:
         """The name under which the truth has a row of the ledger (``XXBT``, ``DOT.S``)."""
         return self._exchange.listing.assets[row].truth_code

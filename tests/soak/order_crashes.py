@@ -1,0 +1,152 @@
+"""
+A hundred kills at every step between a wish and the end of its order, over both wires, each judged by the venue.
+
+    python -m tests.soak order_crashes
+    python -m tests.soak.order_crashes --once --evidence FOLDER
+
+Each state folder lives through two dozen kills against a venue of its own; nobody ends in order in between. What has
+to hold after each is in ``tests.crash.order_judge`` and ``tests.crash.order_lives``. Much of a life is waiting for the
+evidence about an order in doubt, so many of them live at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import random
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tests.crash.forks import Forks
+from tests.crash.order_lives import CLIENT, REST_LAG_S, SETTLES_WITHIN_S, VALIDITY_S, OrderChain, OrderReport
+from tests.crash.order_steps import STEPS, OrderStep, Wire
+from tests.crash.venues import local_kraken
+from tools.evidence import FOLDER, evidence
+
+__all__ = ["KILLS_PER_STEP", "main", "measure", "plan"]
+
+KILLS_PER_STEP: Final = 100
+
+_PER_FOLDER: Final = 24  # Connections are counted per host, by the venue and by us: two for each life are enough.
+_BESIDE: Final = 16
+
+Part = tuple[Wire, Sequence[OrderStep]]
+
+
+def plan(*, kills_per_step: int, seed: int) -> list[Part]:
+    """Which folder lives through which steps, in which order: each step as often as asked, shared by its wires."""
+    rng = random.Random(f"order crashes {seed}")
+    due: dict[Wire, list[OrderStep]] = {"stream": [], "rest": []}
+    olds: list[Part] = []
+    for step in STEPS:
+        wires = itertools.cycle(rng.sample(step.wires, len(step.wires)))
+        for wire in itertools.islice(wires, max(kills_per_step, len(step.wires))):
+            if step.scene == "migrate":
+                olds.append((wire, [step]))  # A store is migrated once.
+            else:
+                due[wire].append(step)
+    parts: list[Part] = []
+    for wire, steps in due.items():
+        rng.shuffle(steps)
+        parts += [(wire, steps[first : first + _PER_FOLDER]) for first in range(0, len(steps), _PER_FOLDER)]
+    return parts + olds
+
+
+async def measure(
+    *, kills_per_step: int, seed: int, told: Callable[[str], None], beside: int = _BESIDE
+) -> OrderReport:
+    """Kill at every step so often, *beside* state folders at a time; raises where a promise does not hold."""
+    parts = plan(kills_per_step=kills_per_step, seed=seed)
+    waiting = iter(list(enumerate(parts)))
+    kills = sum(len(steps) for _, steps in parts)
+    total = OrderReport()
+
+    async def work(forks: Forks) -> None:
+        for number, (wire, steps) in waiting:
+            try:
+                total.add(await _chain(forks, wire, steps, seed=seed * 10_000 + number))
+            except Exception as error:
+                error.add_note(f"seed {seed}, folder {number}, orders over {wire}: {[step.name for step in steps]}")
+                raise
+            told(f"{total.kills} of {kills} kills")
+
+    async with Forks(CLIENT) as forks, asyncio.TaskGroup() as tasks:
+        for _ in range(beside):
+            tasks.create_task(work(forks))
+    return total
+
+
+async def _chain(forks: Forks, wire: Wire, steps: Sequence[OrderStep], *, seed: int) -> OrderReport:
+    with tempfile.TemporaryDirectory(prefix="hf-orders-") as folder:
+        async with local_kraken(seed=seed) as kraken:
+            chain = OrderChain(kraken, forks, Path(folder), wire=wire, seed=seed)
+            if steps[0].scene == "migrate":
+                chain.write_old_store()
+            for step in steps:
+                await chain.die_at(step)
+            return await chain.finish()
+
+
+def figures_of(report: OrderReport) -> dict[str, Any]:
+    """What goes into the result file."""
+    settled = sorted(report.settled_s)
+    return {
+        "kills": report.kills,
+        "steps": len(report.kills_by_step),
+        "kills_by_step": dict(sorted(report.kills_by_step.items())),
+        "truth_differences": report.truth_differences,
+        "leaked": report.leaked,
+        "doubled": report.doubled,
+        "intents": report.intents,
+        "orders_at_the_venue": report.orders_at_venue,
+        "intents_by_their_one_end": dict(sorted(report.ends.items())),
+        "claims_restored_by_a_next_life": report.restored,
+        "orders_with_fees_that_no_row_told": report.fees_untold,
+        "nonces_seen_by_the_venue": report.nonces,
+        "nonces_refused": 0,
+        "validity_s": VALIDITY_S,
+        "rest_lag_s": REST_LAG_S,
+        "process_start_to_no_open_question_median_s": round(statistics.median(settled), 2),
+        "process_start_to_no_open_question_longest_s": settled[-1],
+        "bound_s": SETTLES_WITHIN_S,
+    }
+
+
+def main(
+    *, quick: bool = False, folder: Path = FOLDER, told: Callable[[str], None], kills_per_step: int = KILLS_PER_STEP
+) -> str:
+    """Measure and write the evidence; one line of figures. Raises where a promise does not hold."""
+    seed = 1
+    with evidence("order-crashes", seeds=[seed], folder=folder) as figures:
+        report = asyncio.run(measure(kills_per_step=1 if quick else kills_per_step, seed=seed, told=told))
+        figures.update(figures_of(report))
+    return (
+        f"{report.kills} kills at {len(report.kills_by_step)} steps, {report.intents} intents, "
+        f"{report.orders_at_venue} orders at the venue: truth difference {report.truth_differences}, leaked "
+        f"{report.leaked}, doubled {report.doubled}; nothing left to find out after "
+        f"{figures['process_start_to_no_open_question_longest_s']:.1f} s at most"
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak.order_crashes", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="each step once over each of its wires")
+    parser.add_argument("--kills", type=int, default=KILLS_PER_STEP, help="kills per step")
+    parser.add_argument("--evidence", type=Path, default=FOLDER, help="folder of the result file")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    given = _arguments()
+    line = main(
+        quick=given.once,
+        kills_per_step=given.kills,
+        folder=given.evidence,
+        told=lambda text: print(f"  {text}", file=sys.stderr),
+    )
+    print(line)
