@@ -118,6 +118,7 @@ class OrderEntry:
             randomness=randomness,
             check_ownership=check_ownership,
             observe=observe,
+            parked_cause=parked_cause,
         )
         self.cancelling = Cancelling(claims=self.claims, client=client, stream=stream, check_ownership=check_ownership)
         self._funds = funds

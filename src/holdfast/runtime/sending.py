@@ -65,9 +65,11 @@ class Sending:
         randomness: Randomness,
         check_ownership: Callable[[], None],
         observe: Callable[[float], None],
+        parked_cause: Callable[[], str | None],
     ) -> None:
         self._claims = claims
         self._judging = judging
+        self._parked_cause = parked_cause
         self._account = claims.account
         self._name = claims.name
         self._client = client
@@ -343,5 +345,7 @@ class Sending:
         )
 
     def takes_unsigned(self) -> bool:
-        """Whether orders need no signature now: the stream takes them."""
-        return self._stream is not None and self._settings.prefers_stream and self._stream.can_send_orders
+        """Whether orders need no signature now: the stream takes them, and is preferred or all that is left."""
+        if self._stream is None or not self._stream.can_send_orders:
+            return False
+        return self._settings.prefers_stream or self._parked_cause() is not None
