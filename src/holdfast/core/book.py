@@ -89,6 +89,8 @@ class Book:
         """The stream stops speaking: what it proved until *proof_s* is the age of what it stated."""
         standing = self.standing
         for line in self.every_line():
+            if standing.is_accepted and line.raw is not None and not line.rest_won:
+                line.raw_lost, line.raw_lost_s = line.raw, proof_s
             if not standing.is_streamed(line) or line.total is None:
                 continue
             line.total_s = max(line.total_s, proof_s)

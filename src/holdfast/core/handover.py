@@ -64,8 +64,11 @@ def includes(book: Book, order_id: str) -> bool:
 
 def hold_excess(book: Book, asset: AssetCode) -> Decimal:
     """``Ledger.hold_excess``."""
-    line = book.peek(asset)
-    return line.excess if _is_sure(book, line) else ZERO
+    line, holds = book.peek(asset), book.orders.of(asset)
+    if holds is None or not line.excess or not _is_sure(book, line):
+        return ZERO
+    # A list of orders may have used some of it up: it adds to held only what that does not cover.
+    return max(ZERO, min(line.excess, subtract(ZERO, _missing(book, line, holds))))
 
 
 def _is_sure(book: Book, line: Line) -> bool:

@@ -79,6 +79,8 @@ class Line:
         "pending_release",
         "pending_unknown",
         "raw",
+        "raw_lost",
+        "raw_lost_s",
         "rest_anchor_s",
         "rest_s",
         "rest_won",
@@ -121,6 +123,8 @@ class Line:
         self.raw: Decimal | None = None
         self.trail = trail
         self.moved_s = NEVER_S
+        self.raw_lost: Decimal | None = None  # What it was when the stream last stopped speaking,
+        self.raw_lost_s = NEVER_S  # and until when that was proven.
         # Parts of events that wait for others.
         self.pending = 0
         self.pending_change = ZERO

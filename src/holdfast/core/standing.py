@@ -199,6 +199,10 @@ def _spendable(
     if line.raw is not None and (line.rest_won or (standing.is_stated and not standing.is_accepted)):
         # The stream says otherwise, and is not believed; it may still be right.
         least = min(least, subtract(line.raw, known))
+    lost = line.raw_lost
+    if lost is not None and not standing.is_accepted and line.rest_s < line.raw_lost_s + settings.rest_lag_s:
+        # REST may speak of a moment before the stream's last word, and of figures that the stream never had.
+        least = min(least, subtract(lost, known))
     dispute = line.dispute
     if dispute is not None:
         stated = dispute.stated
