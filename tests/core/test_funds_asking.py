@@ -77,9 +77,7 @@ WRONG_MONEY = [
 ]
 
 
-@pytest.mark.parametrize(
-    "value", WRONG_MONEY, ids=lambda value: ascii(value)[:20] if not isinstance(value, int) else "int"
-)
+@pytest.mark.parametrize("value", WRONG_MONEY, ids=[f"{place}" for place, _ in enumerate(WRONG_MONEY)])
 @pytest.mark.parametrize("field", ["quantity", "quote_quantity", "price"])
 def test_money_that_is_no_exact_amount_above_zero_is_refused_by_its_name(field: str, value: Any) -> None:
     facts: dict[str, Any] = {"quantity": "1", "price": "2", "order_type": "limit"}
