@@ -82,7 +82,8 @@ def reads(scale: Scale) -> list[Figure]:
 async def _reads(hours: int) -> list[float]:
     async with scene() as quiet:
         await quiet.live()
-        client: Any = quiet.broker._supervisor._client
+        backend: Any = quiet.broker._backend
+        client = backend.supervisor._client
         asked = 0
         pass_on: Callable[..., Any] = client._http.request
 
