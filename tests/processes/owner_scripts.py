@@ -98,6 +98,9 @@ class Session:
     async def do_resolution(self, intent_id: str) -> Any:
         return await self._broker.resolution(intent_id, timeout_s=60.0)
 
+    async def do_order(self, intent_id: str) -> Any:
+        return await self._broker.order(intent_id)
+
     async def do_open_orders(self) -> Any:
         return self._broker.open_orders()
 
