@@ -729,7 +729,15 @@ def _counted(intent: Intent, ledger: HandOver, excess: dict[AssetCode, Decimal])
     hold = ledger.counted_hold(intent.order_id)
     if hold is None or hold[0] != intent.asset:
         return need, False
-    counted = max(ZERO, subtract(need, hold[1]))
+    unreflected = ZERO
+    for debit in intent.debits:
+        unreflected = add(unreflected, debit.amount)
+    held = hold[1]
+    left = _left_to_hold(intent)
+    if left is not None:
+        # The open-order set may not have heard of a fill that was looked up: its hold is no more than what is left.
+        held = min(held, add(left, unreflected))
+    counted = max(ZERO, subtract(need, held))
     if not ledger.includes(intent.order_id):
         return counted, False
     if counted:
@@ -737,13 +745,23 @@ def _counted(intent: Intent, ledger: HandOver, excess: dict[AssetCode, Decimal])
         pool = excess.get(intent.asset)
         if pool is None:
             pool = ledger.hold_excess(intent.asset)
-        unreflected = ZERO
-        for debit in intent.debits:
-            unreflected = add(unreflected, debit.amount)
         share = min(pool, max(ZERO, subtract(counted, unreflected)))
         excess[intent.asset] = subtract(pool, share)
         counted = subtract(counted, share)
     return counted, True
+
+
+def _left_to_hold(intent: Intent) -> Decimal | None:
+    """What the venue may still hold for an open order, fees apart; None where that is not known."""
+    ticket = intent.ticket
+    if ticket is None:
+        return None
+    if intent.remaining is not None:
+        if intent.side is Side.SELL:
+            return intent.remaining
+        limit = ticket.limit_price if intent.limit_price is None else intent.limit_price
+        return None if limit is None else multiply(intent.remaining, limit)
+    return None if ticket.quote_quantity is None else max(ZERO, subtract(ticket.quote_quantity, intent.cost))
 
 
 def _remaining(order: OpenOrder) -> Decimal | None:
