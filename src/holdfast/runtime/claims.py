@@ -46,6 +46,7 @@ from holdfast.runtime.views import Order, ReservationView
 __all__ = ["Claims"]
 
 _KNOWN_KEPT: Final = 4096
+_MARGIN_US: Final = 1_000_000
 
 
 class Claims:
@@ -77,6 +78,7 @@ class Claims:
         self._externals: set[str] = set()
         self._lookups: dict[str, Intent] = {}
         self._looked_up: dict[str, None] = {}
+        self._inherited: dict[str, int] = {}  # Orders in doubt since before us, and until when each is valid.
 
     async def restore(self, bots: Collection[str]) -> None:
         """Go on with what a former process left, *bots* being those with budgets. Suspends; raises ``StoreError``."""
@@ -90,7 +92,20 @@ class Claims:
             if text is not None:
                 self.intents.spent[bot] = spent_of(text)
         self.intents.restore(intents, now_s=self._clock.now_s(), wall_us=self._clock.wall_us())
+        self._inherited = {doubt.intent_id: doubt.valid_until_us or 0 for doubt in self.intents.doubts()}
         self.settle()
+
+    def opens_us(self) -> int:
+        """
+        Until when an order of an earlier owner may still arrive at the venue: order entry is closed until then.
+
+        UTC microseconds on the venue's clock; 0 where every such order was found, or proven absent.
+        """
+        if not self._inherited:
+            return 0
+        doubts = {doubt.intent_id for doubt in self.intents.doubts()}
+        self._inherited = {name: until_us for name, until_us in self._inherited.items() if name in doubts}
+        return max(self._inherited.values(), default=-_MARGIN_US) + _MARGIN_US
 
     # The venue's word
 

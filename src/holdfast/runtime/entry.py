@@ -138,8 +138,6 @@ class OrderEntry:
     async def restore(self) -> None:
         """Go on with what a former process left. Suspends; raises ``StoreError``."""
         await self.claims.restore(self.bots)
-        for doubt in self.claims.intents.doubts():
-            self.time.opens_us = max(self.time.opens_us, (doubt.valid_until_us or 0) + 1_000_000)
 
     async def close(self) -> None:
         """Take nothing more, and let what is under way come to an end. Suspends for a second at most."""

@@ -8,6 +8,7 @@ tells; what is not found counts only as the rule of ``core.doubt`` says.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Final
 
 from holdfast.core.balances import OpenOrder
@@ -15,7 +16,7 @@ from holdfast.core.doubt import Doubt
 from holdfast.core.events import event
 from holdfast.core.intents import Intent
 from holdfast.core.orders import OrderState
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, Outcome, VenueError
 from holdfast.runtime.account import Account
 from holdfast.runtime.alarm import Alarm
 from holdfast.runtime.entry import OrderEntry
@@ -223,7 +224,15 @@ class Follower:
 
     async def _take_by_id(self, order_ids: list[str]) -> bool:
         """Look orders up; whether the venue told of every one."""
-        found = await self._client.open_orders_by_id(order_ids)
+        try:
+            found = dict(await self._client.open_orders_by_id(order_ids))
+        except VenueError as error:
+            if error.outcome is not Outcome.REJECTED or len(order_ids) == 1:
+                raise
+            found = {}  # The venue refuses all for one that it does not know, or not yet.
+            for order_id in order_ids:
+                with contextlib.suppress(VenueError):
+                    found.update(await self._client.open_orders_by_id([order_id]))
         for order_id, order in found.items():
             if isinstance(order, OpenOrder):
                 self._claims.found_open(order)

@@ -98,6 +98,8 @@ class Judging:
         name = None if intent_id is None else checked_intent_id(intent_id)
         if reserve and name is None:
             name = new_intent_id(self._randomness)
+        if reserve:
+            await self.settled()
         await self.gather(ask)
         if not reserve or name is None:
             verdict = self.judge(ask, name)
@@ -117,6 +119,12 @@ class Judging:
                 verdict = msgspec.structs.replace(verdict, code=VerdictCode.STORE_UNAVAILABLE, is_reserved=False)
         self.tell(verdict)
         return verdict
+
+    async def settled(self) -> None:
+        """Wait until an earlier owner's last order can no longer arrive. Suspends for a validity at most."""
+        left_s = (self._claims.opens_us() - self._time.now_us()) / 1_000_000
+        if left_s > 0:
+            await asyncio.sleep(min(left_s, self._settings.validity_s + 1.0))
 
     async def gather(self, ask: OrderAsk) -> None:
         """Have price and fee, where the check needs them."""
@@ -163,7 +171,7 @@ class Judging:
     def _gate(self, now_s: float) -> Gate:
         """What holds for every order now."""
         is_halted = self._account.halted_reason is not None
-        opens_us = self._time.opens_us - self._time.now_us()
+        opens_us = self._claims.opens_us() - self._time.now_us()
         return Gate(
             venue_mode=self._account.venue_mode if self._client.instruments else VenueMode.UNKNOWN,
             trading_state=TradingState.HALTED if is_halted else self._claims.trading.state,

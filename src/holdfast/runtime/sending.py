@@ -114,7 +114,7 @@ class Sending:
             raise
 
     async def _place(self, ask: OrderAsk, name: str, *, is_reserved: bool, valid_until_s: float | None) -> Order:
-        await self._settled()
+        await self._judging.settled()
         await self._judging.gather(ask)
         self._judging.check_request(valid_until_s)
         verdict, intent = (
@@ -155,12 +155,6 @@ class Sending:
             is_post_only=ask.is_post_only,
             valid_until_us=self._time.now_us() + int(self._settings.validity_s * 1_000_000),
         )
-
-    async def _settled(self) -> None:
-        """Wait until an earlier owner's last order can no longer arrive. Suspends for a validity at most."""
-        left_s = (self._time.opens_us - self._time.now_us()) / 1_000_000
-        if left_s > 0:
-            await asyncio.sleep(min(left_s, self._settings.validity_s + 1.0))
 
     async def _send(self, intent: Intent, ticket: OrderTicket, send_until_s: float) -> Order:
         """One order, over one wire, once; the second wire only where the first provably took nothing."""

@@ -1,4 +1,4 @@
-"""The venue's clock as well as we know it, and until when an earlier owner's last order may still arrive there."""
+"""The venue's clock as well as we know it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,11 @@ __all__ = ["VenueTime"]
 
 
 class VenueTime:
-    """
-    One venue's clock, counted on from the last time it was told. Never suspends.
-
-    Attributes:
-        opens_us: UTC microseconds on the venue's clock: order entry is closed until then.
-    """
+    """One venue's clock, counted on from the last time it was told. Never suspends."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._ahead_s: float | None = None  # UTC seconds at the venue, less our clock, which never steps.
-        self.opens_us = 0
 
     def hear(self, time: ServerTime) -> None:
         """The venue told its time: somewhere between request and reply, cut to its resolution."""
@@ -35,7 +29,3 @@ class VenueTime:
     def of_wall(self, wall_us: int) -> int:
         """A moment of our wall clock, on the venue's."""
         return wall_us + self.now_us() - self._clock.wall_us()
-
-    def opens_in_s(self) -> float:
-        """Seconds until order entry opens; zero or less where it is open."""
-        return (self.opens_us - self.now_us()) / 1_000_000
