@@ -45,7 +45,7 @@ async def main(kraken: LocalVenue) -> None:
             found = await broker.resolution("buy-2", timeout_s=60)
             print(f"buy-2 is {found.state}")
 
-        # Out: take the bid back, and sell what was bought.
+        # Out: take the bid back, and sell all that is held.
         await broker.wait_until("live")
         await broker.cancel_order("bid-1")
         bid = await over(broker, bid)
@@ -71,7 +71,7 @@ async def over(broker: holdfast.Broker, order: holdfast.Order) -> holdfast.Order
 def show(broker: holdfast.Broker, when: str) -> None:
     for asset in ("USD", "BTC"):
         balance = broker.balance(asset)
-        print(f"{when}: {balance.total} {asset}, of which {balance.spendable} may be spent ({balance.state})")
+        print(f"{when}: {balance.total:f} {asset}, of which {balance.spendable:f} may be spent ({balance.state})")
 
 
 if __name__ == "__main__":

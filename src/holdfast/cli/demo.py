@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from cyclopts import Parameter
 
 from holdfast.cli.common import Common, balance_row, print_json, say
+from holdfast.cli.demo_orders import DemoBot
 from holdfast.cli.demo_script import Step, play
 from holdfast.cli.durations import seconds_of
 from holdfast.cli.exits import Exit
@@ -45,8 +46,13 @@ _SHOWN_EVENTS: Final = frozenset(
         "discrepancy.found",
         "discrepancy.resolved",
         "balance.invalidated",
+        "order.sent",
+        "order.changed",
+        "order.doubted",
+        "order.resolved",
     }
 )
+_LEFT_OUT: Final = frozenset({"broker", "client_order_id"})
 
 
 def demo(
@@ -58,8 +64,9 @@ def demo(
     """
     Watch holdfast work against a local Kraken: no keys, no network but this machine.
 
-    Trades and deposits happen, the stream is cut, falls silent and heals, and every figure says how far it can be
-    trusted. At the end the balances are compared with the venue's own ledger: exit 0 if they are equal, 8 if not.
+    A bot buys and sells and asks for more than there is, trades and deposits happen, the stream is cut, falls silent
+    and heals, and every figure says how far it can be trusted. At the end the balances are compared with the venue's
+    own ledger: exit 0 if they are equal and nothing is left reserved, 8 if not.
     """
     return wait(_demo(None if for_ is None else seconds_of(for_), seed, common))
 
@@ -74,11 +81,16 @@ async def _demo(for_s: float | None, seed: int, common: Common) -> int:
         venue = await asyncio.to_thread(stack.enter_context, local_venue("kraken", seed=seed))
         say(f"local Kraken at {venue.ready['rest']}; state and keys of this demonstration go when it ends")
 
-        async def tell(path: str, document: Mapping[str, Any]) -> None:
-            await asyncio.to_thread(venue.post, path, document)
-
         async with holdfast.open(venue.config, on_event=record.on_event) as desk:
             broker = desk[_BROKER]
+            bot = DemoBot(broker, record.on_order)
+
+            async def tell(path: str, document: Mapping[str, Any]) -> None:
+                if path == "orders":
+                    await bot.act(document)
+                else:
+                    await asyncio.to_thread(venue.post, path, document)
+
             await _until(stop, broker.wait_until("live", timeout_s=_CONVERGE_WITHIN_S))
             async with contextlib.nullcontext() if common.is_json else _live(broker, record):
                 playing = asyncio.create_task(play(tell, record.on_step))
@@ -89,13 +101,15 @@ async def _demo(for_s: float | None, seed: int, common: Common) -> int:
                     with contextlib.suppress(asyncio.CancelledError):
                         await playing
                 await asyncio.to_thread(venue.heal)
+                await bot.finish()
+                await broker.refresh()
                 differences, truth = await _converge(broker, venue)
-            summary = _summary(broker, record, differences, truth, seed=seed)
+            summary = _summary(broker, record, bot, differences, truth, seed=seed)
     if common.is_json:
         print_json(summary)
     else:
         _print_summary(summary)
-    return Exit.OK if not differences else Exit.VERIFICATION_FAILED
+    return Exit.OK if summary["equal"] and not summary["reservations_left"] else Exit.VERIFICATION_FAILED
 
 
 class _Record:
@@ -112,18 +126,25 @@ class _Record:
         return round(time.monotonic() - self._start, 2)
 
     def on_step(self, step: Step) -> None:
-        self.steps.append({"at_s": self.at_s(), "says": step.says})
-        self.lines.append((self.at_s(), "venue", step.says))
+        who = "bot" if step.path == "orders" else "venue"
+        self.steps.append({"at_s": self.at_s(), "who": who, "says": step.says})
+        self._tell(who, step.says)
+
+    def on_order(self, text: str) -> None:
+        self._tell("bot", text)
+
+    def _tell(self, who: str, text: str) -> None:
+        self.lines.append((self.at_s(), who, text))
         if not self.is_drawn:
-            say(f"  {self.at_s():6.2f} s  venue: {step.says}")
+            say(f"  {self.at_s():6.2f} s  {who}: {text}")
 
     def on_event(self, event: Event) -> None:
         self.events[event.name] += 1
-        if event.name in _SHOWN_EVENTS:
-            fields = "  ".join(f"{name}={value}" for name, value in event.fields.items() if name != "broker")
-            self.lines.append((self.at_s(), "holdfast", f"{event.name}  {fields}"))
-            if not self.is_drawn:
-                say(f"  {self.at_s():6.2f} s  holdfast: {event.name}  {fields}")
+        if event.name in _SHOWN_EVENTS and event.fields.get("after") != "sending":
+            told = (
+                (name, value) for name, value in event.fields.items() if name not in _LEFT_OUT and value is not None
+            )
+            self._tell("holdfast", f"{event.name}  {'  '.join(f'{name}={value}' for name, value in told)}")
 
 
 async def _until(stop: asyncio.Event, work: Any) -> None:
@@ -158,7 +179,8 @@ async def _converge(broker: Broker, venue: LocalVenue) -> tuple[list[dict[str, A
     while True:
         truth = await asyncio.to_thread(venue.truth)
         differences = _differences(broker, truth)
-        if not differences or time.monotonic() > end:
+        is_settled = not differences and not broker.status().reservations
+        if is_settled or time.monotonic() > end:
             return differences, truth
         await asyncio.sleep(0.25)
 
@@ -189,6 +211,7 @@ def _differences(broker: Broker, truth: dict[str, dict[str, str]]) -> list[dict[
 def _summary(
     broker: Broker,
     record: _Record,
+    bot: DemoBot,
     differences: list[dict[str, Any]],
     truth: dict[str, dict[str, str]],
     *,
@@ -205,10 +228,13 @@ def _summary(
         "balances": {asset: balance_row(balance) for asset, balance in broker.balances().items()},
         "venue_truth": truth,
         "steps": record.steps,
+        "orders": bot.done,
         "events": dict(sorted(record.events.items())),
         "stream": {"state": status.stream.state, "connects": status.stream.connects},
         "nonces_refused": status.nonce.refused,
         "discrepancies_open": status.discrepancies,
+        "reservations_left": status.reservations,
+        "orders_in_doubt": status.in_doubt,
     }
 
 
@@ -230,7 +256,7 @@ async def _live(broker: Broker, record: _Record) -> AsyncIterator[None]:
         lines = []
         for at_s, who, text in list(record.lines)[-12:]:
             line = Text(f"{at_s:7.2f} s  ", style="dim")
-            line.append(f"{who:9}", style="bold" if who == "venue" else "")
+            line.append(f"{who:9}", style="bold" if who != "holdfast" else "")
             line.append_text(plain(text))
             lines.append(line)
         return Group(balances_table(broker), Text(""), *lines)
@@ -263,6 +289,13 @@ def _print_summary(summary: dict[str, Any]) -> None:
         say(f"after {summary['ran_s']:.0f} s these differ from the venue's own ledger:")
         for row in summary["differences"]:
             say(f"  {row['asset']} {row['figure']}: ours {row['ours']}, venue {row['venue']}")
+    placed = [each for each in summary["orders"] if each["outcome"] == "placed" and "state" in each]
+    denied = [each["code"] for each in summary["orders"] if each["outcome"] == "denied"]
+    filled = sum(each["state"] == "filled" for each in placed)
+    say(
+        f"orders placed {len(placed)}, of them filled {filled}; denied {len(denied)} ({', '.join(map(str, denied))});"
+        f" still reserved {summary['reservations_left']}."
+    )
     events = summary["events"]
     say(
         f"streams lost {events.get('stream.lost', 0)}, connections {summary['stream']['connects']},"

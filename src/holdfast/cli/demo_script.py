@@ -1,8 +1,8 @@
 """
-What happens at the venue during the demonstration, and when.
+What happens during the demonstration, and when: at the venue, and by a bot of ours that trades there.
 
-Two rounds of ordinary life around a cut stream and a silent one. A short demonstration runs the script once, a long
-one again and again.
+Ordinary life around a cut stream and a silent one. A short demonstration runs the script once, a long one again and
+again.
 """
 
 from __future__ import annotations
@@ -17,11 +17,15 @@ __all__ = ["LENGTH_S", "SCRIPT", "Step", "play"]
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happens ``at_s`` seconds into the script: a line for people, and what the venue is told."""
+    """
+    One thing that happens ``at_s`` seconds into the script: a line for people, and what is to be done.
+
+    ``path`` is of the venue's admin API, which is told ``document``; or ``orders``, and then our bot does it.
+    """
 
     at_s: float
     says: str
-    path: str  # Of the admin API.
+    path: str
     document: dict[str, Any]
 
 
@@ -33,8 +37,14 @@ def _fault(at_s: float, says: str, rule: dict[str, Any]) -> Step:
     return Step(at_s=at_s, says=says, path="faults", document={"add": [rule]})
 
 
+def _order(at_s: float, says: str, **document: Any) -> Step:
+    return Step(at_s=at_s, says=says, path="orders", document=document)
+
+
 SCRIPT: Final = (
+    _order(0.5, "bid for 0.01 BTC at 35000", do="limit", side="buy", quantity="0.01", price="35000"),
     _event(1.0, "a deposit of 250 USD arrives", kind="deposit", asset="USD", amount="250.00"),
+    _order(1.5, "buy BTC for 400 USD at the market", do="market", side="buy", quote_quantity="400"),
     _event(
         2.0,
         "another bot on this account buys 0.01 BTC at the market",
@@ -43,8 +53,16 @@ SCRIPT: Final = (
         side="buy",
         quantity="0.01",
     ),
+    _order(
+        2.5,
+        "buy BTC for 9500 USD: too much with fee and buffer",
+        do="market",
+        side="buy",
+        quote_quantity="9500",
+    ),
     _fault(3.5, "the stream is cut", {"kind": "streams", "action": {"do": "close", "code": 1006}}),
     _event(3.7, "meanwhile 40 USD are withdrawn", kind="withdrawal", asset="USD", amount="40.00"),
+    _order(3.9, "get out of 0.004 BTC, whatever the stream does", do="market", side="sell", quantity="0.004"),
     _fault(6.5, "the stream goes silent: open, and not a word", {"kind": "streams", "action": {"do": "mute"}}),
     _event(
         7.5,
@@ -54,6 +72,7 @@ SCRIPT: Final = (
         side="sell",
         quantity="0.005",
     ),
+    _order(13.2, "take the bid back", do="cancel"),
     _event(14.0, "a deposit of 2 SOL arrives", kind="deposit", asset="SOL", amount="2.00"),
 )
 """The whole script, in order."""
@@ -62,7 +81,7 @@ LENGTH_S: Final = 16.0
 
 
 async def play(tell: Callable[[str, Mapping[str, Any]], Awaitable[Any]], on_step: Callable[[Step], None]) -> None:
-    """Play the script again and again until cancelled; *tell* speaks to the venue, *on_step* to people. Suspends."""
+    """Play the script again and again until cancelled; *tell* does a step, *on_step* tells people. Suspends."""
     loop = asyncio.get_running_loop()
     while True:
         start = loop.time()

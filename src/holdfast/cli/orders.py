@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from holdfast.cli.common import Common, document_of, print_json, seconds
+from holdfast.cli.common import Common, document_of, print_json, say, seconds
 from holdfast.cli.exits import Exit
 from holdfast.cli.session import load, only_name, opened, settle, tell_trouble, wait
+from holdfast.errors import NotReadyError, UnknownNameError
 
 __all__ = ["cancel", "list_", "show"]
 
@@ -36,17 +38,21 @@ async def _list(ended: bool, limit: int, broker: str | None, wait_s: float, comm
     config = load(common.config)
     name = only_name(config, broker)
     async with opened(config, [name], contact="rest") as desk:
+        account = desk[name]
         await settle(desk, timeout_s=wait_s)
-        found = await desk[name].orders(limit=limit) if ended else desk[name].open_orders()
-        status = desk[name].status()
+        error = None
+        if not ended and account.status().stream.state != "live":
+            # Nobody pushes what others place.
+            error = (await account.refresh(timeout_s=wait_s)).error
+        found = await account.orders(limit=limit) if ended else account.open_orders()
         if common.is_json:
             print_json({"schema_version": 1, "broker": name, "orders": [document_of(order) for order in found]})
         else:
             from holdfast.cli.order_tables import print_orders
 
             print_orders(name, found)
-        if status.last_success_age_s is None:
-            tell_trouble(desk[name])
+        if error is not None:
+            tell_trouble(account)
             return Exit.VENUE_UNAVAILABLE
         return Exit.OK
 
@@ -87,7 +93,7 @@ def cancel(
     """
     Cancel an open order, ours or not. Works in every trading state.
 
-    Exits with 6 where the venue knows no such open order: it was filled, cancelled, or never there.
+    Exits with 2 where no such order is known, and with 6 where the venue did not take the cancel.
     """
     return wait(_cancel(order, broker, wait_s, common))
 
@@ -96,12 +102,23 @@ async def _cancel(order: str, broker: str | None, wait_s: float, common: Common)
     config = load(common.config)
     name = only_name(config, broker)
     async with opened(config, [name], contact="rest") as desk:
+        account = desk[name]
         await settle(desk, timeout_s=wait_s)
-        done = await desk[name].cancel_order(order)
+        try:
+            done = await account.cancel_order(order)
+        except UnknownNameError:
+            # Somebody else's, perhaps, and nobody pushed it.
+            await account.refresh(timeout_s=wait_s)
+            done = await account.cancel_order(order)
+        if done.intent_id is not None:
+            with contextlib.suppress(NotReadyError):
+                done = await account.ended(done.intent_id, timeout_s=wait_s)
     if common.is_json:
         print_json({"schema_version": 1, "order": document_of(done)})
     else:
         from holdfast.cli.order_tables import print_order
 
         print_order(done)
+    if not done.is_ended:
+        say("the venue took the cancel; that the order is over has not been told yet")
     return Exit.OK

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cyclopts import Parameter
 
-from holdfast.cli.common import Common, print_json
+from holdfast.cli.common import Common, print_json, say
 from holdfast.cli.exits import Exit
 from holdfast.cli.session import load, only_name, opened, wait
+from holdfast.errors import HaltedError
 
 if TYPE_CHECKING:
     from holdfast.runtime.views import BrokerStatus
@@ -24,6 +25,9 @@ _MEANS: Final = {
     "reducing": "only exits and cancels are taken: sells of what is held",
     "halted": "only cancels are taken",
 }
+
+
+_ACCEPT: Final = "holdfast resume {} --accept-restored"
 
 
 def halt(broker: Name = None, /, *, reason: Reason = None, common: Common = Common()) -> int:  # noqa: B008
@@ -72,7 +76,11 @@ async def _set(
     name = only_name(config, broker)
     async with opened(config, [name], contact="none") as desk:
         before = desk[name].status()
-        await desk[name].set_trading_state(state, reason=reason, accepts_restored=accepts_restored)
+        try:
+            await desk[name].set_trading_state(state, reason=reason, accepts_restored=accepts_restored)
+        except HaltedError:
+            say(f"holdfast: hint: compare `holdfast orders` with the venue's own page, then `{_ACCEPT.format(name)}`")
+            raise
         after = desk[name].status()
     if common.is_json:
         print_json(
