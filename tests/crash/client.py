@@ -142,7 +142,7 @@ class _Client:
             assert self.http is not None
             figures = balances_of(broker)
             say(at="figures", replies=self.http.balance_replies, stream=broker.status().stream.state, balances=figures)
-            await broker._backend.supervisor.changed(within_s=0.5)
+            await broker._backend.changed(within_s=0.5)
             await asyncio.sleep(0.02)  # A burst is one line, not a hundred.
 
     async def _save(self, broker: holdfast.Broker) -> None:

@@ -15,6 +15,7 @@ import holdfast
 from holdfast.core.amounts import format_amount
 from holdfast.core.events import Event
 from holdfast.errors import HoldfastError
+from holdfast.runtime.local import LocalBroker
 
 __all__ = ["Named", "Picture", "Witness", "peak_mib", "resident_mib"]
 
@@ -56,13 +57,16 @@ class Witness:
     """
 
     def __init__(self, desk: holdfast.Desk, broker: holdfast.Broker) -> None:
+        backend = broker._backend
+        assert isinstance(backend, LocalBroker)  # It owns the account: what it reads is done in this process.
+        self._supervisor = backend.supervisor
         self._broker = broker
-        self._clock = broker._backend.supervisor._clock
+        self._clock = self._supervisor._clock
         self._heard = asyncio.Event()
         self.named: list[Named] = []
         self.at_naming: Picture | None = None
         desk.on_event(self._on_event)
-        reader = broker._backend.supervisor._reader
+        reader = self._supervisor._reader
         failed = reader.failed
 
         def noting(read: str, error: HoldfastError) -> None:
@@ -95,7 +99,7 @@ class Witness:
         """What is shown now."""
         # Asked of the ledger at one moment, so that ages become times again without the clock moving in between.
         now_s = self._clock.now_s()
-        balances = self._broker._backend.supervisor.account.ledger.balances(now_s=now_s)
+        balances = self._supervisor.account.ledger.balances(now_s=now_s)
 
         def text(amount: Decimal | None) -> str | None:
             return None if amount is None else format_amount(amount)
@@ -112,7 +116,7 @@ class Witness:
 
     async def ask(self, read: str) -> tuple[Picture, Picture]:
         """Make one read now, with all its attempts: what was shown before and after it. Suspends."""
-        reader = self._broker._backend.supervisor._reader
+        reader = self._supervisor._reader
         async with reader._turn:  # The schedule's own reads wait meanwhile.
             before = self.picture()
             await reader._read(read)

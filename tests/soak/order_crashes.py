@@ -33,12 +33,13 @@ __all__ = ["KILLS_PER_STEP", "main", "measure", "plan"]
 KILLS_PER_STEP: Final = 100
 
 _PER_FOLDER: Final = 24  # Connections are counted per host, by the venue and by us: two for each life are enough.
+_BRIEFLY_PER_FOLDER: Final = 6
 _BESIDE: Final = 16
 
 Part = tuple[Wire, Sequence[OrderStep]]
 
 
-def plan(*, kills_per_step: int, seed: int) -> list[Part]:
+def plan(*, kills_per_step: int, seed: int, per_folder: int = _PER_FOLDER) -> list[Part]:
     """Which folder lives through which steps, in which order: each step as often as asked, shared by its wires."""
     rng = random.Random(f"order crashes {seed}")
     due: dict[Wire, list[OrderStep]] = {"stream": [], "rest": []}
@@ -53,15 +54,14 @@ def plan(*, kills_per_step: int, seed: int) -> list[Part]:
     parts: list[Part] = []
     for wire, steps in due.items():
         rng.shuffle(steps)
-        parts += [(wire, steps[first : first + _PER_FOLDER]) for first in range(0, len(steps), _PER_FOLDER)]
+        parts += [(wire, steps[first : first + per_folder]) for first in range(0, len(steps), per_folder)]
     return parts + olds
 
 
-async def measure(
-    *, kills_per_step: int, seed: int, told: Callable[[str], None], beside: int = _BESIDE
-) -> OrderReport:
+async def measure(*, kills_per_step: int, seed: int, told: Callable[[str], None], beside: int = _BESIDE) -> OrderReport:
     """Kill at every step so often, *beside* state folders at a time; raises where a promise does not hold."""
-    parts = plan(kills_per_step=kills_per_step, seed=seed)
+    per_folder = _PER_FOLDER if kills_per_step > 1 else _BRIEFLY_PER_FOLDER
+    parts = plan(kills_per_step=kills_per_step, seed=seed, per_folder=per_folder)
     waiting = iter(list(enumerate(parts)))
     kills = sum(len(steps) for _, steps in parts)
     total = OrderReport()
