@@ -28,6 +28,7 @@ from holdfast.cli import app as commands
 from holdfast.cli.exits import MEANINGS, PRECEDENCE, Exit
 from holdfast.config import SETTINGS
 from holdfast.core import verdicts
+from holdfast.core.denials import error_of
 from holdfast.core.events import CATALOGUE
 from tools.docstrings import markdown_of
 
@@ -65,7 +66,8 @@ to standard error.
 
 VERDICTS_INTRODUCTION = """\
 A verdict is the answer to one check of one order, or of one amount: approved or denied, with one of these codes and the
-figures behind it. Denied means that *we* refused and nothing was sent; what a *venue* refuses is rejected, and an error
+figures behind it. Asking returns it; placing an order raises the error named beside it, with the verdict in
+`error.verdict`. Denied means that *we* refused and nothing was sent; what a *venue* refuses is rejected, and an error
 of its own. [How funds are checked](../concepts/p4-funds.md) tells what goes into the figures.
 """
 
@@ -203,20 +205,33 @@ def events_page() -> str:
 # Verdicts
 
 
-def verdicts_page() -> str:
-    def rows(*, approves: bool) -> Iterator[tuple[str, ...]]:
-        for item in verdicts.VerdictCode:
-            if item.is_approval is approves:
-                yield code(item.value), verdicts.MEANINGS[item]
+def denial_of(item: verdicts.VerdictCode) -> type[errors.DeniedError]:
+    """The class of error that placing an order raises on a verdict of this code."""
+    if item is verdicts.VerdictCode.INTENT_REPEATED:
+        return errors.IntentRepeatedError
+    return type(error_of(verdicts.Verdict(code=item, asset="USD")))
 
+
+def verdicts_page() -> str:
+    approved = ((code(item.value), verdicts.MEANINGS[item]) for item in verdicts.VerdictCode if item.is_approval)
+    denied = (
+        (
+            code(item.value),
+            verdicts.MEANINGS[item],
+            code(denial_of(item).__name__),
+            str(denial_of(item).exit_code),
+        )
+        for item in verdicts.VerdictCode
+        if not item.is_approval
+    )
     return "\n".join(
         [
             "# Verdict codes\n",
             VERDICTS_INTRODUCTION,
             "## Approved\n",
-            table(("code", "says"), rows(approves=True)),
+            table(("code", "says"), approved),
             "## Denied\n",
-            table(("code", "says"), rows(approves=False)),
+            table(("code", "says", "raised as", "exit code"), denied),
         ]
     )
 

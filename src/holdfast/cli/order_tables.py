@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from holdfast.cli.tables import age_text, amount_cell, cause_text, plain, short_amount, when_text
+from holdfast.cli.tables import amount_cell, plain, short_amount, trimmed, when_text
 from holdfast.core.verdicts import MEANINGS
 
 if TYPE_CHECKING:
@@ -22,16 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["print_order", "print_orders", "print_reservation", "print_reservations", "print_verdict"]
 
 
-def print_verdict(broker: str, verdict: Verdict) -> None:
-    """One verdict on stdout: the answer first, then what it rests on."""
+def print_verdict(verdict: Verdict) -> None:
+    """One verdict on stdout: the answer first, then the arithmetic that it rests on."""
     out = Console(soft_wrap=True)
-    answer = "yes" if verdict.is_approved else "no"
-    style = "green" if verdict.is_approved else "red"
-    out.print(Text.assemble((answer, f"bold {style}"), f"  {verdict.code.value}: {MEANINGS[verdict.code]}"))
+    answer = ("yes", "bold green") if verdict.is_approved else ("no", "bold red")
+    out.print(Text.assemble(answer, f"  {verdict.code.value}: {MEANINGS[verdict.code]}"))
     out.print(plain(f"  {verdict.arithmetic}"))
-    how_sure = f"{verdict.state.value}, {age_text(verdict.age_s)} old" if verdict.age_s is not None else "unknown"
-    because = "" if verdict.reason is None else f" ({verdict.reason})"
-    out.print(plain(f"  {verdict.asset} at {broker} is {how_sure}{because}"))
 
 
 def print_orders(broker: str, orders: list[Order]) -> None:
@@ -117,13 +114,25 @@ def print_reservation(view: ReservationView, rows: list[JournalRow]) -> None:
         ("changed", f"{when_text(view.updated_us)} UTC"),
     )
     if rows:
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        table.add_column("seq", justify="right", no_wrap=True)
-        table.add_column("UTC", no_wrap=True)
-        table.add_column("what", overflow="fold")
+        table = _table("seq", "UTC", "step", "claim", "order", "reserved", "filled", "detail")
         for row in rows:
-            table.add_row(str(row.seq), when_text(row.wall_us), plain(f"{row.kind}: {cause_text(row.cause)}"))
+            table.add_row(str(row.seq), when_text(row.wall_us), *_step_cells(row))
         Console().print(table)
+
+
+def _step_cells(row: JournalRow) -> tuple[Text, ...]:
+    """One change of a reservation, from its journal row."""
+    facts = msgspec.json.decode(row.cause, type=dict[str, str])
+    before, after = facts.get("before"), facts.get("after", "")
+    claim = after if before in (None, after) else f"{before} → {after}"
+    return (
+        plain(facts.get("cause", "")),
+        plain(claim),
+        plain(facts.get("order", "–")),
+        Text(trimmed(facts.get("reserved")), justify="right"),
+        Text(trimmed(facts.get("filled")) or "–", justify="right"),
+        plain(facts.get("detail", "")),
+    )
 
 
 def _table(*heads: str) -> Table:

@@ -52,7 +52,7 @@ async def _verify(asset: str, amount: Decimal, broker: str | None, wait_s: float
         else:
             from holdfast.cli.order_tables import print_verdict
 
-            print_verdict(name, verdict)
+            print_verdict(verdict)
         code = _code_of(verdict, desk[name])
         if code not in (Exit.OK, Exit.FUNDS_SHORT):
             tell_trouble(desk[name])
