@@ -47,7 +47,9 @@ def _network(w: World) -> dict[str, Any]:
         )
     )
     name = rng.choice((None, _ORDER_CALLS, ["AddOrder"], _READS))
-    return {"kind": "rest", "name": name, "action": action, "probability": rng.choice((0.1, 0.4, 1.0))}
+    rule = {"kind": "rest", "name": name, "action": action, "probability": rng.choice((0.1, 0.4, 1.0))}
+    # Told twice running that its nonces are refused, a client parks its key until a person looks: as it should.
+    return {**rule, "count": 1} if action.get("reply") == "second" else rule
 
 
 def _gateway(w: World) -> dict[str, Any]:
