@@ -130,8 +130,7 @@ class Reservations:
                 f"intent {intent_id!a} was used before: look up what became of it, or choose another id",
                 intent_id=intent_id,
             )
-        if not (ZERO < amount <= spendable and amount.is_finite()):
-            # Under a caller's own decimal context a comparison with NaN may be no error, but it is never true.
+        if not (amount.is_finite() and ZERO < amount <= spendable):
             if not amount.is_finite() or amount <= ZERO:
                 raise InvariantError(f"intent {intent_id!a} would claim {amount} {asset}")
             short = format_amount(subtract(amount, spendable))

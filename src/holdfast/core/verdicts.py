@@ -243,7 +243,8 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
         elif self.quote_quantity is not None:
             asked += f" for {format_amount(self.quote_quantity)}"
         if self.price is not None:
-            asked += f" @ {'~' if self.price_source == 'ticker' else ''}{format_amount(self.price)}"
+            is_estimate = self.price_source == "ticker"
+            asked += f" @ {'~' + _money(self.price) if is_estimate else format_amount(self.price)}"
         return f"{asked} {self.order_type.value}"
 
     def _fee_words(self) -> str:
