@@ -132,7 +132,7 @@ async def main(config: str, mode: Any) -> None:
     began_s = time.monotonic()
     opening: Any
     if mode == "connect":
-        opening = holdfast.connect(config, on_event=events.append)
+        opening = holdfast.connect(config, wait_s=2.0, on_event=events.append)
     else:
         opening = holdfast.open(json.loads(config), mode=mode, on_event=events.append)
     async with contextlib.AsyncExitStack() as stack:

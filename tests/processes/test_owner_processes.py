@@ -269,6 +269,12 @@ async def test_modes_of_real_processes(venue: LocalVenue) -> None:
         assert elsewhere.value.facts["exit_code"] == 9
         await attached.ask("ready")
         assert Decimal((await attached.ask("balance", asset="USD"))["total"]) == total(venue, "USD")
+        path = f"{venue.config['state_dir']}/brokers/simulated/kraken-master/owner.sock"
+        async with several(Session.start(f"unix:{path}", "connect")) as (connected,):
+            assert await connected.ask("totals") == await attached.ask("totals")
+            await owner.kill()
+            assert (await connected.refused("refresh")).facts["pid"] == owner.pid
+            assert not await connected.ask("is_owner")
 
 
 async def test_commands_beside_an_owner_show_what_it_shows_and_name_it_when_it_is_stopped(venue: LocalVenue) -> None:

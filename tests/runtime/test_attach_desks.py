@@ -26,6 +26,7 @@ from holdfast.errors import (
     UnknownNameError,
 )
 from holdfast.runtime.attach.connect import Connecting
+from holdfast.runtime.attach.lines import Place
 from holdfast.runtime.attach.remote import RemoteBroker
 from holdfast.runtime.local import LocalBroker
 from holdfast.runtime.open import Mode
@@ -404,6 +405,87 @@ def test_a_store_that_cannot_be_opened_is_said_once_and_tried_again(tmp_path: Pa
         assert not second.is_owner
         is_broken[0] = False
         await until(lambda: second.is_owner)
+
+    on_a_host(test, tmp_path)
+
+
+def test_a_successor_that_cannot_make_a_socket_owns_all_the_same_and_says_so(tmp_path: Path) -> None:
+    class NoSocket(MemorySockets):
+        def serve(self, place: Any, accept: Any) -> Any:
+            raise ConfigError("no room for a socket")
+
+    async def test(host: Host) -> None:
+        first = await host.open()
+        none = NoSocket()
+        setattr(none, "connect", host.sockets.connect)  # noqa: B010
+        second = await host.open(parts=host.parts(sockets=none))
+        told: list[str] = []
+        second.broker.subscribe(lambda change: told.append(change.kind))
+        await first.die()
+        await until(lambda: second.is_owner)
+        await second.broker.wait_until("live")
+        assert [fields["detail"] for fields in second.said("succession.failed")] == ["no room for a socket"]
+        assert "snapshot" in told
+
+    on_a_host(test, tmp_path)
+
+
+def test_a_bug_in_one_attempt_is_reported_and_the_next_one_made(tmp_path: Path) -> None:
+    async def test(host: Host) -> None:
+        from dataclasses import replace
+
+        whole = host.parts()
+        failures: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+
+        def venue(name: str) -> Any:
+            if not failures:
+                raise KeyError(name)
+            return whole.venue(name)
+
+        first = await host.open()
+        second = await host.open(parts=replace(whole, venue=venue))
+        await first.die()
+        await until(lambda: second.is_owner)
+        assert [type(failure["exception"]) for failure in failures] == [KeyError]
+
+    on_a_host(test, tmp_path)
+
+
+def test_no_secret_crosses_the_socket(tmp_path: Path) -> None:
+    class Listener:
+        data = b""
+
+        def received(self, data: bytes) -> None:
+            self.data += data
+
+        def lost(self, reason: str) -> None: ...
+
+    async def test(host: Host) -> None:
+        from holdfast.runtime.attach.protocol import VERSION, Ask, ClientHello, encode, encode_value
+
+        owner = await host.open()
+        await owner.desk.ready()
+        listener = Listener()
+        line = host.sockets.connect(Place(environment="simulated", name="acme-master"), listener)
+        assert line is not None
+        line.send(encode(ClientHello(version=VERSION, pid=1, wants_events=True)))
+        calls: list[tuple[str, dict[str, Any]]] = [
+            ("examine_nonces", {}),
+            ("refresh", {"timeout_s": 5.0}),
+            ("explain", {"asset": "USD", "limit": 5}),
+            ("orders", {"limit": 5}),
+        ]
+        for number, (method, arguments) in enumerate(calls, start=1):
+            until_s = host.clock.now_s() + 5
+            asked = Ask(id=number, method=method, valid_until_s=until_s, arguments=encode_value(arguments))
+            line.send(encode(asked))
+        await asyncio.sleep(10)
+        assert listener.data.count(b'"say":"accepted"') == len(calls)
+        assert b'"say":"event"' in listener.data
+        for secret in (b"c2VjcmV0", b"SIM-acme-master"):
+            assert secret not in listener.data
+        line.abort()
 
     on_a_host(test, tmp_path)
 

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import stat
+import struct
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -315,6 +316,19 @@ async def test_the_kernel_says_who_is_there() -> None:
     first, second = socket.socketpair(socket.AF_UNIX)
     with first, second:
         assert peer_of(first) == Peer(uid=os.geteuid(), pid=os.getpid())
+
+
+def test_the_kernel_of_a_mac_says_it_in_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mac:
+        def getsockopt(self, level: int, option: int, size: int) -> bytes:
+            assert level == 0
+            if option == 1:
+                return struct.pack("2Ih16I", 0, 501, 1, *range(16))[:size]
+            assert option == 2
+            return struct.pack("i", 4711)
+
+    monkeypatch.delattr(socket, "SO_PEERCRED")
+    assert peer_of(Mac()) == Peer(uid=501, pid=4711)  # type: ignore[arg-type]
 
 
 # Forks

@@ -58,6 +58,7 @@ class Attachment:
     Attributes:
         name, venue, environment: Of the configuration; the owner's own where nothing but a path was known.
         on_lost: Called when the connection is gone.
+        loss: Why the last connection ended, in one word; None before one did.
         refusal: Why no owner there would ever take us, once one has said so.
     """
 
@@ -80,6 +81,7 @@ class Attachment:
         self.environment = environment
         self.on_lost: Callable[[], None] = _nothing
         self.refusal: ConfigError | None = None
+        self.loss: str | None = None
         self._sockets = sockets
         self.clock = clock
         self._emitter = emitter
@@ -104,6 +106,7 @@ class Attachment:
         Raises:
             ConfigError: What is there may not be used.
         """
+        self.refusal = None
         link = Link(self)
         line = self._sockets.connect(self.where, link)
         if line is None:
@@ -254,6 +257,7 @@ class Attachment:
         if link is not self._link:
             return
         self._link = None
+        self.loss = reason
         self.mirror.lost()
         self._lost(reason)
         self._wake()

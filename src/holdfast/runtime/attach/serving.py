@@ -51,7 +51,7 @@ __all__ = ["BEAT_S", "OwnerServer"]
 BEAT_S: Final = 1.0
 """The picture is pushed at least this often: silence means that the owner does not run."""
 
-_SPACING_S: Final = 0.02  # A busy account is told of fifty times a second, with everything that moved in between.
+_SPACING_S: Final = 0.02  # A busy account is told of fifty times a second at most, with all that moved in between.
 _CLIENTS_MAX: Final = 64
 _CALLS_MAX: Final = 256  # Of one client, under way at once.
 _QUEUE_MAX: Final = 2 * 1024 * 1024  # Of pushes, beyond what the kernel has taken.
@@ -94,9 +94,11 @@ class OwnerServer:
         self._server: LocalServer | None = None
         self._sessions: list[_Session] = []
         self._changes: list[BalancesChanged] = []
+        self._answers: list[tuple[_Session, FromOwner]] = []
         self._beating: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._pushed_s = float("-inf")
+        self._spacing_s = _SPACING_S
         self._subscription: Subscription | None = None
         self._events: Subscription | None = None
         self._ended: set[asyncio.Task[None]] = set()
@@ -218,7 +220,7 @@ class OwnerServer:
     def _touch(self) -> None:
         """Push soon: at once, unless that was done a moment ago."""
         if self._timer is None and self._subscription is not None:
-            wait_s = self._pushed_s + _SPACING_S - self.clock.now_s()
+            wait_s = self._pushed_s + self._spacing_s - self.clock.now_s()
             self._timer = asyncio.get_running_loop().call_later(max(0.0, wait_s), self._push_due)
 
     def _push_due(self) -> None:
@@ -251,13 +253,25 @@ class OwnerServer:
         for session in list(self._sessions):
             if session.is_greeted:
                 session.push(lines)
+        # However many assets and clients there are, this takes a tenth of the loop's time at most.
+        took_s = self.clock.now_s() - self._pushed_s
+        self._spacing_s = min(BEAT_S / 2, max(_SPACING_S, 10 * took_s))
 
-    def push_before_answer(self) -> None:
-        """So that whoever gets an answer has figures that know of it."""
+    def answer(self, session: _Session, answer: FromOwner) -> None:
+        """Answer a call: after a push, so that whoever gets it has figures that know of it."""
+        self._answers.append((session, answer))
+        if len(self._answers) == 1:
+            # With everything else that is answered in this round: one picture serves them all.
+            asyncio.get_running_loop().call_soon(self._send_answers)
+
+    def _send_answers(self) -> None:
+        answers, self._answers = self._answers, []
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._push()
+        for session, answer in answers:
+            session.say(answer)
 
     # Events
 
@@ -384,9 +398,7 @@ class _Session:
             answer = Failed(id=id_, failure=failure_of(error))
         finally:
             self._calls.pop(id_, None)
-        if not self.is_gone:
-            self._server.push_before_answer()
-            self.say(answer)
+        self._server.answer(self, answer)
 
     # Sending
 

@@ -161,7 +161,9 @@ class Seat:
             if waited_s >= (self._wait_s if self._mode == "auto" else min(self._wait_s, _ATTACH_WITHIN_S)):
                 if elsewhere is not None:
                     raise elsewhere
-                raise attachment.silence("start one, or open with mode auto to become the owner")
+                if attachment.owner_pid is None:
+                    raise attachment.silence("start one, or open with mode auto to become the owner")
+                raise attachment.silence(f"it ended the connection ({attachment.loss})")
             pause_s = await self._pause(pause_s)
 
     def _attach_anew(self, sockets: LocalSockets) -> Attachment:
@@ -204,8 +206,8 @@ class Seat:
                 check_ownership=owned.check,
                 max_age_s=owned.max_age_s,
             )
-            server.start()
             self._server = server
+            server.start()
         if self._broker is None:
             self._broker = Broker(owned.backend, self._guard)
 
@@ -238,7 +240,7 @@ class Seat:
                         return
                 elif may_own:
                     assert self._take is not None
-                    await self._become_owner(await self._take(), attachment, before)
+                    self._become_owner(await self._take(), attachment, before)
                     return
             except OwnedElsewhereError:
                 continue  # Somebody was quicker, and will be found by its socket.
@@ -248,6 +250,11 @@ class Seat:
                 may_own = False
             except HoldfastError as error:
                 self._cannot(error)
+            except Exception as error:
+                # A bug of ours in one attempt; the next owner is looked for all the same.
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": f"broker {self.name} could not be taken over", "exception": error}
+                )
 
     def _cannot(self, error: HoldfastError) -> None:
         """Say once why the account could not be taken over."""
@@ -257,13 +264,12 @@ class Seat:
             reason = type(error).__name__
             self._emitter(event("succession.failed", broker=self.name, reason=reason, detail=str(error)[:300]))
 
-    async def _become_owner(self, owned: Owned, attachment: Attachment, before: int | None) -> None:
+    def _become_owner(self, owned: Owned, attachment: Attachment, before: int | None) -> None:
         try:
             self._own(owned)
-        except BaseException:
-            self._owned = None
-            await owned.close()
-            raise
+        except ConfigError as error:
+            # Without a socket nobody else can attach, and the account is looked after all the same.
+            self._cannot(error)
         assert self._broker is not None
         self._broker._use(owned.backend)
         attachment.hand_over(owned.backend)
