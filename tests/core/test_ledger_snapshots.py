@@ -366,3 +366,18 @@ def test_what_the_stream_does_not_speak_of_is_read_before_it_is_too_old() -> Non
     account.wait(1.0)
     account.read(USD="10", DOT="5 0 0")
     assert planned() == []  # Without a stream everything is read as often.
+
+
+def test_first_answer_after_a_restart_counts_no_higher_than_what_was_known_a_moment_before() -> None:
+    """A lagging answer would give back what our own fill has just taken."""
+    account = Account()
+    kept = {name: Holding(asset=name, total=Decimal("10")) for name in ("USD", "EUR")}
+    account.ledger.restore(kept, {"USD": 1.0, "EUR": account.ledger.settings.rest_lag_s}, now_s=account.now_s)
+
+    account.read(USD="12", EUR="12")
+
+    assert account.figures("USD") == "12 0 12"
+    assert (account["USD"].spendable, account["EUR"].spendable) == (10, 12)
+    account.wait(account.ledger.settings.rest_lag_s)
+    account.read(USD="12", EUR="12")
+    assert account["USD"].spendable == 12

@@ -33,7 +33,7 @@ from holdfast.runtime.listeners import Listeners
 from holdfast.runtime.local import LocalBroker
 from holdfast.runtime.ownership import account_fingerprint, broker_fingerprint
 from holdfast.runtime.parts import Held, Parts, real_parts
-from holdfast.runtime.record import holdings_of
+from holdfast.runtime.record import ages_of, holdings_of
 from holdfast.runtime.supervisor import ACCOUNT_FACT, Contact, PinnedAccount, Supervisor
 from holdfast.runtime.trading import Trading
 
@@ -350,9 +350,10 @@ async def _open_broker(
             ),
         )
         await opened.supervisor.entry.restore()
-        holdings = holdings_of(await store.latest())
+        rows = await store.latest()
+        holdings, ages_s = holdings_of(rows), ages_of(rows, wall_us=parts.clock.wall_us())
         if holdings:
-            account.take(account.ledger.restore, holdings, read=FROM_STORE, now_s=parts.clock.now_s())
+            account.take(account.ledger.restore, holdings, ages_s, read=FROM_STORE, now_s=parts.clock.now_s())
     except BaseException:
         await opened.close()
         raise

@@ -14,7 +14,7 @@ from holdfast.core.balances import Balance, Holding
 from holdfast.core.changes import Change, Discrepancy
 from holdfast.core.seams import JournalRow
 
-__all__ = ["amount_text", "holdings_of", "row_of_balance", "row_of_change", "row_of_discrepancy"]
+__all__ = ["ages_of", "amount_text", "holdings_of", "row_of_balance", "row_of_change", "row_of_discrepancy"]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -91,6 +91,11 @@ def holdings_of(rows: Iterable[JournalRow]) -> dict[AssetCode, Holding]:
         for row in rows
         if row.asset is not None and row.total is not None
     }
+
+
+def ages_of(rows: Iterable[JournalRow], *, wall_us: int) -> dict[AssetCode, float]:
+    """How long ago each asset's newest row was written, seconds; none is negative, whatever the wall clock did."""
+    return {row.asset: max(0.0, (wall_us - row.wall_us) / 1_000_000) for row in rows if row.asset is not None}
 
 
 def _cause(**facts: Any) -> str:
