@@ -69,7 +69,8 @@ def _take_line(
     before, was_restored = line.figures(), line.is_restored
     since_s = as_of_s - book.settings.rest_lag_s
     total = stated.total
-    if line.rest_won and total == line.raw and book.standing.is_accepted:
+    # Not while a part of an event waits: the stream's own total has it already, and what is shown is to get it yet.
+    if line.rest_won and total == line.raw and book.standing.is_accepted and not line.pending:
         book.resolved(line, "agreed", draft)
         line.set_total(total, as_of_s=as_of_s, source=Source.STREAM)
     if book.standing.is_accepted and line.raw is not None and not line.rest_won:
