@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import importlib
 import json
 import os
+import pkgutil
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -52,6 +54,7 @@ class TradingWork(msgspec.Struct, frozen=True, kw_only=True):
 
     config: dict[str, Any]
     step: OrderStep | None = None
+    stops: bool = False  # At the step it stops itself, in place of killing itself.
     mode: Literal["auto", "own", "attach"] = "own"
     fails: str | None = None
 
@@ -265,21 +268,23 @@ def main(given: dict[str, Any]) -> None:
     work = msgspec.convert(given, TradingWork)
     trap = None
     if work.step is not None:
-        trap = Trap(work.step)
+        trap = Trap(work.step, signal.SIGSTOP if work.stops else signal.SIGKILL)
         if work.step.is_set_from_the_start:
             trap.set()
-    asyncio.run(_Client(work, trap).run())
+    try:
+        asyncio.run(_Client(work, trap).run())
+    except HoldfastError as error:
+        say(at="failed", error=type(error).__name__, pid=getattr(error, "pid", None), text=str(error)[:500])
 
 
 def _warm() -> None:
     """Import what a desk imports when it is first asked to, so that a fork has it."""
-    import holdfast.runtime.attach.serving
-    import holdfast.runtime.connections
-    import holdfast.runtime.journal_mark
-    import holdfast.runtime.lane
-    import holdfast.runtime.wire
-    import holdfast.store.sqlite
-    import holdfast.venues.kraken  # noqa: F401
+    for room in ("core", "runtime", "store", "venues"):
+        package = importlib.import_module(f"holdfast.{room}")
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(found.name)
+    for name in ("aiohttp", "picows"):
+        importlib.import_module(name)
 
 
 _warm()

@@ -44,11 +44,7 @@ VALIDITY_S: Final = 3.0
 _PLACE: Final = {"environment": "simulated", "name": BROKER}
 _OLD_STORE: Final = Path(__file__).resolve().parents[1] / "store" / "fixtures" / "store_v1.sql"
 _DURABLE_WITHIN_S: Final = 3.0
-_LEAVES_SENDING: Final = (
-    "durable, nothing is sent",
-    "answered, not counted",
-    "the last look was good, nothing is sent",
-)
+_LEAVES_SENDING: Final = ("durable, nothing is sent", "durable, nobody was told")
 
 
 def trading_config(kraken: LocalKraken, folder: Path, *, wire: Wire, **orders: Any) -> dict[str, Any]:
@@ -97,6 +93,7 @@ class TradingLife:
         self.began_s = time.monotonic()
         self.opened: dict[str, Any] | None = None
         self.picture: dict[str, Any] | None = None
+        self.failed: dict[str, Any] | None = None  # Why it could not open, or go on.
         self.events: list[dict[str, Any]] = []
         self._told = told
         self._number = 0
@@ -117,6 +114,8 @@ class TradingLife:
                 self.opened = said["picture"]
             case "picture":
                 self.picture = said["picture"]
+            case "failed":
+                self.failed = said
             case "event":
                 self.events.append(said)
             case "did":
@@ -232,9 +231,9 @@ class OrderChain:
 
     # Lives
 
-    async def start(self, *, step: OrderStep | None = None) -> TradingLife:
-        """Start a client."""
-        work = TradingWork(config=self.config, step=step)
+    async def start(self, *, step: OrderStep | None = None, **more: Any) -> TradingLife:
+        """Start a client; *more* as ``TradingWork`` has it."""
+        work = TradingWork(config=self.config, step=step, **more)
         return TradingLife(await self._forks.start(msgspec.to_builtins(work)), told=self._judge.told)
 
     async def settled(self, life: TradingLife) -> None:

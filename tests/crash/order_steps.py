@@ -11,10 +11,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import importlib
-import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal
 
@@ -219,10 +217,17 @@ def step_called(name: str) -> OrderStep:
 
 
 class Trap:
-    """A step prepared in this process: it goes off once it is set and the process comes by."""
+    """
+    A step prepared in this process: it goes off once it is set and the process comes by.
 
-    def __init__(self, step: OrderStep) -> None:
+    Args:
+        step: Where.
+        number: What happens there: ``SIGKILL``, or ``SIGSTOP`` for a process that goes on when somebody lets it.
+    """
+
+    def __init__(self, step: OrderStep, number: signal.Signals = signal.SIGKILL) -> None:
         self._step = step
+        self._number = number
         self._is_set = threading.Event()
         self._calls = 0
         module, _, path = step.target.partition(":")
@@ -252,7 +257,7 @@ class Trap:
                 for number, each in enumerate(original(*args, **named), 1):
                     yield each
                     if mine and number == self._step.nth:
-                        _die()
+                        self._spring()
 
             return generated
         if asyncio.iscoroutinefunction(original):
@@ -261,14 +266,14 @@ class Trap:
             async def suspended(*args: Any, **named: Any) -> Any:
                 mine = self._is_it(args, named)
                 if mine and when == "before":
-                    _die()
+                    self._spring()
                 if mine and when == "during":
-                    asyncio.get_running_loop().call_later(_DURING_S, _die)
+                    asyncio.get_running_loop().call_later(_DURING_S, self._spring)
                 try:
                     return await original(*args, **named)
                 finally:
-                    if mine:
-                        _die()
+                    if mine and when == "after":
+                        self._spring()
 
             return suspended
 
@@ -276,16 +281,15 @@ class Trap:
         def plain(*args: Any, **named: Any) -> Any:
             mine = self._is_it(args, named)
             if mine and when == "before":
-                _die()
+                self._spring()
             try:
                 return original(*args, **named)
             finally:
-                if mine:
-                    _die()
+                if mine and when != "before":
+                    self._spring()
 
         return plain
 
-
-def _die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(60.0)  # Another thread's kill takes a moment to arrive: nothing more is done here meanwhile.
+    def _spring(self) -> None:
+        # To this thread: it does nothing more before the signal has arrived.
+        signal.pthread_kill(threading.get_ident(), self._number)
