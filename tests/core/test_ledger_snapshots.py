@@ -371,13 +371,13 @@ def test_what_the_stream_does_not_speak_of_is_read_before_it_is_too_old() -> Non
 def test_first_answer_after_a_restart_counts_no_higher_than_what_was_known_a_moment_before() -> None:
     """A lagging answer would give back what our own fill has just taken."""
     account = Account()
-    kept = {name: Holding(asset=name, total=Decimal("10")) for name in ("USD", "EUR")}
+    kept = {name: Holding(asset=name, total=Decimal("10")) for name in ("USD", "EUR", "BTC")}
     account.ledger.restore(kept, {"USD": 1.0, "EUR": account.ledger.settings.rest_lag_s}, now_s=account.now_s)
 
-    account.read(USD="12", EUR="12")
+    account.read(USD="12", EUR="12", BTC="10")
 
     assert account.figures("USD") == "12 0 12"
     assert (account["USD"].spendable, account["EUR"].spendable) == (10, 12)
     account.wait(account.ledger.settings.rest_lag_s)
-    account.read(USD="12", EUR="12")
+    account.read(USD="12", EUR="12", BTC="10")
     assert account["USD"].spendable == 12
