@@ -93,10 +93,10 @@ def test_an_order_of_a_lost_channel_counts_once_the_venues_figure_cannot_but_hav
     account.is_heard = False
     account.wait(30)
     account.read(USD="1000 0 1000", BTC="1")  # Lags.
-    assert (account["USD"].spendable, counted(account)) == (900, 0)
+    assert (account["USD"].spendable, counted(account)) == (Decimal(900), Decimal(0))
     account.wait(31)
     account.read(USD="1000 100 900", BTC="1")
-    assert (account["USD"].spendable, counted(account)) == (900, 100)
+    assert (account["USD"].spendable, counted(account)) == (Decimal(900), Decimal(100))
 
 
 def test_in_a_dispute_an_order_counts_only_for_what_both_sides_take_off() -> None:
@@ -105,9 +105,9 @@ def test_in_a_dispute_an_order_counts_only_for_what_both_sides_take_off() -> Non
     account.wait(1)
     account.read(USD="900 0 600", BTC="1")  # Nobody pushed why; 300 are locked, and A is not held yet.
     assert account.label("USD") == "fresh disputed"
-    assert (account["USD"].spendable, counted(account)) == (600, 0)
+    assert (account["USD"].spendable, counted(account)) == (Decimal(600), Decimal(0))
     account.read(USD="900 100 500", BTC="1")
-    assert (account["USD"].spendable, counted(account)) == (500, 100)
+    assert (account["USD"].spendable, counted(account)) == (Decimal(500), Decimal(100))
 
 
 def test_an_order_placed_after_the_disputed_figure_is_taken_off_it() -> None:
@@ -115,7 +115,7 @@ def test_an_order_placed_after_the_disputed_figure_is_taken_off_it() -> None:
     account.read(USD="900 0 600", BTC="1")
     account.wait(1)
     account.place(order("A", "100"))
-    assert (account["USD"].spendable, counted(account)) == (500, 100)
+    assert (account["USD"].spendable, counted(account)) == (Decimal(500), Decimal(100))
 
 
 # What the venue's figure includes
