@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from holdfast.core.amounts import format_amount
 from holdfast.simulators.core.mutations import MUTATIONS
+from tests.scenarios.trading import trading
 from tests.scenarios.world import World, world
 
 __all__ = ["FAMILIES", "Family", "run_family"]
@@ -422,6 +423,7 @@ FAMILIES: Final[dict[str, Family]] = {
     "tasks": tasks,
     "zero": zero,
     "mixed": mixed,
+    "trading": trading,
     "day": day,
     "week": week,
 }

@@ -8,10 +8,12 @@ with the end of their validity, and the reads that may prove an order absent.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sqlite3
 import urllib.parse
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,6 +72,23 @@ class Record:
         self.orphans: set[int] = set()
         self.sent: list[Sending] = []
         self.lookups: list[Lookup] = []
+        self._serials: weakref.WeakKeyDictionary[asyncio.Task[Any], int] = weakref.WeakKeyDictionary()
+        self._count = itertools.count()
+
+    def number_tasks(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Number every task that *loop* begins from now on: asyncio's own list of them has another order every time."""
+
+        def begin(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **more: Any) -> asyncio.Task[Any]:
+            task = asyncio.Task(coro, loop=loop, **more)
+            self._serials[task] = next(self._count)
+            return task
+
+        loop.set_task_factory(begin)  # type: ignore[arg-type]  # A generator is no coroutine of ours.
+
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """Every numbered task that has not ended, in order of its beginning."""
+        alive = [task for task in self._serials if not task.done()]
+        return sorted(alive, key=self._serials.__getitem__)
 
 
 class Life:
@@ -124,7 +143,7 @@ class Life:
             loop.call_later(_GONE_AFTER_S, socket.abort)
         failures: list[Any] = getattr(loop, "failures", [])
         before = len(failures)
-        while mine := [task for task in asyncio.all_tasks() if _is_clients(task)]:  # A dying task may begin others.
+        while mine := [task for task in self.record.tasks() if _is_clients(task)]:  # A dying task may begin others.
             for task in mine:
                 task.cancel()
             await asyncio.wait(mine)

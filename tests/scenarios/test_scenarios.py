@@ -27,7 +27,7 @@ def test_a_day_with_every_heartbeat_holds() -> None:
     assert result.failure is None, result.failure
 
 
-@pytest.mark.parametrize("family", ["network", "channel", "restart", "tasks", "mixed"])
+@pytest.mark.parametrize("family", ["network", "channel", "restart", "tasks", "mixed", "trading"])
 def test_a_seed_replays_exactly(family: str) -> None:
     first, second = (run_one(family, 7, keeps_digest=True) for _ in range(2))
     assert first.failure is None

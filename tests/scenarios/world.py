@@ -136,6 +136,7 @@ class World:
         self._store_path = ":memory:" if folder is None else str(folder / "store.db")
         self._configured = dict(configured or {})
         self.record = Record()
+        self.record.number_tasks(loop)
         self.life: Life | None = None
         self.on_event: Callable[[Event], None] | None = None
         self.events: list[tuple[float, Event]] = []
