@@ -98,6 +98,7 @@ class Breaker:
         error_count: Counted faults in a row; 0 after one success.
         why: The latest fault's word while it is not closed, a person's reason while it is isolated; else None.
         openings: How often it opened since it was made.
+        was_open_for_s: How long it was not closed, the last time it closed.
         is_quiet: True while it is closed and counts nothing: a success then needs no report.
 
     Args:
@@ -120,6 +121,7 @@ class Breaker:
         "error_count",
         "is_quiet",
         "openings",
+        "was_open_for_s",
         "why",
     )
 
@@ -135,6 +137,7 @@ class Breaker:
         self.error_count = 0
         self.why: str | None = None
         self.openings = 0
+        self.was_open_for_s = 0.0
         self.is_quiet = True
 
     # Decisions
@@ -178,6 +181,11 @@ class Breaker:
             case BreakerState.HALF_OPEN if len(self._trials) >= self._settings.trials:
                 return self._trials[0] - now_s
         return 0.0
+
+    @property
+    def opened_s(self) -> float:
+        """When it was last closed, our clock; of use only while it is not."""
+        return self._opened_s
 
     def open_for_s(self, now_s: float) -> float | None:
         """How long it has not been closed; None while it is."""
@@ -237,6 +245,7 @@ class Breaker:
         if self._state is not BreakerState.CLOSED:
             self._state = BreakerState.CLOSED
             self._closed_s = now_s
+            self.was_open_for_s = max(0.0, now_s - self._opened_s)
         self._trials.clear()
         self.why = None
         self.is_quiet = True
@@ -258,7 +267,8 @@ class Breaker:
 
     def reset(self, now_s: float) -> None:
         """Close it and forget every fault: a person's word."""
-        self._state = BreakerState.CLOSED
+        if self._state is BreakerState.ISOLATED:
+            self._state = BreakerState.OPEN  # From which it closes like any other.
         self._doublings = 0
         self.close(now_s)
         self._closed_s = now_s

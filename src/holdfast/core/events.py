@@ -69,6 +69,31 @@ CATALOGUE: Final[dict[str, EventKind]] = {
     "balance.invalidated": _kind(
         "warning", "Figures requested before now no longer count.", "broker", "reason", "assets"
     ),
+    "breaker.opened": _kind(
+        "warning",
+        "A breaker opened: it refuses calls until its break is over.",
+        "broker",
+        "capability",
+        "failures",
+        "fault",
+        "retry_after_s",
+    ),
+    "breaker.half_opened": _kind(
+        "info", "A break is over: the next call is a trial, and decides.", "broker", "capability"
+    ),
+    "breaker.closed": _kind("info", "A breaker closed: there is proof of health.", "broker", "capability", "after_s"),
+    "breaker.isolated": _kind(
+        "warning", "A person holds a breaker open until resetting it.", "broker", "capability", "reason"
+    ),
+    "breaker.reset": _kind("info", "A person closed a breaker.", "broker", "capability", "before"),
+    "breaker.stuck": _kind(
+        "error",
+        "A breaker has not closed for too long, although trials were made.",
+        "broker",
+        "capability",
+        "for_s",
+        "fault",
+    ),
     "broker.opened": _kind("info", "A broker's account is owned and supervised.", "broker", "venue", "environment"),
     "broker.closed": _kind("info", "A broker was closed.", "broker"),
     "broker.halted": _kind("error", "A broker was halted.", "broker", "reason"),

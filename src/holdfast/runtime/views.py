@@ -13,6 +13,7 @@ import msgspec
 from holdfast.core.amounts import ZERO
 from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import Balance, Side
+from holdfast.core.breakers import BreakerState
 from holdfast.core.health import Health
 from holdfast.core.orders import OrderState
 from holdfast.core.reservations import ReservationState
@@ -22,7 +23,9 @@ from holdfast.core.verdicts import TradingState
 
 __all__ = [
     "BalancesChanged",
+    "BreakerStatus",
     "BrokerStatus",
+    "CapabilityHealth",
     "ChannelStatus",
     "Explanation",
     "Health",
@@ -31,6 +34,7 @@ __all__ = [
     "Order",
     "RefreshReport",
     "ReservationView",
+    "ResetReport",
     "StreamStatus",
 ]
 
@@ -70,6 +74,35 @@ class NonceStatus(msgspec.Struct, frozen=True, kw_only=True):
     parked_for_s: float | None  # Seconds until it may be used again; None where a person has to act, or not parked.
 
 
+class BreakerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One breaker.
+
+    ``retry_after_s`` is the time until a call may go again, 0 where one may go now, None while a person isolates it.
+    ``why`` is the latest fault's word while it is not closed, or that person's reason.
+    """
+
+    state: BreakerState
+    retry_after_s: float | None
+    open_for_s: float | None  # How long it has not been closed; None while it is.
+    why: str | None
+    is_stuck: bool  # Tried for too long in vain.
+    openings: int  # Since the broker was opened.
+
+
+class CapabilityHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How well one thing works that a broker does: ``read``, ``trade`` or ``stream``."""
+
+    name: str
+    breaker: BreakerStatus
+    error_count: int  # Counted errors in a row; 0 after one success.
+    last_success_age_s: float | None  # Since the latest success left us; of the stream, since it became live.
+    latency_s: float | None  # Of that success, request to answer.
+    last_fault: str | None  # The latest counted fault's word, whatever came after it.
+    last_error: str | None  # The same in the venue's or our own words.
+    last_fault_age_s: float | None
+
+
 class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """
     Everything a broker knows of its own condition at one moment.
@@ -105,6 +138,14 @@ class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
     trading_reason: str | None = None  # Why not all of them, as whoever set it said.
     reservations: int = 0  # Live ones: active, covered or in doubt.
     in_doubt: int = 0  # Orders whose outcome is unknown.
+    capabilities: tuple[CapabilityHealth, ...] = ()  # Read, trade and stream, in this order.
+
+    def capability(self, name: str) -> CapabilityHealth:
+        """The health of ``read``, ``trade`` or ``stream``; raises ``KeyError`` for any other."""
+        for each in self.capabilities:
+            if each.name == name:
+                return each
+        raise KeyError(name)
 
 
 class BalancesChanged(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +188,20 @@ class RefreshReport(msgspec.Struct, frozen=True, kw_only=True):
     def is_ok(self) -> bool:
         """True where the venue answered and was believed."""
         return self.error is None and not self.suspects
+
+
+class ResetReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reset of the breakers found and left: ``before``, ``after``, and the refresh in between."""
+
+    broker: str
+    before: tuple[CapabilityHealth, ...]
+    after: tuple[CapabilityHealth, ...]
+    refresh: RefreshReport
+
+    @property
+    def is_ok(self) -> bool:
+        """True where the venue was read again and every breaker has stayed closed."""
+        return self.refresh.is_ok and all(each.breaker.state is BreakerState.CLOSED for each in self.after)
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
