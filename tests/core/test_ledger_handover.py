@@ -246,6 +246,22 @@ def test_the_excess_of_a_filled_order_stays_until_the_venue_says_otherwise() -> 
     assert account.ledger.hold_excess("USD") == Decimal("0.4")
 
 
+@pytest.mark.parametrize("lost", ["balances", "dispute", "orders"])
+def test_there_is_no_excess_where_totals_less_our_estimates_decide_as_well(lost: str) -> None:
+    account = live()
+    account.place(order("A", "100"))
+    account.wait(1)
+    account.read(USD="1000 100.4 899.6", BTC="1")
+    assert account.ledger.hold_excess("USD") == Decimal("0.4")
+    if lost == "dispute":
+        account.read(USD="1100 100.4 999.6", BTC="1")
+        assert account.label("USD") == "fresh disputed"
+    else:
+        account.ledger.lose_channel(Channel(lost), "gap", now_s=account.now_s)
+    assert account.ledger.hold_excess("USD") == 0
+    assert not account.ledger.includes("A")
+
+
 # Since when
 
 

@@ -72,8 +72,20 @@ def hold_excess(book: Book, asset: AssetCode) -> Decimal:
 
 
 def _is_sure(book: Book, line: Line) -> bool:
-    """Whether it is known which of our orders the anchor includes."""
-    return book.standing.orders_stated and line.is_base_sure and line.anchor_counts and line.dispute is None
+    """
+    Whether it is known which of our orders the anchor includes, and the anchor is all that there is to go by.
+
+    Where the stream is contradicted or lost, ``spendable`` also goes by totals less our estimates, which have no fees.
+    """
+    standing = book.standing
+    return (
+        standing.orders_stated
+        and standing.is_accepted
+        and line.is_base_sure
+        and line.anchor_counts
+        and line.dispute is None
+        and not line.rest_won
+    )
 
 
 def _found(book: Book, order_id: str) -> tuple[Line, AssetHolds, Decimal | None, float] | None:
