@@ -143,6 +143,7 @@ class OrderEntry:
         """Take nothing more, and let what is under way come to an end. Suspends for a second at most."""
         self.sending.is_closed = True
         self.quotes.close()
+        self.judging.pulse.stop()
         working = self.claims.working
         for task in list(working):
             task.cancel()

@@ -38,6 +38,7 @@ from holdfast.runtime.intent_record import (
     client_order_id_of,
     new_intent_id,
 )
+from holdfast.runtime.pulse import Pulse
 from holdfast.runtime.quotes import Quotes
 from holdfast.runtime.record import amount_text
 from holdfast.runtime.venue_time import VenueTime
@@ -51,6 +52,7 @@ class Judging:
 
     Attributes:
         sent_s: When the orders of the last minute left, our clock.
+        pulse: Whether this process has been running.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Judging:
         self._clock: Clock = claims.account.clock
         self._terms: dict[Symbol, tuple[Instrument, Decimal | None, str | None, Terms]] = {}
         self.sent_s: deque[float] = deque()
+        self.pulse = Pulse(claims.account.clock, self._note_pause)
 
     def verify_balance(self, asset: AssetCode, amount: Decimal) -> Verdict:
         """Whether *amount* of *asset* could be spent now. Never suspends."""
@@ -127,7 +130,8 @@ class Judging:
             await asyncio.sleep(min(left_s, self._settings.validity_s + 1.0))
 
     async def gather(self, ask: OrderAsk) -> None:
-        """Have price and fee, where the check needs them."""
+        """Have price and fee, where the check needs them, and everything read that has arrived."""
+        await self.pulse.start()
         if ask.symbol not in self._client.instruments:
             return
         funds = self._funds
@@ -148,6 +152,7 @@ class Judging:
         """The verdict on the figures of now, or as if the claim *without* were not there."""
         now_s = self._clock.now_s()
         self._observe(now_s)
+        self.pulse.has_paused(now_s)
         asset = pay_asset_of(ask)
         while self.sent_s and self.sent_s[0] <= now_s - 60.0:
             self.sent_s.popleft()
@@ -167,6 +172,14 @@ class Judging:
         if intent_id is not None and without is None and intent_id in self._claims.names:
             verdict = msgspec.structs.replace(verdict, code=VerdictCode.INTENT_REPEATED)
         return verdict
+
+    def _note_pause(self, now_s: float, by_s: float) -> None:
+        """This process did not run: figures from before count no more, as after a suspend."""
+        account = self._account
+        account.emitter(event("clock.jumped", broker=self._name, kind="paused", by_s=round(by_s, 3)))
+        account.take(account.ledger.invalidate, "paused", read="clock", now_s=now_s)
+        account.reconciler.hurry("paused", now_s=now_s)
+        account.reading.ring()
 
     def _gate(self, now_s: float) -> Gate:
         """What holds for every order now."""

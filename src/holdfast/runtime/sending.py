@@ -116,6 +116,8 @@ class Sending:
     async def _place(self, ask: OrderAsk, name: str, *, is_reserved: bool, valid_until_s: float | None) -> Order:
         await self._judging.settled()
         await self._judging.gather(ask)
+        # Everything that runs out is counted from here: a process may be stopped between any two lines below.
+        began_s = self._clock.now_s()
         self._judging.check_request(valid_until_s)
         verdict, intent = (
             self._judging.take_claim(ask, name) if is_reserved else self._judging.judge_and_claim(ask, name)
@@ -124,12 +126,12 @@ class Sending:
             self._claims.settle()
             self._judging.tell(verdict)
             raise self._judging.denial(verdict, name)
-        ticket = self._ticket(ask, verdict, intent)
+        ticket = self._ticket(ask, verdict, intent, began_s)
         wall_us = self._clock.wall_us()
         intent = self._claims.intents.submit(name, ticket, is_exit=verdict.is_exit, wall_us=wall_us)
         written = self._claims.settle()
         self._judging.tell(verdict)
-        send_until_s = self._clock.now_s() + self._settings.validity_s - _AHEAD_S
+        send_until_s = began_s + self._settings.validity_s - _AHEAD_S
         if valid_until_s is not None:
             send_until_s = min(send_until_s, valid_until_s)
         try:
@@ -142,7 +144,7 @@ class Sending:
             raise self._judging.denial(verdict, name)
         return await self._send(intent, ticket, send_until_s)
 
-    def _ticket(self, ask: OrderAsk, verdict: Verdict, intent: Intent) -> OrderTicket:
+    def _ticket(self, ask: OrderAsk, verdict: Verdict, intent: Intent, began_s: float) -> OrderTicket:
         return OrderTicket(
             client_order_id=intent.client_order_id,
             symbol=ask.symbol,
@@ -153,7 +155,7 @@ class Sending:
             limit_price=ask.limit_price,
             time_in_force=ask.time_in_force,
             is_post_only=ask.is_post_only,
-            valid_until_us=self._time.now_us() + int(self._settings.validity_s * 1_000_000),
+            valid_until_us=self._time.at_us(began_s) + int(self._settings.validity_s * 1_000_000),
         )
 
     async def _send(self, intent: Intent, ticket: OrderTicket, send_until_s: float) -> Order:
@@ -226,6 +228,11 @@ class Sending:
             raise DeniedError(
                 f"{self._name}: {intent.intent_id} came to be sent {now_s - send_until_s:.1f} s too late (a busy lane, "
                 "or a pause): its figures and validity are from before; ask again"
+            )
+        if self._judging.pulse.has_paused(now_s) and not intent.is_exit:
+            raise DeniedError(
+                f"{self._name}: this process was paused since {intent.intent_id} was judged: what was pushed meanwhile "
+                "has not been read; ask again"
             )
         if self._account.halted_reason is not None:
             raise HaltedError(f"{self._name} is halted: {self._account.halted_reason}")

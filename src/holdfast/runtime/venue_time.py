@@ -22,9 +22,13 @@ class VenueTime:
 
     def now_us(self) -> int:
         """UTC microseconds on the venue's clock; on our wall clock where it was never told."""
+        return self.at_us(self._clock.now_s())
+
+    def at_us(self, now_s: float) -> int:
+        """The same at *now_s* on our clock, lately."""
         if self._ahead_s is None:
-            return self._clock.wall_us()
-        return int((self._clock.now_s() + self._ahead_s) * 1_000_000)
+            return self._clock.wall_us() - int((self._clock.now_s() - now_s) * 1_000_000)
+        return int((now_s + self._ahead_s) * 1_000_000)
 
     def of_wall(self, wall_us: int) -> int:
         """A moment of our wall clock, on the venue's."""
