@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -105,17 +108,48 @@ credentials = {{ key_file = "key", secret_file = "secret" }}
             text=True,
         )
 
+    @contextlib.contextmanager
+    def owning(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """``holdfast up`` once it is ready, for the length of the block; stopped or killed, it is gone afterwards."""
+        process = self.start("up", "--output", "json", *arguments)
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line, process.communicate(timeout=10)[1]
+            assert json.loads(line)["event"] == "ready"
+            yield process
+        finally:
+            if process.returncode is None:
+                process.send_signal(signal.SIGCONT)
+                process.send_signal(signal.SIGTERM)
+                process.communicate(timeout=15)
+
     def __call__(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run the command to its end."""
         process = self.start(*arguments, **environ)
         out, err = process.communicate(timeout=60)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
-    def here(self, *arguments: str) -> int:
-        """Run the command in this process, which is quicker: for what ends before anything is opened."""
+    def here(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command to its end in this process: what it says is the same, and a start is spared."""
         from holdfast.cli.run import run
 
-        return run([*arguments, "--config", str(self.folder / "holdfast.toml")])
+        out, err = io.StringIO(), io.StringIO()
+        environ = dict(os.environ)
+        os.environ.update({"HOLDFAST_STATE_DIR": str(self.folder / "state"), "COLUMNS": "100"})
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = run([*arguments, "--config", str(self.folder / "holdfast.toml")])
+        finally:
+            os.environ.clear()
+            os.environ.update(environ)
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+    def json_here(self, *arguments: str) -> tuple[int, Any]:
+        """The same with ``--output json``: its exit code and its document."""
+        done = self.here(*arguments, "--output", "json")
+        assert done.stdout, done.stderr
+        return done.returncode, json.loads(done.stdout)
 
     def python(self, program: str) -> subprocess.CompletedProcess[str]:
         """Run a program of the user's in the same folder, with the same state."""

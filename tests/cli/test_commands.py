@@ -121,6 +121,11 @@ def test_backup_then_restore_starts_halted_where_something_was_missed(holdfast: 
     assert broker["is_halted"]
     assert broker["halted_reason"]
     assert code != 0
+    refused = holdfast.here("resume")
+    assert refused.returncode == 6
+    assert "--accept-restored" in refused.stderr
+    assert holdfast.json_here("resume", "--accept-restored")[1]["trading_state"] == "active"
+    assert not holdfast.json_here("status")[1]["brokers"]["kraken-master"]["is_halted"]
 
 
 def test_restore_needs_a_backup_or_the_word_that_there_is_none(holdfast: Command, shared_venue: Served) -> None:

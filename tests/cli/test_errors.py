@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import time
 
@@ -67,30 +66,38 @@ def test_readable_secret_file_is_refused_by_name_with_the_fix(holdfast: Command,
     assert "chmod 600" in done.stderr
 
 
-def test_second_owner_exits_9_and_is_told_who_owns_it(holdfast: Command, shared_venue: Served) -> None:
+def test_what_needs_the_account_alone_exits_9_beside_its_owner_and_says_who_that_is(
+    holdfast: Command, shared_venue: Served
+) -> None:
     holdfast.configure(shared_venue)
-    owner = holdfast.start("up", "--output", "json")
-    try:
-        assert owner.stdout is not None
-        assert json.loads(owner.stdout.readline())["event"] == "ready"
-        done = holdfast("balances")
-        assert done.returncode == 9
-        assert str(owner.pid) in done.stderr
-    finally:
+    with holdfast.owning() as owner:
+        for arguments in (("up",), ("restore", "--start-new")):
+            done = holdfast(*arguments)
+            assert done.returncode == 9, done.stderr
+            assert str(owner.pid) in done.stderr
         owner.send_signal(signal.SIGTERM)
         start = time.monotonic()
         owner.communicate(timeout=10)
-    assert owner.returncode == 0
-    assert time.monotonic() - start < 5
+        assert owner.returncode == 0
+        assert time.monotonic() - start < 5
+
+
+def test_a_standby_takes_over_from_a_killed_owner(holdfast: Command, shared_venue: Served) -> None:
+    holdfast.configure(shared_venue)
+    with holdfast.owning() as owner, holdfast.owning("--standby") as standby:
+        owner.kill()
+        owner.communicate(timeout=10)
+        end = time.monotonic() + 20
+        while str(standby.pid) not in (refused := holdfast("up", "--for", "1s")).stderr:
+            assert time.monotonic() < end, refused.stderr
+        assert refused.returncode == 9
 
 
 def test_owner_killed_outright_leaves_nothing_in_the_way(holdfast: Command, shared_venue: Served) -> None:
     holdfast.configure(shared_venue)
-    owner = holdfast.start("up", "--output", "json")
-    assert owner.stdout is not None
-    owner.stdout.readline()
-    owner.kill()
-    owner.communicate(timeout=10)
+    with holdfast.owning() as owner:
+        owner.kill()
+        owner.communicate(timeout=10)
     assert holdfast("balances").returncode == 0
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from holdfast.config import Config
     from holdfast.runtime.broker import Broker
     from holdfast.runtime.desk import Desk
+    from holdfast.runtime.open import Mode
     from holdfast.runtime.views import BrokerStatus
 
 __all__ = ["Contact", "chosen_names", "is_hopeless", "load", "only_name", "opened", "settle", "tell_trouble", "wait"]
@@ -85,7 +86,9 @@ def only_name(config: Config, broker: str | None) -> str:
 
 
 @contextlib.asynccontextmanager
-async def opened(config: Config, names: list[str], *, contact: Contact, log: bool = False) -> AsyncIterator[Desk]:
+async def opened(
+    config: Config, names: list[str], *, contact: Contact, mode: Mode = "auto", log: bool = False
+) -> AsyncIterator[Desk]:
     """
     Use *names* for the block: through the process that owns them, or as their owner where there is none.
 
@@ -95,7 +98,7 @@ async def opened(config: Config, names: list[str], *, contact: Contact, log: boo
     """
     import holdfast
 
-    async with holdfast.open(config, brokers=names, contact=contact, log=log) as desk:
+    async with holdfast.open(config, mode=mode, brokers=names, contact=contact, log=log) as desk:
         yield desk
 
 

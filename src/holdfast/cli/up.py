@@ -19,6 +19,7 @@ from holdfast.cli.session import chosen_names, load, opened, wait
 
 if TYPE_CHECKING:
     from holdfast.runtime.desk import Desk
+    from holdfast.runtime.open import Mode
 
 __all__ = ["stop_requested", "up"]
 
@@ -27,21 +28,25 @@ def up(
     *,
     broker: Annotated[str | None, Parameter(help="Only this broker; all of them when left out.")] = None,
     for_: Annotated[str | None, Parameter(name="--for", help="End by itself after this long: 20s, 5m, 1h.")] = None,
+    standby: Annotated[
+        bool, Parameter(negative="", help="Where another process owns a broker, attach, and take over when it ends.")
+    ] = False,
     common: Common = Common(),  # noqa: B008
 ) -> int:
     """
     Own the configured brokers and keep their figures live until SIGTERM or Ctrl-C.
 
-    Events are logged on stderr. With --output json one line on stdout says when every broker is ready.
+    Bots and commands on this host go through it. Events are logged on stderr. With --output json one line on stdout
+    says when every broker is ready. Exits with 9 where another process owns one of them, unless --standby is given.
     """
-    return wait(_up(broker, None if for_ is None else seconds_of(for_), common))
+    return wait(_up(broker, None if for_ is None else seconds_of(for_), "auto" if standby else "own", common))
 
 
-async def _up(broker: str | None, for_s: float | None, common: Common) -> int:
+async def _up(broker: str | None, for_s: float | None, mode: Mode, common: Common) -> int:
     config = load(common.config)
     names = chosen_names(config, broker)
     with stop_requested() as stop:
-        async with opened(config, names, contact="stream", log=True) as desk:
+        async with opened(config, names, contact="stream", mode=mode, log=True) as desk:
             announcing = asyncio.create_task(_announce(desk, as_json=common.is_json))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(for_s):
