@@ -735,8 +735,10 @@ def _counted(intent: Intent, ledger: HandOver, excess: dict[AssetCode, Decimal])
     held = hold[1]
     left = _left_to_hold(intent)
     if left is not None:
-        # The open-order set may not have heard of a fill that was looked up: its hold is no more than what is left.
-        held = min(held, add(left, unreflected))
+        # The open-order set may not have heard of a fill that was looked up: its hold is no more than what was left
+        # before the fills that our figures lack, without the fees that they paid.
+        untold = multiply(unreflected, subtract(_ONE, intent.fee_rate)) if intent.side is Side.BUY else unreflected
+        held = min(held, add(left, untold))
     counted = max(ZERO, subtract(need, held))
     if not ledger.includes(intent.order_id):
         return counted, False
