@@ -386,23 +386,36 @@ def test_an_order_that_ended_unfilled_releases_its_claim_at_once(reason: str, st
     assert life.at() == f"{state}, released"
 
 
-def test_a_row_or_a_list_that_lags_does_not_open_an_order_again() -> None:
+@pytest.mark.parametrize("late", ["row", "trade row", "looked up", "listed", "closed", "canceled"])
+def test_a_row_or_a_list_that_lags_does_not_open_an_order_again(late: str) -> None:
     life = Life()
     life.sent()
     life.ack()
     life.row("trade", filled="0.01", fill=fill("T1", "0.01", "400"))
     life.row("filled", filled="0.01")
-    life.row("new")
-    life.found_open(opened(filled="0.004", cost="160"))
-    life.state(opened())
-    life.found_closed()
-    life.row("canceled", filled="0.01")
+
+    def come_late() -> None:
+        match late:
+            case "row":
+                assert life.row("new")
+            case "trade row":
+                assert life.row("trade", filled="0.004", fill=fill("T0", "0.004", "160"))
+            case "looked up":
+                assert life.found_open(opened(filled="0.004", cost="160"))
+            case "listed":
+                assert life.state(opened()) == []
+            case "closed":
+                life.found_closed()
+            case _:
+                assert life.row("canceled", filled="0.01")
+
+    come_late()
     assert life.at() == "filled, active"
+    assert life.live().filled == Decimal("0.01")
     life.leg("USD", "-400", "T1")
     life.recount()
     assert life.at() == "filled, consumed"
-    assert life.row("new")
-    assert life.found_open(opened())
+    come_late()
     assert life.intents.get("a") is None
     assert life.intents.contradicted == []
 

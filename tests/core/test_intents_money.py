@@ -86,6 +86,16 @@ def test_the_fee_that_the_venue_holds_is_shared_out_once() -> None:
     assert life.reserved() == Decimal("1.2")  # 3.2 of fees, 2 of them held.
 
 
+def test_the_fee_that_the_venue_holds_pays_for_no_fill_that_the_figures_lack() -> None:
+    life = resting()
+    life.row("trade", filled="0.004", cost="160", fill=fill("T1", "0.004", "160", fees="USD 0.64"))
+    life.ledger.holds["O1"] = ("USD", Decimal("240"))
+    life.ledger.included.add("O1")
+    life.ledger.excess["USD"] = Decimal("100")
+    life.recount()
+    assert life.reserved() == Decimal("160.64")
+
+
 def test_a_hold_on_another_asset_covers_nothing() -> None:
     life = resting()
     life.ledger.holds["O1"] = ("BTC", Decimal("400"))
@@ -332,6 +342,15 @@ def test_an_execution_that_a_list_told_of_first_is_not_counted_again_by_its_row(
     life.recount()
     assert life.live().filled == Decimal("0.004")
     assert life.reserved() == Decimal("401.6")
+
+
+def test_a_row_of_a_fill_that_a_list_told_of_in_part_adds_what_is_new_only() -> None:
+    life = resting()
+    life.found_open(opened(filled="0.006", cost="240"))
+    life.row("trade", filled="0.01", cost="400", fill=fill("T1", "0.01", "400", fees="USD 1.6"))
+    life.recount()
+    assert life.reserved() == WORTH
+    assert life.live().cost == Decimal("400")
 
 
 def test_a_row_that_tells_less_than_what_is_new_leaves_no_hole() -> None:
