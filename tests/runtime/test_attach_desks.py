@@ -132,7 +132,7 @@ class Desk:
         await self.close()
 
 
-def on_a_host(test: Callable[[Host], Awaitable[None]], folder: Path) -> None:
+def on_a_host(test: Callable[[Host], Awaitable[None]], folder: Path, *, seed: int | None = None) -> None:
     async def main() -> None:
         host = Host(folder)
         try:
@@ -140,7 +140,7 @@ def on_a_host(test: Callable[[Host], Awaitable[None]], folder: Path) -> None:
         finally:
             await host.close()
 
-    run_virtual(main())
+    run_virtual(main(), seed=seed)
 
 
 async def until(condition: Callable[[], bool], *, within_s: float = 10.0) -> None:
@@ -528,7 +528,7 @@ def test_whatever_dies_pauses_and_comes_there_is_never_a_second_owner(tmp_path: 
         await until(lambda: all(each.broker.balance("USD").reason is None for each in desks), within_s=30)
         assert sum(each.is_owner for each in desks) == 1
 
-    on_a_host(test, tmp_path)
+    on_a_host(test, tmp_path, seed=seed)
 
 
 # Connecting

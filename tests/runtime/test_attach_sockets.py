@@ -182,6 +182,17 @@ async def test_a_file_that_is_no_socket_is_not_removed(folder: StateFolder, runt
     assert path.read_text() == "somebody's"
 
 
+async def test_a_link_in_the_sockets_place_is_not_followed(folder: StateFolder, short_path: Path) -> None:
+    target = short_path / "precious"
+    target.write_text("somebody's")
+    named = folder.socket_path(environment="simulated", name="acme-master")
+    named.symlink_to(target)
+    async with served(UnixSockets(folder)) as (server, _):
+        assert Path(server.address).parent != named.parent
+    assert target.read_text() == "somebody's"
+    assert named.is_symlink()
+
+
 async def test_closing_removes_only_our_own_file(folder: StateFolder) -> None:
     sockets = UnixSockets(folder)
     first = sockets.serve(PLACE, End())

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import secrets
 import socket
 import stat
 import struct
@@ -158,8 +159,8 @@ def _pointer(named: Path) -> Path:
 
 
 def _write_pointer(pointer: Path, target: Path) -> None:
-    temporary = pointer.with_name(f".{pointer.name}-{os.getpid()}")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    temporary = pointer.with_name(f".{pointer.name}-{secrets.token_hex(8)}")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.write(fd, os.fsencode(target))
     finally:
