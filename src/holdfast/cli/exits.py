@@ -32,14 +32,14 @@ class Exit(enum.IntEnum):
 MEANINGS: Final[dict[Exit, str]] = {
     Exit.OK: "the command did what it says",
     Exit.UNEXPECTED: "something unexpected: a bug of ours, or a store that cannot be used",
-    Exit.USAGE: "the command line is wrong; several brokers are configured and none is named",
+    Exit.USAGE: "the command line is wrong; several brokers are configured and none is named; an id is unknown or over",
     Exit.CONFIG: "the configuration or a credential cannot be used",
     Exit.FUNDS_SHORT: "the figure is good and smaller than asked for",
     Exit.STALE_OR_UNKNOWN: "the figure is stale or was never confirmed",
     Exit.VENUE_UNAVAILABLE: "the venue cannot be reached, is in maintenance, or a breaker is open",
     Exit.RATE_LIMITED: "the venue's rate limit, or our own budget, refused",
     Exit.VERIFICATION_FAILED: "a verification did not reach what was asked of it",
-    Exit.OWNED_ELSEWHERE: "another process owns the account",
+    Exit.OWNED_ELSEWHERE: "another process owns the account, and does not answer or would have to end first",
 }
 """One line per code; the reference's table is made from it."""
 

@@ -12,7 +12,15 @@ from cyclopts.exceptions import CycloptsError
 
 from holdfast.cli.app import asked_help, build_app, with_default
 from holdfast.cli.exits import Exit, worst
-from holdfast.errors import CredentialParkedError, HoldfastError, InvalidNonceError, StoreCorruptError
+from holdfast.errors import (
+    CredentialParkedError,
+    HoldfastError,
+    InvalidNonceError,
+    OutcomeUnknownError,
+    OwnedElsewhereError,
+    OwnerSilentError,
+    StoreCorruptError,
+)
 
 __all__ = ["run"]
 
@@ -77,6 +85,12 @@ def hint_for(error: HoldfastError) -> str | None:
         return "`holdfast restore BACKUP` puts a backup in place; `holdfast restore --start-new` starts without one"
     if isinstance(error, CredentialParkedError | InvalidNonceError):
         return "`holdfast nonce doctor` tells why and what to do"
+    if isinstance(error, OwnerSilentError) and error.pid is not None:
+        return f"`kill -CONT {error.pid}` lets it go on; once it has ended, another process takes the account over"
+    if isinstance(error, OwnedElsewhereError):
+        return "bots, and commands that only ask or order, go through that process: this one needs the account alone"
+    if isinstance(error, OutcomeUnknownError) and error.intent_id is not None:
+        return f"it is not sent again; `holdfast orders show {error.intent_id}` tells what becomes of it"
     return None
 
 
