@@ -19,7 +19,9 @@ from holdfast.core.instruments import AssetInfo
 from holdfast.errors import (
     ClosedError,
     ConfigError,
+    FundsShortError,
     HoldfastError,
+    IntentRepeatedError,
     OwnedElsewhereError,
     OwnerSilentError,
     StoreError,
@@ -230,6 +232,37 @@ def test_a_desk_may_own_one_account_and_be_attached_to_another(tmp_path: Path) -
         await asyncio.sleep(0.5)
         assert sorted(set(changes)) == ["one", "two"]
         assert both.desk["one"].balance("USD").total == first.broker.balance("USD").total
+
+    on_a_host(test, tmp_path)
+
+
+def test_an_attached_bot_verifies_claims_places_and_cancels_as_the_owner_would(tmp_path: Path) -> None:
+    async def test(host: Host) -> None:
+        owner, attached = await host.open(), await host.open()
+        await owner.broker.wait_until("live")
+        await attached.broker.wait_until("live")
+        broker = attached.broker
+        verdict = await broker.verify_balance_before_order("BTC-USD", "buy", "0.01", order_type="limit", price="20000")
+        assert verdict.is_approved, verdict.arithmetic
+        async with broker.reserve(verdict, intent_id="mine") as reservation:
+            assert [each.intent_id for each in broker.reservations()] == ["mine"]
+            assert broker.balance("USD").reserved == owner.broker.balance("USD").reserved == reservation.amount
+            placed = await broker.place_limit_order("BTC-USD", "buy", "0.01", "20000", reservation=reservation)
+        assert placed.intent_id == "mine"
+        assert [each.intent_id for each in broker.open_orders()] == ["mine"]
+        assert await owner.broker.order("mine") == await broker.order("mine")
+        async with broker.reserve(verdict, intent_id="given-back"):
+            pass
+        assert "given-back" not in [each.intent_id for each in broker.reservations()]
+        with pytest.raises(IntentRepeatedError):
+            await owner.broker.place_limit_order("BTC-USD", "buy", "0.01", "20000", intent_id="mine")
+        with pytest.raises(FundsShortError) as short:
+            await broker.place_limit_order("BTC-USD", "buy", "5", "20000")
+        assert short.value.verdict.shortfall > 0
+        await broker.cancel_order("mine")
+        await until(lambda: broker.open_orders() == [])
+        await broker.set_trading_state("halted", reason="lunch")
+        assert owner.broker.status().trading_state.value == broker.status().trading_state.value == "halted"
 
     on_a_host(test, tmp_path)
 
