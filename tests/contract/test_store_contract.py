@@ -413,6 +413,8 @@ async def test_a_later_row_of_an_intent_takes_the_place_of_the_one_before(maker:
     assert await store.intent("a") == intent("a", '{"state":"consumed"}', wall_us=NOON_US + 2, is_ended=True)
     assert ids(await store.open_intents()) == ["b"]
     assert await store.intent_ids() == ["a", "b"]
+    await store.keep([intent("c"), intent("a", is_ended=True), intent("d")])
+    assert ids(await store.open_intents()) == ["b", "c", "d"]
     await store.close()
 
 

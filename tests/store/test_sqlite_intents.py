@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import random
 import shutil
 import sqlite3
@@ -207,6 +208,20 @@ async def test_somebody_else_writing_intents_is_noticed(open_store: OpenStore, p
 
     with pytest.raises(StoreCorruptError, match="somebody else"):
         await store.keep([intent("b")])
+
+
+async def test_an_intent_is_never_written_over_another(open_store: OpenStore, path: Path) -> None:
+    store = await open_store(writer="inline")
+    await store.keep([intent("a")])
+    # By other hands, the same as ours in everything that a commit compares.
+    meddle(path, "INSERT INTO intent SELECT 2, 'x', 'y', is_ended, wall_us, record, crc FROM intent")
+
+    with pytest.raises(StoreCorruptError, match="another intent"):
+        await store.keep([intent("b")], [money("USD", "1")])
+
+    assert store.status().reason == "corrupt"
+    meddle(path, "DELETE FROM intent WHERE number = 2")
+    assert await (await open_store()).open_intents() == [intent("a")]
 
 
 # What a power loss leaves
@@ -518,10 +533,12 @@ async def test_a_backup_and_its_restoration_carry_intents_and_start_halted(
     assert store.status().halted == "restored_old_copy"
     assert await store.open_intents() == [intent("a")]
     assert await store.intent_ids() == ["a", "b"]
-    # Nothing was known of how the four were shared out, so no number that may have been given is given again.
-    assert await store.append([money("USD", "2")]) > 1
-    assert seqs(await store.history())[0] == 1
-    assert (mark.value or 0) > 4
+    why = json.loads(store.halted or "{}")
+    assert (why["backup"], why["mark"]) == ("backup", 4)
+    # Two of the four were intents for all we know, so two were numbers: neither is given again.
+    assert await store.append([money("USD", "2")]) == 3
+    assert seqs(await store.history()) == [1, 3]
+    assert mark.value == 3 + 2
 
 
 async def test_a_database_copied_back_is_found_out_though_only_an_intent_is_missing(

@@ -22,6 +22,12 @@ __all__ = ["FIRST_VERSION", "Batch", "IntentTable", "Pruning", "Tally", "check_i
 FIRST_VERSION: Final = 2
 """The version of the store that has intents for the first time."""
 
+_INTO: Final = f"INSERT INTO intent ({INTENT_COLUMNS})"
+_OR_CHANGE: Final = (
+    "ON CONFLICT (number) DO UPDATE SET is_ended = excluded.is_ended, wall_us = excluded.wall_us, "
+    "record = excluded.record, crc = excluded.crc WHERE intent_id = excluded.intent_id"
+)
+
 _PRUNED_AT_ONCE: Final = 500
 
 _STATE: Final = "SELECT intents, intents_sum, intents_kept FROM journal_state"
@@ -137,8 +143,9 @@ class IntentTable:
         return Batch(values, Tally(count, crc_sum, kept + len(values)), places, ended)
 
     def put(self, batch: Batch) -> None:
-        """Write them, within a transaction."""
-        insert_many(self._connection, f"INSERT OR REPLACE INTO intent ({INTENT_COLUMNS})", INTENT_WIDTH, batch.values)
+        """Write them, within a transaction; raises ``StoreCorruptError`` rather than write over another intent."""
+        if insert_many(self._connection, _INTO, INTENT_WIDTH, batch.values, then=_OR_CHANGE) != len(batch.values):
+            raise StoreCorruptError("another intent lies where one of its intents is to be written")
 
     def was_put(self, batch: Batch) -> None:
         """The transaction was kept."""

@@ -15,17 +15,20 @@ SIZES: Final = (128, 64, 32, 16, 8, 4, 2, 1)
 """Rows per statement: few different ones, so that they stay prepared."""
 
 
-def insert_many(connection: sqlite3.Connection, into: str, width: int, rows: list[tuple[Any, ...]]) -> None:
-    """Insert *rows* of *width* values in order: ``{into} VALUES …``."""
-    start = 0
+def insert_many(
+    connection: sqlite3.Connection, into: str, width: int, rows: list[tuple[Any, ...]], *, then: str = ""
+) -> int:
+    """Insert *rows* of *width* values in order, ``{into} VALUES … {then}``; how many were inserted or changed."""
+    start = changed = 0
     for size in SIZES:
         while len(rows) - start >= size:
             flat = list(itertools.chain.from_iterable(rows[start : start + size]))
-            connection.execute(_many(into, width, size), flat)
+            changed += connection.execute(_many(into, width, size, then), flat).rowcount
             start += size
+    return changed
 
 
 @functools.cache
-def _many(into: str, width: int, size: int) -> str:
+def _many(into: str, width: int, size: int, then: str) -> str:
     one = f"({', '.join('?' * width)})"
-    return f"{into} VALUES {', '.join([one] * size)}"
+    return f"{into} VALUES {', '.join([one] * size)} {then}".rstrip()

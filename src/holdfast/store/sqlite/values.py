@@ -98,7 +98,7 @@ def intent_of(values: tuple[Any, ...]) -> IntentRow:
     """
     number, intent_id, client_order_id, is_ended, wall_us, record, crc = values
     try:
-        is_whole = is_ended in (0, 1) and _intent_crc(intent_id, client_order_id, is_ended, wall_us, record) == crc
+        is_whole = _intent_crc(intent_id, client_order_id, is_ended, wall_us, record) == crc
     except TypeError:
         is_whole = False
     if not is_whole:
