@@ -378,6 +378,17 @@ def test_a_stopped_owner_denies_within_the_bound_and_does_nothing_of_it_when_it_
     on_a_host(test)
 
 
+def test_an_acceptance_that_has_arrived_counts_although_nobody_has_read_it() -> None:
+    """Else a caller whose own loop was busy would be sure that nothing was done while it was."""
+
+    async def test(host: Host) -> None:
+        attached = await host.attach(wait_s=0.9)
+        await settle(1.0)
+        assert await place(attached) == order("i1")
+
+    on_a_host(test, latency_s=0.5)
+
+
 def test_an_owner_that_was_only_busy_takes_the_call_within_the_bound() -> None:
     async def test(host: Host) -> None:
         attached = await host.attach()

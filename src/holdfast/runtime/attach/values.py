@@ -28,7 +28,7 @@ from holdfast.errors import (
     OrderInputError,
     Outcome,
 )
-from holdfast.runtime.attach.protocol import Failure, encode_value
+from holdfast.runtime.attach.protocol import Failure
 from holdfast.runtime.backend import BrokerBackend
 
 __all__ = ["CALLS", "Call", "CallKind", "call_named", "error_of", "failure_of"]
@@ -237,9 +237,3 @@ def _class_named(name: str) -> type[Exception] | None:
         if isinstance(found, type) and issubclass(found, HoldfastError):
             return found
     return _PLAIN.get(name)
-
-
-def value_of(call: str, **arguments: Any) -> msgspec.Raw:
-    """A call's arguments as they are sent."""
-    assert call in CALLS
-    return encode_value(arguments)
