@@ -9,6 +9,7 @@ from holdfast.core.verdicts import MEANINGS, Verdict, VerdictCode
 from holdfast.errors import (
     BalanceStaleError,
     BalanceUnknownError,
+    BreakerOpenError,
     CredentialParkedError,
     DeniedError,
     FundsShortError,
@@ -38,6 +39,8 @@ def error_of(verdict: Verdict, *, retry_after_s: float | None = None) -> DeniedE
     error: DeniedError
     if code is VerdictCode.CREDENTIAL_PARKED:
         error = CredentialParkedError(message, cause=verdict.reason or "unknown", retry_after_s=retry_after_s)
+    elif code is VerdictCode.BREAKER_OPEN:
+        error = BreakerOpenError(message, retry_after_s=verdict.retry_after_s)
     elif code is VerdictCode.INTENT_REPEATED:
         error = IntentRepeatedError(message, intent_id=verdict.intent_id or "")
     elif code in _NOT_READY:

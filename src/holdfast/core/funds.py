@@ -85,6 +85,8 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     has_store: bool = True  # Whether an intent can be made durable now.
     parked: str | None = None  # Why the credential is parked, in one word; None where it is not.
     opens_s: float | None = None  # Our clock: until then an earlier owner's last order may still arrive.
+    breaker: str | None = None  # Why the trade breaker lets no new order through, in words; None where it does.
+    retry_after_s: float | None = None  # Seconds until it does; None where a person holds it open.
 
 
 def pay_asset_of(ask: OrderAsk) -> AssetCode:
@@ -100,7 +102,6 @@ def judge(
     gate: Gate,
     settings: FundsSettings,
     now_s: float,
-    *,
     ticker: Ticker | None = None,
     orders_lately: int = 0,
     budget_left: Decimal | None = None,
@@ -231,6 +232,8 @@ def _closed(ask: OrderAsk, gate: Gate, terms: Terms | None, now_s: float) -> _Re
         return VerdictCode.STORE_UNAVAILABLE, None
     if gate.parked is not None:
         return VerdictCode.CREDENTIAL_PARKED, gate.parked
+    if gate.breaker is not None and is_buy:
+        return VerdictCode.BREAKER_OPEN, gate.breaker
     if terms is None:
         return VerdictCode.INSTRUMENT_UNKNOWN, f"{ask.symbol} is not listed"
     modes = (
@@ -266,9 +269,7 @@ def _refused(
     return Verdict(
         code=code,
         asset=pay_asset_of(ask),
-        symbol=ask.symbol,
-        side=ask.side,
-        order_type=ask.order_type,
+        ask=ask,
         quantity=ask.quantity,
         quote_quantity=ask.quote_quantity,
         price=ask.limit_price,
@@ -277,11 +278,11 @@ def _refused(
         state=balance.state,
         age_s=balance.age_s,
         reason=gate.parked if code is VerdictCode.CREDENTIAL_PARKED else balance.reason,
-        bot=ask.bot,
         intent_id=intent_id,
         judged_s=now_s,
         terms=terms,
         detail=detail,
+        retry_after_s=gate.retry_after_s if code is VerdictCode.BREAKER_OPEN else None,
     )
 
 
@@ -307,6 +308,7 @@ def _judge(
         and gate.has_store
         and gate.parked is None
         and gate.opens_s is None
+        and gate.breaker is None
     ):
         refusal = _closed(ask, gate, terms, now_s)
         if refusal is not None:
@@ -412,9 +414,7 @@ def _judge(
     return Verdict(
         code,
         asset,
-        ask.symbol,
-        side,
-        ask.order_type,
+        ask,
         quantity,
         quote_quantity,
         price,
@@ -423,8 +423,6 @@ def _judge(
         notional,
         fee,
         fee_rate,
-        terms.fee_source,
-        terms.fee_asset,
         buffer,
         buffer_rate,
         required,
@@ -433,7 +431,6 @@ def _judge(
         balance.age_s,
         balance.reason,
         is_exit,
-        ask.bot,
         intent_id,
         now_s,
         terms,

@@ -15,7 +15,7 @@ import msgspec
 from holdfast.core.amounts import ZERO, format_amount, multiply, subtract
 from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import BalanceState, Side
-from holdfast.core.orders import OrderType
+from holdfast.core.orders import OrderAsk, OrderType
 from holdfast.core.terms import Terms, largest_of, largest_sale, whole_steps
 
 __all__ = ["APPROVALS", "MEANINGS", "TradingState", "Verdict", "VerdictCode"]
@@ -63,6 +63,7 @@ class VerdictCode(enum.StrEnum):
     HALTED = "halted"
     STORE_UNAVAILABLE = "store_unavailable"
     CREDENTIAL_PARKED = "credential_parked"
+    BREAKER_OPEN = "breaker_open"
     SETTLING = "settling"
 
     @property
@@ -102,6 +103,7 @@ MEANINGS: Final[dict[VerdictCode, str]] = {
     VerdictCode.HALTED: "the broker takes cancels only",
     VerdictCode.STORE_UNAVAILABLE: "the intent could not be made durable, and nothing is sent that is not",
     VerdictCode.CREDENTIAL_PARKED: "the credential is parked: nothing is signed with it",
+    VerdictCode.BREAKER_OPEN: "too many orders in a row met a fault of the venue: exits and cancels alone go now",
     VerdictCode.SETTLING: "an earlier owner's last order may still arrive: order entry opens when its validity passed",
 }
 """One sentence per code; the reference's table is made from it."""
@@ -122,9 +124,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
     code: VerdictCode
     asset: AssetCode  # What pays: quote of a buy, base of a sell.
-    symbol: Symbol | None = None  # None for a plain check of an amount.
-    side: Side | None = None
-    order_type: OrderType | None = None
+    ask: OrderAsk | None = None  # As it was asked for; None for a plain check of an amount.
     quantity: Decimal | None = None
     quote_quantity: Decimal | None = None
     price: Decimal | None = None  # The limit, or the estimate that the cost was worked out with.
@@ -133,8 +133,6 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     notional: Decimal | None = None
     fee: Decimal | None = None
     fee_rate: Decimal | None = None  # Fraction of cost; taker.
-    fee_source: str | None = None  # account, lowest_tier
-    fee_asset: AssetCode | None = None
     buffer: Decimal | None = None
     buffer_rate: Decimal | None = None
     required: Decimal | None = None
@@ -143,20 +141,49 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     age_s: float | None = None
     reason: str | None = None  # Of the figure's state; of a parked credential, why it is.
     is_exit: bool = False
-    bot: str | None = None
     intent_id: str | None = None  # Under which it was claimed, or asked for.
     judged_s: float = 0.0  # Our clock.
     terms: Terms | None = None  # The instrument's rules, and how amounts were rounded.
     budget_left: Decimal | None = None  # What the bot may still spend of ``asset``; None: as much as there is.
     largest_order: Decimal | None = None  # The most that the order may be worth, in quote; None: no bound.
     detail: str | None = None  # What was compared against what, where the code alone does not say.
-    # No more than these thirty by place: Python calls with more of them at twice the cost.
     is_reserved: bool = False  # Whether the money was claimed in the same step.
+    retry_after_s: float | None = None  # Of an open breaker: seconds until it lets a trial through; None: isolated.
 
     @property
     def is_approved(self) -> bool:
         """Whether an order may be placed on it."""
         return self.code in APPROVALS
+
+    @property
+    def symbol(self) -> Symbol | None:
+        """The instrument; None for a plain check of an amount."""
+        return None if self.ask is None else self.ask.symbol
+
+    @property
+    def side(self) -> Side | None:
+        """Buy or sell."""
+        return None if self.ask is None else self.ask.side
+
+    @property
+    def order_type(self) -> OrderType | None:
+        """Market or limit."""
+        return None if self.ask is None else self.ask.order_type
+
+    @property
+    def bot(self) -> str | None:
+        """Whose order it is."""
+        return None if self.ask is None else self.ask.bot
+
+    @property
+    def fee_source(self) -> str | None:
+        """Where ``fee_rate`` is from: ``account`` or ``lowest_tier``."""
+        return None if self.terms is None else self.terms.fee_source
+
+    @property
+    def fee_asset(self) -> AssetCode | None:
+        """What the fee is charged in."""
+        return None if self.terms is None else self.terms.fee_asset
 
     @property
     def quantity_step(self) -> Decimal | None:
@@ -235,9 +262,9 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
         return shown
 
     def _asked(self) -> str:
-        if self.symbol is None or self.side is None or self.order_type is None:
+        if self.ask is None:
             return self.asset
-        asked = f"{self.symbol} {self.side.value}"
+        asked = f"{self.ask.symbol} {self.ask.side.value}"
         if self.quantity is not None:
             asked += f" {format_amount(self.quantity)}"
         elif self.quote_quantity is not None:
@@ -245,7 +272,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
         if self.price is not None:
             is_estimate = self.price_source == "ticker"
             asked += f" @ {'~' + _money(self.price) if is_estimate else format_amount(self.price)}"
-        return f"{asked} {self.order_type.value}"
+        return f"{asked} {self.ask.order_type.value}"
 
     def _fee_words(self) -> str:
         source = "" if self.fee_source is None else f", {self.fee_source.replace('_', ' ')}"
@@ -298,6 +325,7 @@ _DOCUMENTED: Final = (
     "bot",
     "intent_id",
     "is_reserved",
+    "retry_after_s",
     "arithmetic",
 )
 
