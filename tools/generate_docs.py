@@ -48,8 +48,8 @@ user's own configuration folder. It is read whole and checked whole: an unknown 
 two settings that contradict each other are all reported at once, and nothing starts. Durations are seconds.
 `holdfast config init` writes a file to start from, `holdfast config check` says what is wrong with one, and
 `holdfast config show` prints what is in force. A `[brokers.NAME.reading]` table takes the settings of
-`[reading]` for one broker alone, and `[brokers.NAME.orders]` those of `[orders]`. Money and fractions are
-written in quotes, so that they stay exact: `"0.02"`, or `"2 %"`.
+`[reading]` for one broker alone, `[brokers.NAME.orders]` those of `[orders]`, and `[brokers.NAME.health]`
+those of `[health]`. Money and fractions are written in quotes, so that they stay exact: `"0.02"`, or `"2 %"`.
 """
 
 ERRORS_INTRODUCTION = """\

@@ -111,9 +111,9 @@ def test_a_file_that_cannot_be_a_configuration_is_not_read_whole(here: Path) -> 
 
 def test_a_brokers_own_reading_goes_over_the_shared_one() -> None:
     raw = broker(reading={"max_age_s": 20})
-    raw["reading"] = {"max_age_s": 40, "failure_threshold": 5}
+    raw["reading"] = {"max_age_s": 40, "rest_lag_s": 7}
     reading = load_config(raw).brokers["kraken-master"].reading
-    assert (reading.max_age_s, reading.failure_threshold) == (20, 5)
+    assert (reading.max_age_s, reading.rest_lag_s) == (20, 7)
 
 
 # Refusing
@@ -128,7 +128,7 @@ def test_an_unknown_key_names_file_key_and_the_nearest_name(here: Path) -> None:
 
 
 def test_every_problem_is_listed_at_once() -> None:
-    raw = broker(venue=None, rest_url=5, reading={"max_ages": 1, "failure_threshold": 0})
+    raw = broker(venue=None, rest_url=5, reading={"max_ages": 1}, health={"failure_threshold": 0})
     raw["lanes"] = {}
     raw["journal"] = {"keep_days": -1}
     found = problems_of(raw)
@@ -138,7 +138,7 @@ def test_every_problem_is_listed_at_once() -> None:
         "brokers.kraken-master.venue: missing",
         "brokers.kraken-master.rest_url: expected",
         "brokers.kraken-master.reading.max_ages: unknown key; did you mean max_age_s?",
-        "brokers.kraken-master.reading.failure_threshold: expected `int` >= 1, found 0",
+        "brokers.kraken-master.health.failure_threshold: expected `int` >= 1, found 0",
     ):
         assert any(problem.startswith(start) for problem in found), (start, found)
 

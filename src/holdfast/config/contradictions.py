@@ -7,6 +7,7 @@ import ipaddress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from holdfast.config.health import HealthSettings
 from holdfast.config.orders import OrderSettings
 from holdfast.config.settings import KNOWN_VENUES, BrokerConfig, Config, ReadingSettings
 
@@ -24,6 +25,7 @@ def contradictions(config: Config) -> list[str]:
         problems += [f"{where}: {problem}" for problem in _ca_problems(broker, folder)]
         problems += [f"{where}.reading: {problem}" for problem in _reading_problems(broker.reading)]
         problems += [f"{where}.orders: {problem}" for problem in _order_problems(broker.orders, broker.reading)]
+        problems += [f"{where}.health: {problem}" for problem in _health_problems(broker.health)]
         if broker.requests_in_flight > 1 and broker.nonce_window < broker.requests_in_flight:
             problems.append(
                 f"{where}: requests_in_flight ({broker.requests_in_flight}) needs a nonce_window of at least as many"
@@ -105,6 +107,21 @@ def _order_problems(orders: OrderSettings, reading: ReadingSettings) -> list[str
         problems.append(
             f"degraded_max_age_s ({orders.degraded_max_age_s:g}) is less than max_age_s ({reading.max_age_s:g}): no"
             " figure would ever be old enough for it"
+        )
+    return problems
+
+
+def _health_problems(health: HealthSettings) -> list[str]:
+    problems = []
+    if health.break_max_s < health.break_initial_s:
+        problems.append(
+            f"break_max_s ({health.break_max_s:g}) is less than break_initial_s ({health.break_initial_s:g}): the first"
+            " break would be longer than any may be"
+        )
+    if health.stuck_after_s < health.break_max_s:
+        problems.append(
+            f"stuck_after_s ({health.stuck_after_s:g}) is less than break_max_s ({health.break_max_s:g}): a breaker"
+            " would be called stuck before its trial"
         )
     return problems
 

@@ -18,6 +18,7 @@ import msgspec
 
 from holdfast.config.contradictions import contradictions, shown, venue_problems
 from holdfast.config.exact import read_exact
+from holdfast.config.health import HealthSettings
 from holdfast.config.orders import OrderSettings
 from holdfast.config.settings import (
     BrokerConfig,
@@ -38,7 +39,11 @@ CONFIG_VARIABLE: Final = "HOLDFAST_CONFIG"
 _FILE_NAME: Final = "holdfast.toml"
 _MAX_BYTES: Final = 1 << 20
 # What a broker may have for itself alone; what it leaves unset comes from the table of the same name at the top.
-_SHARED: Final[dict[str, type[msgspec.Struct]]] = {"reading": ReadingSettings, "orders": OrderSettings}
+_SHARED: Final[dict[str, type[msgspec.Struct]]] = {
+    "reading": ReadingSettings,
+    "orders": OrderSettings,
+    "health": HealthSettings,
+}
 
 _BROKER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}\Z")
 

@@ -42,7 +42,7 @@ def _settings() -> list[Setting]:
             if field.name in leave_out:
                 continue
             if kind is Config and field.name == "brokers":
-                walk(BrokerConfig, "brokers.NAME.", ("name", "reading", "orders"))
+                walk(BrokerConfig, "brokers.NAME.", ("name", "reading", "orders", "health"))
             elif (inner := struct_in(field.type)) is not None:
                 walk(inner, f"{where}{field.name}.", ())
             else:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from holdfast.config.exact import amounts_of, budgets_of
+from holdfast.config.health import HealthSettings
 from holdfast.config.orders import OrderSettings
 from holdfast.core.assets import AssetCode
 from holdfast.core.budgets import Budget
@@ -83,9 +84,6 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
     read_deadline_s: Annotated[
         float, Meta(gt=0, le=120, description="Bound on one REST read, from asking to the last byte.")
     ] = 5.0
-    failure_threshold: Annotated[
-        int, Meta(ge=1, le=1000, description="So many consecutive counted errors make a broker unavailable.")
-    ] = 3
 
 
 class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,6 +207,9 @@ class BrokerConfig(msgspec.Struct, frozen=True, kw_only=True):
     orders: Annotated[
         OrderSettings, Meta(description="This broker's own order settings; what is unset comes from [orders].")
     ] = OrderSettings()
+    health: Annotated[
+        HealthSettings, Meta(description="This broker's own health settings; what is unset comes from [health].")
+    ] = HealthSettings()
 
     @property
     def floor_amounts(self) -> dict[AssetCode, Decimal]:
@@ -233,6 +234,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     brokers: Annotated[dict[str, BrokerConfig], Meta(description="The brokers, by name.")]
     reading: Annotated[ReadingSettings, Meta(description="Reading settings of every broker.")] = ReadingSettings()
     orders: Annotated[OrderSettings, Meta(description="Order settings of every broker.")] = OrderSettings()
+    health: Annotated[HealthSettings, Meta(description="Breakers of every broker.")] = HealthSettings()
     lane: Annotated[LaneSettings, Meta(description="Lanes and nonces.")] = LaneSettings()
     journal: Annotated[JournalSettings, Meta(description="The journal.")] = JournalSettings()
     log: Annotated[LogSettings, Meta(description="Logging.")] = LogSettings()

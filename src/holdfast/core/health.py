@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from holdfast.core.breakers import BreakerState
 from holdfast.core.streaming import StreamState
 from holdfast.core.venue import VenueMode
 from holdfast.errors import (
@@ -136,6 +137,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     halted_reason: str | None
     is_stopped: bool
     store_reason: str | None
+    read: BreakerState = BreakerState.CLOSED
+    trade: BreakerState = BreakerState.CLOSED
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,14 +153,17 @@ def judge(facts: Facts) -> Judgement:
     """
     Add up *facts*.
 
-    A broker is available while it may act and at least one of stream and REST is good: validated stream data stands
-    in for reads that fail, and reads for a stream that is gone.
+    A broker is available while it may act, its trade breaker is not open, and at least one of stream and REST is good:
+    validated stream data stands in for reads that fail, and reads for a stream that is gone. A half-open trade breaker
+    waits for an order to try, so that the broker is available; half-open reads try by themselves, and are not yet good.
     """
     barred = []
     if facts.halted_reason is not None:
         barred.append(f"halted_{facts.halted_reason}")
     if facts.parked_cause is not None:
         barred.append(f"credential_{facts.parked_cause}")
+    breakers = (("trade", facts.trade), ("read", facts.read))
+    barred += [f"{name}_isolated" for name, state in breakers if state is BreakerState.ISOLATED]
     wrong = []
     if not facts.is_loaded:
         wrong.append("venue_not_loaded")
@@ -169,6 +175,7 @@ def judge(facts: Facts) -> Judgement:
         wrong.append("reads_failing")
     elif facts.error_count:
         wrong.append("read_failed")
+    wrong += [f"{name}_breaker_{state.value}" for name, state in breakers if state in _IN_BREAK]
     if facts.stream is not None and facts.stream is not StreamState.LIVE:
         wrong.append(f"stream_{facts.stream_reason or facts.stream.value}")
     if facts.venue_mode not in (VenueMode.ONLINE, VenueMode.UNKNOWN):
@@ -176,8 +183,13 @@ def judge(facts: Facts) -> Judgement:
     if facts.store_reason is not None:
         wrong.append(f"store_{facts.store_reason}")
     is_live = facts.stream is StreamState.LIVE
-    is_reading = facts.is_loaded and facts.error_count < facts.failure_threshold
+    is_failing = facts.error_count >= facts.failure_threshold or facts.read is not BreakerState.CLOSED
+    is_reading = facts.is_loaded and not is_failing
     is_mute = facts.stream is StreamState.DOWN or not (is_live or is_reading)
     is_down = is_mute or facts.is_stopped or (facts.parked_cause is not None and not is_live)
     health = Health.DOWN if is_down else Health.DEGRADED if barred or wrong else Health.HEALTHY
-    return Judgement(health=health, reasons=(*barred, *wrong), is_available=not barred and (is_live or is_reading))
+    is_available = not barred and facts.trade is not BreakerState.OPEN and (is_live or is_reading)
+    return Judgement(health=health, reasons=(*barred, *wrong), is_available=is_available)
+
+
+_IN_BREAK: Final = (BreakerState.OPEN, BreakerState.HALF_OPEN)

@@ -31,6 +31,7 @@ from holdfast.runtime.views import BalancesChanged, ChannelStatus, StreamStatus
 
 if TYPE_CHECKING:
     from holdfast.runtime.claims import Claims
+    from holdfast.runtime.vitals import Vitals
 
 __all__ = ["FROM_STORE", "Account"]
 
@@ -45,6 +46,7 @@ class Account:
     Attributes:
         stream: The venue's stream, or ``None`` where none is wanted.
         claims: Our own orders and claims: told what the venue says of either, once the ledger knows.
+        vitals: Told of the stream's end and of its coming live.
         journal: Takes the rows of what was accepted.
         reading: Rung whenever the reading schedule may have changed.
         halted_reason: Why nothing more is taken in, or ``None``.
@@ -75,6 +77,7 @@ class Account:
         self.emitter = emitter
         self.stream: VenueStream | None = None
         self.claims: Claims | None = None
+        self.vitals: Vitals | None = None
         self.reading = Alarm(clock)
         self.halted_reason: str | None = None
         self.halted_detail: str | None = None
@@ -237,6 +240,8 @@ class Account:
             record.last_s = None
         if self.life is not None:
             self.life.lost(reason, now_s=now_s)
+        if self.vitals is not None:
+            self.vitals.stream_lost(reason, now_s)
         if was_open:
             self.emitter(event("stream.lost", broker=self.name, reason=reason))
             self.take(self.ledger.lose_stream, reason, read="stream", now_s=now_s)
@@ -261,11 +266,19 @@ class Account:
         if state is StreamState.LIVE:
             after_s = round(now_s - self._not_live_since_s, 3)
             self.emitter(event("stream.live", broker=self.name, after_s=after_s))
+            if self.vitals is not None:
+                self.vitals.stream_is_live(now_s)
         if StreamState.LIVE in (before, state):
             self.reconciler.set_live(state is StreamState.LIVE, now_s=now_s)
             self.reading.ring()
         self.tell_states()
         self.wake()
+
+    def stream_data_s(self) -> float | None:
+        """When a live stream last stated balances or orders, our clock; None while none is live."""
+        if self.life is None or self.life.state is not StreamState.LIVE:
+            return None
+        return max((record.last_s for record in self._channels.values() if record.last_s is not None), default=None)
 
     def stream_status(self, now_s: float) -> StreamStatus:
         """The stream as a value; ``down`` without a reason where none is wanted."""

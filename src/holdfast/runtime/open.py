@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -36,8 +36,12 @@ from holdfast.runtime.parts import Held, Parts, real_parts
 from holdfast.runtime.record import ages_of, holdings_of
 from holdfast.runtime.supervisor import ACCOUNT_FACT, Contact, PinnedAccount, Supervisor
 from holdfast.runtime.trading import Trading
+from holdfast.runtime.vitals import READ_BREAK_MAX_S, Vitals
 
 __all__ = ["Mode", "Opening", "open"]
+
+_TRIAL_WAITS_S: Final = 15.0
+"""What a trial may wait for beside its answer: the lane, the store, a price."""
 
 
 def open(  # noqa: A001  # Users read it as holdfast.open().
@@ -317,17 +321,20 @@ async def _open_broker(
             emitter=emitter,
             listeners=listeners,
         )
+        account.vitals = vitals = _vitals_of(broker, account, parts)
+        await vitals.restore()
         opened.supervisor = Supervisor(
             account=account,
             client=client,
             stream=stream if contact == "stream" else None,
+            vitals=vitals,
             listeners=listeners[0],
             venue=broker.venue,
             environment=broker.environment,
             contact=contact,
             fingerprint=credential.fingerprint,
             pinned=pinned,
-            failure_threshold=broker.reading.failure_threshold,
+            failure_threshold=broker.health.failure_threshold,
             randomness=parts.randomness,
             own=opened.own_account,
             check_ownership=opened.check,
@@ -407,6 +414,24 @@ def _funds_of(broker: BrokerConfig) -> FundsSettings:
         degraded_haircut=orders.degraded_haircut_fraction,
         floors=broker.floor_amounts,
     )
+
+
+def _vitals_of(broker: BrokerConfig, account: Account, parts: Parts) -> Vitals:
+    health = broker.health
+    vitals = Vitals(
+        name=broker.name,
+        read=health.breaker(
+            trial_within_s=broker.reading.read_deadline_s + _TRIAL_WAITS_S, break_max_s=READ_BREAK_MAX_S
+        ),
+        trade=health.breaker(trial_within_s=broker.orders.validity_s + _TRIAL_WAITS_S, trials=health.trials),
+        life=account.life,
+        store=account.store,
+        clock=parts.clock,
+        randomness=parts.randomness,
+        emit=account.emitter,
+    )
+    vitals.data_s = account.stream_data_s
+    return vitals
 
 
 def _entry_settings_of(broker: BrokerConfig) -> EntrySettings:

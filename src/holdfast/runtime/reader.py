@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from holdfast.core.balances import OrdersSnapshot, Snapshot
 from holdfast.core.changes import Outcome, WantKind
 from holdfast.core.events import event
 from holdfast.core.health import Fault, fault_of
@@ -18,39 +19,37 @@ from holdfast.core.venue import VenueClient
 from holdfast.errors import BadCredentialError, CredentialParkedError, HoldfastError, PayloadError
 from holdfast.runtime.account import Account
 from holdfast.runtime.views import RefreshReport
+from holdfast.runtime.vitals import Vitals
 
 __all__ = ["Reader"]
 
 _REFRESH_ATTEMPTS: Final = 4
 _REFRESH_WAIT_S: Final = 1.0
+_ISOLATED_LOOK_S: Final = 60.0
 
 
 class Reader:
     """
-    Reads one account through its client.
+    Reads one account through its client; the schedule's reads wait for the breaker, and a forced one goes as a trial.
 
     Attributes:
-        error_count: Consecutive counted errors; 0 after one success.
         last_error: The latest failure's text, until a read succeeds.
-        last_success_s: When the latest believed answer was requested, our clock.
-        latency_s: How long the latest answer took.
         has_read: Set once a first read has ended, well or not.
         parked_cause: Why the credential is left alone, or None.
         parked_until_s: Until when, our clock.
     """
 
-    def __init__(self, account: Account, client: VenueClient, *, failure_threshold: int) -> None:
+    def __init__(self, account: Account, client: VenueClient, vitals: Vitals, *, failure_threshold: int) -> None:
         self._account = account
         self._client = client
+        self._reads = vitals.read
         self._clock = account.clock
         self._turn = asyncio.Lock()
         self._failure_threshold = failure_threshold
         self._failing: str | None = None
+        self._failures = 0  # Counted ones, since a read succeeded.
         self.has_read = asyncio.Event()
-        self.error_count = 0
         self.last_error: str | None = None
-        self.last_success_s: float | None = None
-        self.latency_s: float | None = None
         self.parked_cause: str | None = None
         self.parked_until_s: float | None = None
 
@@ -58,14 +57,27 @@ class Reader:
         """Read by the schedule until cancelled. Suspends for ever."""
         account = self._account
         while True:
-            plan = account.reconciler.plan(now_s=self._clock.now_s())
-            if plan.at_s > self._clock.now_s():
-                await account.reading.wait_until(plan.at_s)
+            now_s = self._clock.now_s()
+            plan = account.reconciler.plan(now_s=now_s)
+            at_s = max(plan.at_s, self._opens_s(now_s))
+            if at_s > now_s:
+                await account.reading.wait_until(at_s)
                 # Rung or not, the plan may be another one by now.
                 continue
             async with self._turn:
+                now_s = self._clock.now_s()
+                if self._opens_s(now_s) > now_s:
+                    continue  # Somebody's forced read failed while we waited for our turn.
                 await self._read(plan.read)
             self.has_read.set()
+
+    def _opens_s(self, now_s: float) -> float:
+        """When the breaker lets a read go, our clock."""
+        breaker = self._reads.breaker
+        if breaker.is_quiet:
+            return now_s
+        retry_after_s = breaker.retry_after_s(now_s)
+        return now_s + (_ISOLATED_LOOK_S if retry_after_s is None else retry_after_s)
 
     async def refresh(self, *, timeout_s: float) -> RefreshReport:
         """Read balances and open orders now, and again where an answer is suspect. Suspends; never raises."""
@@ -82,7 +94,7 @@ class Reader:
                 while wanted and attempts < _REFRESH_ATTEMPTS * 2:
                     read = wanted[0]
                     attempts += 1
-                    outcome = await self._read(read)
+                    outcome = await self._read(read, is_forced=True)
                     error = self.last_error
                     if outcome is None:
                         if self.parked_cause is not None or account.halted_reason is not None:
@@ -120,32 +132,33 @@ class Reader:
                     return others[0]
         return None
 
-    async def _read(self, read: str) -> Outcome | None:
+    async def _read(self, read: str, *, is_forced: bool = False) -> Outcome | None:
         """Make one read; its outcome, or None where it failed."""
         account, clock = self._account, self._clock
         began_s = clock.now_s()
         account.reconciler.started(read, now_s=began_s)
         try:
             if read == ORDERS:
-                orders = await self._client.open_orders()
+                orders = await self._reads.guard(self._client.open_orders, is_forced=is_forced, left_s=_as_of)
                 outcome = account.take_orders(orders)
             else:
-                balances = await self._client.read_balances(read)
+                balances = await self._reads.guard(
+                    lambda: self._client.read_balances(read), is_forced=is_forced, left_s=_as_of
+                )
                 outcome = account.take(account.ledger.state_snapshot, balances, read=read, now_s=clock.now_s())
         except HoldfastError as error:
             self.failed(read, error)
             return None
-        self._succeeded(read, began_s)
+        self._succeeded(read)
         return outcome
 
     def failed(self, read: str, error: HoldfastError) -> None:
-        """Count a failure, and leave venue or credential alone for as long as it calls for."""
+        """Tell of a failure, and leave venue or credential alone for as long as it calls for."""
         account, now_s = self._account, self._clock.now_s()
         fault = fault_of(error)
-        if fault.counts:
-            self.error_count += 1
         # Said once per kind of fault, and again when it has gone on for too long: not with every attempt.
-        is_news = fault.word != self._failing or (fault.counts and self.error_count == self._failure_threshold)
+        error_count = self._failures = self._reads.error_count
+        is_news = fault.word != self._failing or (fault.counts and error_count == self._failure_threshold)
         self._failing = fault.word
         self.last_error = f"{read}: {error}"
         if isinstance(error, BadCredentialError) and fault.pause_s is not None:
@@ -167,7 +180,7 @@ class Reader:
                     read=read,
                     fault=fault.word,
                     error=str(error)[:300],
-                    count=self.error_count,
+                    count=error_count,
                 )
             )
         account.note_stream(now_s)
@@ -185,17 +198,20 @@ class Reader:
             name = self._account.name
             self._account.emitter(event("credential.parked", broker=name, cause=fault.parks, for_s=fault.pause_s))
 
-    def _succeeded(self, read: str, began_s: float) -> None:
+    def _succeeded(self, read: str) -> None:
         account, now_s = self._account, self._clock.now_s()
         if self.last_error is not None:
-            account.emitter(event("read.recovered", broker=account.name, read=read, after=self.error_count))
-        self.error_count = 0
+            account.emitter(event("read.recovered", broker=account.name, read=read, after=self._failures))
+        self._failures = 0
         self._failing = self.last_error = self.parked_cause = self.parked_until_s = None
-        self.last_success_s = began_s
-        self.latency_s = now_s - began_s
         account.reconciler.ended(read, ok=True, now_s=now_s)
         if account.life is not None:
             account.life.read_ended(ok=True, now_s=now_s)
         account.note_stream(now_s)
         account.tell_states()
         account.wake()
+
+
+def _as_of(answer: Snapshot | OrdersSnapshot) -> float:
+    """When the request left: what it waited for before is not the venue's time."""
+    return answer.as_of_s

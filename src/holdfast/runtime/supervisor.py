@@ -31,7 +31,8 @@ from holdfast.runtime.follower import Follower
 from holdfast.runtime.listeners import Listeners
 from holdfast.runtime.names import check_asset
 from holdfast.runtime.reader import Reader
-from holdfast.runtime.views import BrokerStatus, NonceStatus, RefreshReport
+from holdfast.runtime.views import BrokerStatus, NonceStatus, RefreshReport, ResetReport
+from holdfast.runtime.vitals import Isolable, Vitals
 from holdfast.runtime.watch import Watch
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Supervisor:
         account: The ledger and what hangs on it.
         client: The venue's reads.
         stream: The venue's stream, or None where none is wanted or offered.
+        vitals: How well reads, orders and stream work.
         pinned: What the store says of the account, or None for a new store.
         own: Called with the venue's account id once it is known; takes the account's owner lock.
         check_ownership: Raises ``ClosedError`` once the account may be another process's.
@@ -110,6 +112,7 @@ class Supervisor:
         account: Account,
         client: VenueClient,
         stream: VenueStream | None,
+        vitals: Vitals,
         listeners: Listeners,
         venue: str,
         environment: str,
@@ -138,8 +141,10 @@ class Supervisor:
         self._randomness = randomness
         self._own = own
         self._lane = lane
-        self._reader = Reader(account, client, failure_threshold=failure_threshold)
+        self.vitals = vitals
+        self._reader = Reader(account, client, vitals, failure_threshold=failure_threshold)
         self._watch = Watch(account, check_ownership=check_ownership)
+        vitals.on_change = self._breaker_changed
         self._stream = stream
         account.stream = stream
         account.on_halt = self._end_tasks
@@ -190,6 +195,10 @@ class Supervisor:
             await self.store.close()
         self.account.emitter(event("broker.closed", broker=self.name))
 
+    def _breaker_changed(self) -> None:
+        self.account.reading.ring()
+        self.account.wake()
+
     def _end_tasks(self) -> None:
         if self._tasks is not None:
             self._tasks.cancel()
@@ -217,7 +226,7 @@ class Supervisor:
         wait_s = _LOAD_WAIT_INITIAL_S
         while True:
             try:
-                await self._client.load()
+                await self.vitals.read.guard(self._client.load, is_forced=True)
             except HoldfastError as error:
                 self._reader.failed("load", error)
             else:
@@ -255,7 +264,7 @@ class Supervisor:
             return
         while True:
             try:
-                info = await self._client.credential_info()
+                info = await self.vitals.read.guard(self._client.credential_info, is_forced=True)
             except HoldfastError as error:
                 self._reader.failed("credential_info", error)
                 pause_s = (
@@ -343,7 +352,7 @@ class Supervisor:
 
     @property
     def error_count(self) -> int:
-        return self._reader.error_count
+        return self.vitals.error_count
 
     @property
     def has_figures(self) -> bool:
@@ -354,6 +363,8 @@ class Supervisor:
         now_s = self._clock.now_s()
         self._watch.observe(now_s)
         account, reader = self.account, self._reader
+        capabilities = self.vitals.health(now_s)
+        read, trade, _ = capabilities
         balances = account.ledger.balances(now_s=now_s)
         store = account.store.status()
         stream = account.stream_status(now_s)
@@ -381,13 +392,15 @@ class Supervisor:
                 is_loaded=self._is_loaded,
                 has_figures=self.has_figures,
                 are_fit=all(balance.is_fit_to_approve for balance in balances.values()),
-                error_count=reader.error_count,
+                error_count=read.error_count,
                 failure_threshold=self._failure_threshold,
                 venue_mode=account.venue_mode,
                 parked_cause=parked_cause,
                 halted_reason=halted_reason,
                 is_stopped=account.halted_reason is not None,
                 store_reason=None if store.is_ok else store.reason or "failed",
+                read=read.breaker.state,
+                trade=trade.breaker.state,
             )
         )
         return BrokerStatus(
@@ -398,10 +411,10 @@ class Supervisor:
             health=judgement.health,
             reasons=judgement.reasons,
             is_available=judgement.is_available,
-            error_count=reader.error_count,
+            error_count=self.error_count,
             last_error=account.halted_detail or reader.last_error,
-            last_success_age_s=None if reader.last_success_s is None else max(0.0, now_s - reader.last_success_s),
-            read_latency_s=reader.latency_s,
+            last_success_age_s=read.last_success_age_s,
+            read_latency_s=read.latency_s,
             stream=stream,
             venue_mode=account.venue_mode,
             venue_clock_offset_s=self._clock_offset_s,
@@ -424,6 +437,7 @@ class Supervisor:
             trading_reason=trading.reason,
             reservations=len(self.entry.claims.book.live()),
             in_doubt=len(self.entry.intents.doubts()),
+            capabilities=capabilities,
         )
 
     def _parked_cause(self) -> str | None:
@@ -436,6 +450,16 @@ class Supervisor:
 
     async def refresh(self, *, timeout_s: float) -> RefreshReport:
         return await self._reader.refresh(timeout_s=timeout_s)
+
+    async def reset_circuit_breaker(self, *, timeout_s: float) -> ResetReport:
+        before = self.vitals.health(self._clock.now_s())
+        await self.vitals.reset()
+        refresh = await self._reader.refresh(timeout_s=timeout_s)
+        after = self.vitals.health(self._clock.now_s())
+        return ResetReport(broker=self.name, before=before, after=after, refresh=refresh)
+
+    async def isolate(self, what: Isolable, *, reason: str | None) -> None:
+        await self.vitals.isolate(what, reason=reason)
 
     async def changed(self, *, within_s: float) -> None:
         await self.account.changed(within_s=within_s)

@@ -29,10 +29,13 @@ from holdfast.errors import (
 )
 from holdfast.runtime.views import BreakerStatus, CapabilityHealth
 
-__all__ = ["FACT", "Capability", "Isolable", "Passage", "StreamRecord", "Vitals"]
+__all__ = ["FACT", "READ_BREAK_MAX_S", "Capability", "Isolable", "Passage", "StreamRecord", "Vitals"]
 
 Isolable = Literal["all", "read", "trade"]
 """What a person may hold open."""
+
+READ_BREAK_MAX_S: Final = 30.0
+"""No break of reads is longer, whatever is set: figures have to be right again within 90 s of the venue."""
 
 FACT: Final = "breakers"
 """The store's fact that carries breakers through a restart."""

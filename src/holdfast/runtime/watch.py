@@ -103,6 +103,8 @@ class Watch:
             # Somebody removed our lock's file: another process may own the account by now, and we may not.
             account.halt("ownership_lost", detail=str(error))
         account.look_at_states(now_s)
+        if account.vitals is not None:
+            account.vitals.look(now_s)
         self._bring_forward(now_s)
 
     def _tick(self, *, now_s: float) -> Outcome:
