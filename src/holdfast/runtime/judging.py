@@ -51,7 +51,7 @@ class Judging:
     Judges orders of one broker on the figures of the moment, and claims their money.
 
     Attributes:
-        sent_s: When the orders of the last minute left, our clock.
+        sent_s: When the orders of the last minute were judged, our clock; those that never left are not among them.
         pulse: Whether this process has been running.
     """
 

@@ -7,6 +7,7 @@ A caller that is cancelled leaves at once; what it began is finished without it 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -126,6 +127,20 @@ class Sending:
             self._claims.settle()
             self._judging.tell(verdict)
             raise self._judging.denial(verdict, name)
+        # Counted in the step that judged: whoever is judged while this one is on its way to the disk has to know of it.
+        self._judging.sent_s.append(began_s)
+        try:
+            return await self._keep_and_send(ask, verdict, intent, began_s=began_s, valid_until_s=valid_until_s)
+        finally:
+            ended = self._claims.intents.gone(name)
+            if ended is not None and ended.order is OrderState.NEVER_SENT:
+                with contextlib.suppress(ValueError):  # Older than a minute.
+                    self._judging.sent_s.remove(began_s)
+
+    async def _keep_and_send(
+        self, ask: OrderAsk, verdict: Verdict, intent: Intent, *, began_s: float, valid_until_s: float | None
+    ) -> Order:
+        name = intent.intent_id
         ticket = self._ticket(ask, verdict, intent, began_s)
         wall_us = self._clock.wall_us()
         intent = self._claims.intents.submit(name, ticket, is_exit=verdict.is_exit, wall_us=wall_us)
@@ -168,7 +183,6 @@ class Sending:
             nonlocal has_left
             self._check_sending(intent, send_until_s)
             has_left = True
-            self._judging.sent_s.append(self._clock.now_s())
             self._tell_sent(intent, ticket, via)
 
         deadline_s = max(_ANSWER_S, self._settings.validity_s)
