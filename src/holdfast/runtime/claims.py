@@ -20,7 +20,7 @@ from holdfast.core.balances import Delta, OpenOrder, OrderChange, OrdersSnapshot
 from holdfast.core.events import event
 from holdfast.core.intents import Intent, IntentChange, Intents
 from holdfast.core.reservations import Reservations
-from holdfast.core.seams import Clock
+from holdfast.core.seams import Clock, JournalRow
 from holdfast.core.venue import ClosedOrder
 from holdfast.errors import (
     HoldfastError,
@@ -48,6 +48,9 @@ __all__ = ["Claims"]
 _KNOWN_KEPT: Final = 4096
 _MARGIN_US: Final = 1_000_000
 
+_ROWS_KEPT: Final = 10_000
+"""Journal rows that wait for a failed store, the newest."""
+
 
 class Claims:
     """
@@ -72,6 +75,7 @@ class Claims:
         self.on_open_question: Callable[[], None] = _nothing
         self._clock: Clock = account.clock
         self._unwritten: dict[str, tuple[int, Intent]] = {}  # With the number of the write that failed.
+        self._unwritten_rows: list[JournalRow] = []
         self._writes = 0
         self._unwritten_spent: set[str] = set()
         self._uncovered: set[AssetCode] = set()
@@ -261,21 +265,24 @@ class Claims:
         bots = self._unwritten_spent | self.intents.spent_changed
         self.intents.spent_changed = set()
         facts = {spent_fact(bot): _spent_text(self.intents.spent.get(bot, {})) for bot in bots}
+        rows = [*self._unwritten_rows, *map(journal_row_of, changes)][-_ROWS_KEPT:]
+        self._unwritten_rows = []
         self.account.journal.flush()
-        written = self.account.store.keep(
-            [row_of(intent) for intent in latest.values()],
-            [journal_row_of(change) for change in changes],
-            facts,
-        )
+        written = self.account.store.keep([row_of(intent) for intent in latest.values()], rows, facts)
         self._writes += 1
-        noting = self._note_written(written, self._writes, latest, bots)
+        noting = self._note_written(written, self._writes, latest, rows, bots)
         task = asyncio.get_running_loop().create_task(noting, name="intents written")
         self.working.add(task)
         task.add_done_callback(self.worked)
         return written
 
     async def _note_written(
-        self, written: Awaitable[int], number: int, latest: Mapping[str, Intent], bots: Iterable[str]
+        self,
+        written: Awaitable[int],
+        number: int,
+        latest: Mapping[str, Intent],
+        rows: Sequence[JournalRow],
+        bots: Iterable[str],
     ) -> None:
         """Remember what could not be written, until a later write of that intent was. The store answers in order."""
         try:
@@ -283,6 +290,7 @@ class Claims:
         except HoldfastError:
             for name, intent in latest.items():
                 self._unwritten[name] = (number, intent)
+            self._unwritten_rows = [*self._unwritten_rows, *rows][-_ROWS_KEPT:]
             self._unwritten_spent.update(bots)
         else:
             for name in latest:
