@@ -49,7 +49,7 @@ class TradingWork(msgspec.Struct, frozen=True, kw_only=True):
     """
     What one client does.
 
-    ``fails`` is a file: while it is there, every commit to the store fails as its text says, ``full`` or ``io``.
+    ``fails`` names a file: while it is there, every commit to the store does as its text says; see ``order_disk``.
     """
 
     config: dict[str, Any]

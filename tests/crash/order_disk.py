@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ def failing_store(config: Config, fails: str) -> Callable[[BrokerConfig, Emit], 
     """
     A maker of stores as a desk's parts have one.
 
-    While the file *fails* is there, a commit fails by its text: ``full`` before anything was kept, ``io`` before and
-    ``io_kept`` after it was.
+    While the file *fails* is there, a commit does as its text says: ``full`` fails before anything was kept, ``io``
+    likewise, ``io_kept`` after it was; ``slow 1.5`` takes so many seconds more.
     """
     place = Path(fails)
 
@@ -33,6 +34,8 @@ def failing_store(config: Config, fails: str) -> Callable[[BrokerConfig, Emit], 
                 raise failure(sqlite3.SQLITE_FULL, "database or disk is full")
             if how == "io":
                 raise failure(sqlite3.SQLITE_IOERR_FSYNC)
+            if how.startswith("slow "):
+                time.sleep(float(how.removeprefix("slow ")))
             cursor = super().execute(sql, *args)
             if how == "io_kept":
                 raise failure(sqlite3.SQLITE_IOERR_FSYNC)
@@ -54,6 +57,4 @@ def failing_store(config: Config, fails: str) -> Callable[[BrokerConfig, Emit], 
 
 
 def _wall_us() -> int:
-    import time
-
     return time.time_ns() // 1000

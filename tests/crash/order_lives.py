@@ -212,6 +212,10 @@ class OrderChain:
         found: str = order["order_id"]
         return found
 
+    def placed(self) -> set[str]:
+        """Client order ids of every order of ours that the venue ever accepted."""
+        return set(self._judge.orders())
+
     def fault(self, **rule: Any) -> None:
         """Let something go wrong at the venue until this life is over."""
         self.kraken.served.plan.add(rule)
@@ -236,7 +240,7 @@ class OrderChain:
         work = TradingWork(config=self.config, step=step, **more)
         return TradingLife(await self._forks.start(msgspec.to_builtins(work)), told=self._judge.told)
 
-    async def settled(self, life: TradingLife) -> None:
+    async def settled(self, life: TradingLife, *, judges_events: bool = True) -> None:
         """
         Wait until nothing is left to find out and every figure is live and the venue's own; judged.
 
@@ -260,7 +264,8 @@ class OrderChain:
                     break
             await life.heard(within_s=min(left_s, 0.5))
         self.report.settled_s.append(round(time.monotonic() - life.began_s, 3))
-        self._judge_events(life)
+        if judges_events:
+            self._judge_events(life)
         durable_s = time.monotonic() + _DURABLE_WITHIN_S
         while True:
             books = await asyncio.to_thread(books_of, self.database, is_dead=False)

@@ -34,7 +34,7 @@ KILLS_PER_STEP: Final = 100
 
 _PER_FOLDER: Final = 24  # Connections are counted per host, by the venue and by us: two for each life are enough.
 _BRIEFLY_PER_FOLDER: Final = 6
-_BESIDE: Final = 16
+_BESIDE: Final = 40
 
 Part = tuple[Wire, Sequence[OrderStep]]
 
