@@ -19,7 +19,19 @@ from tools.evidence import FOLDER
 
 __all__ = ["PARTS", "main"]
 
-PARTS: Final = ("contexts", "bounds", "refusals", "stops", "nonces", "peers", "paused_owner", "competition", "crashes", "order_crashes", "days")
+PARTS: Final = (
+    "contexts",
+    "bounds",
+    "refusals",
+    "stops",
+    "nonces",
+    "peers",
+    "paused_owner",
+    "competition",
+    "crashes",
+    "order_crashes",
+    "days",
+)
 """Every part, in the order in which they run: the shorter ones first."""
 
 
