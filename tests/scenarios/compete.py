@@ -65,6 +65,7 @@ def _judge_of(w: World) -> TradingJudge:
         assets=("USD", "BTC"),
         unnoticed_s=lambda: 2.5,
         floors={},
+        budgets={},
         rest_lag_s=60.0,
         violated=w.checker.violated,
     )

@@ -7,6 +7,7 @@ It really sends its orders to the simulated Kraken, and says of them what the te
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -39,13 +40,14 @@ class Puppet:
         shows: Reservations as the client shows them.
     """
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, budgets: Mapping[str, Mapping[str, Decimal]] | None = None, **settings: Any) -> None:
         self.bench = Bench(**settings)
         self.record = Record()
         self.violations: list[str] = []
         self.unnoticed_s = 2.5
         self.figures: dict[str, Balance] = {}
         self.shows: dict[str, ReservationView] = {}
+        self.budgets = budgets or {}
         self.judge = TradingJudge(
             venue=self.bench.sim,
             record=self.record,
@@ -53,6 +55,7 @@ class Puppet:
             assets=ASSETS,
             unnoticed_s=lambda: self.unnoticed_s,
             floors={},
+            budgets=self.budgets,
             rest_lag_s=60.0,
             violated=lambda name, text: self.violations.append(f"{name}: {text}"),
         )
@@ -117,7 +120,7 @@ class Puppet:
             intent_id=intent,
         )
 
-    def claim(self, intent: str, asset: str = "USD", required: str = "400") -> str:
+    def claim(self, intent: str, asset: str = "USD", required: str = "400", *, bot: str | None = None) -> str:
         """Approve an order and reserve for it; its client order id."""
         self.approve(intent, asset, required)
         client_id = intent.encode().hex().ljust(32, "0")[:32]
@@ -134,7 +137,7 @@ class Puppet:
             order_id=None,
             symbol="BTC-USD",
             side=Side.BUY,
-            bot=None,
+            bot=bot,
             cause="claimed",
             detail=None,
             created_us=0,

@@ -9,8 +9,6 @@ import msgspec
 from holdfast.core.balances import BalanceState
 from tests.scenarios.puppet import Puppet
 
-CRUEL = {"are_short_funds_a_cancel": True}
-
 
 def honest_order(puppet: Puppet, intent: str = "one") -> None:
     """A limit order from claim to consumption."""
@@ -123,8 +121,8 @@ class TestOverspending:
         assert puppet.names == {"I1"}
 
     def test_venue_refuses_for_funds_what_was_approved(self) -> None:
-        for settings in ({}, CRUEL):
-            puppet = Puppet(**settings)
+        for is_cancelled in (False, True):
+            puppet = Puppet(are_short_funds_a_cancel=is_cancelled)
             puppet.claim("one", required="400")  # Far too little for this order.
             puppet.send("one", volume="1")
             assert puppet.names == {"P4"}
@@ -136,8 +134,36 @@ class TestOverspending:
         assert puppet.names == {"P8"}
         puppet.violations.clear()
         puppet.approve("two", "BTC", "0.5", code="balance_stale", side="sell", state="stale")  # More than there is.
+        puppet.approve("four", "BTC", "0.1", code="approved_unverified", side="sell", state="stale")
         puppet.approve("three", "USD", "100", code="balance_stale", side="buy", state="stale")
         assert puppet.violations == []
+
+    def test_exit_beyond_what_was_ever_confirmed(self) -> None:
+        for required, state in (("0.5", "stale"), ("0.1", "unknown")):
+            puppet = Puppet()
+            puppet.approve("one", "BTC", required, code="approved_unverified", side="sell", state=state)
+            assert puppet.names == {"P8"}
+
+
+class TestBudgets:
+    def test_bot_that_claims_beyond_its_budget(self) -> None:
+        puppet = Puppet(budgets={"alpha": {"USD": Decimal(1000)}})
+        puppet.claim("one", required="600", bot="alpha")
+        puppet.claim("two", required="600", bot="beta")
+        assert puppet.violations == []
+        puppet.claim("three", required="600", bot="alpha")
+        assert puppet.names == {"P4"}
+
+    def test_what_a_bot_has_spent_counts_and_what_it_earned_does_too(self) -> None:
+        puppet = Puppet(budgets={"alpha": {"USD": Decimal(1000)}})
+        puppet.claim("one", required="500", bot="alpha")
+        puppet.send("one", ordertype="market", price="0")
+        puppet.step("one", "consumed")
+        puppet.claim("two", required="590", bot="alpha")  # About 401 are spent.
+        puppet.step("two", "released")
+        assert puppet.violations == []
+        puppet.claim("three", required="610", bot="alpha")
+        assert puppet.names == {"P4"}
 
 
 class TestWhatOthersTake:

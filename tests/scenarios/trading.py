@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, Final
 
 import msgspec
 
 from holdfast import Broker
+from holdfast.config import OrderSettings
 from holdfast.core.amounts import format_amount
 from holdfast.core.assets import split_symbol
 from holdfast.core.orders import OrderState
@@ -34,6 +35,7 @@ __all__ = ["trading"]
 ASSETS: Final = ("USD", "EUR", "BTC", "ETH", "SOL")
 _FLOORS: Final = {"USD": Decimal(500), "BTC": Decimal("0.02")}
 _FUNDS: Final = {"USD": "15000", "EUR": "6000", "BTC": "0.3", "ETH": "5", "SOL": "60", "KFEE": "900"}
+_BUDGETS: Final = {"alpha": {"USD": "4000", "BTC": "25 %"}, "beta": {"USD": "40 %"}, "gamma": {"ETH": "1.5"}}
 _BOTS: Final = ("alpha", "beta", "gamma", "delta")
 
 # Price decimals, quantity decimals that bots use, and the least quantity.
@@ -338,6 +340,7 @@ async def trading(seed: int, keeps_digest: bool) -> dict[str, Any]:
     """Bots, faults, others and restarts for a minute or two; then everything heals and has to converge."""
     draw = random.Random(f"trading {seed}")
     # The venue's tier, and the one that the client was told: the same, or a stricter one.
+    budgets = _BUDGETS if draw.random() < 0.5 else {}
     tiers = draw.choice((("pro", "pro"), ("pro", "starter"), ("intermediate", "intermediate")))
     async with world(
         seed=seed,
@@ -345,10 +348,10 @@ async def trading(seed: int, keeps_digest: bool) -> dict[str, Any]:
         keeps_digest=keeps_digest,
         points=TRADING_POINTS,
         settings={"tier": tiers[0], **_venue_settings(draw)},
-        configured={"rate_tier": tiers[1], **_configured(draw)},
+        configured={"rate_tier": tiers[1], **_configured(draw, budgets)},
         funds=_FUNDS,
     ) as w:
-        judge = _judge_of(w)
+        judge = _judge_of(w, budgets)
         run = _Run(w, judge)
         w.on_event = judge.on_event
         await w.converged()
@@ -383,10 +386,7 @@ def _venue_settings(draw: random.Random) -> dict[str, Any]:
     }
 
 
-def _configured(draw: random.Random) -> dict[str, object]:
-    from holdfast.config import OrderSettings
-
-    budgets = {"alpha": {"USD": "4000", "BTC": "25 %"}, "beta": {"USD": "40 %"}} if draw.random() < 0.5 else {}
+def _configured(draw: random.Random, budgets: dict[str, dict[str, str]]) -> dict[str, object]:
     return {
         "floors": {asset: format_amount(amount) for asset, amount in _FLOORS.items()},
         "budgets": budgets,
@@ -398,7 +398,7 @@ def _configured(draw: random.Random) -> dict[str, object]:
     }
 
 
-def _judge_of(w: World) -> TradingJudge:
+def _judge_of(w: World, budgets: Mapping[str, Mapping[str, str]]) -> TradingJudge:
     def unnoticed_s() -> float:
         is_pushed = w.desk is not None and w.broker.status().stream.state == "live"
         return (2.5 if is_pushed else 90.0) + w.checker.hidden_s()
@@ -416,6 +416,10 @@ def _judge_of(w: World) -> TradingJudge:
         assets=ASSETS,
         unnoticed_s=unnoticed_s,
         floors=_FLOORS,
+        budgets={
+            bot: {asset: Decimal(text) for asset, text in own.items() if "%" not in text}
+            for bot, own in budgets.items()
+        },
         rest_lag_s=60.0,
         violated=w.checker.violated,
     )
@@ -481,7 +485,8 @@ async def _heal(run: _Run) -> float:
     for pair in _MARKETS:
         w.happen(kind="pair_status", pair=pair, status="online")
     await run.stop_bots()
-    healed_s = await _until(run, _all_true, within_s=_HEALED_WITHIN_S + _DOUBT_S)
+    healed_s = await _until(run, _all_true, within_s=_HEALED_WITHIN_S)
+    await _until(run, _all_known, within_s=_HEALED_WITHIN_S + _DOUBT_S - healed_s)
     for _ in range(3):
         with contextlib.suppress(HoldfastError):
             await w.broker.cancel_all_orders()
@@ -505,8 +510,12 @@ async def _until(run: _Run, what_is_wrong: Callable[[_Run], object], *, within_s
 
 
 def _all_true(run: _Run) -> object:
+    return run.w.checker.differences()
+
+
+def _all_known(run: _Run) -> object:
     doubts = [order.intent_id for order in run.w.broker.open_orders() if order.state is OrderState.IN_DOUBT]
-    return doubts or run.w.checker.differences() or run.judge.leaks()
+    return doubts or run.judge.leaks()
 
 
 def _all_over(run: _Run) -> object:

@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from holdfast.core.amounts import add, multiply, parse_amount, subtract, total_of
-from holdfast.core.assets import AssetCode
+from holdfast.core.assets import AssetCode, split_symbol
 from holdfast.core.balances import Balance
 from holdfast.core.events import Event
 from holdfast.core.seams import Clock
@@ -126,6 +126,7 @@ class TradingJudge:
         assets: Those it may trade.
         unnoticed_s: How long a change that others made may go unnoticed now, by the design's bounds.
         floors: What the client was told never to spend.
+        budgets: What it was told that each bot may claim at the most, by asset.
         rest_lag_s: How far the venue's reads may lag; evidence of absence is younger than the validity's end by it.
         violated: Takes an invariant's name and what broke it.
     """
@@ -139,6 +140,7 @@ class TradingJudge:
         assets: Iterable[AssetCode],
         unnoticed_s: Callable[[], float],
         floors: Mapping[AssetCode, Decimal],
+        budgets: Mapping[str, Mapping[AssetCode, Decimal]],
         rest_lag_s: float,
         violated: Callable[[str, str], None],
     ) -> None:
@@ -151,6 +153,9 @@ class TradingJudge:
         self._assets = tuple(assets)
         self._unnoticed_s = unnoticed_s
         self._floors = floors
+        self._budgets = budgets
+        self._bots: dict[str, str] = {}  # Client order id to the bot whose order it is.
+        self._spent: dict[tuple[str, AssetCode], Decimal] = {}  # What fills took of each bot, less what they gave.
         self._rest_lag_s = rest_lag_s
         self._violated = violated
         self._outside = Outside(venue, clock, assets=self._assets)
@@ -214,6 +219,8 @@ class TradingJudge:
         client_id = order.request.client_order_id
         if client_id is None:
             return
+        if fill is not None:
+            self._spend(self._bots.get(client_id), fill)
         if change is Change.ACCEPTED:
             self.accepted.setdefault(client_id, []).append(order.id)
             self._open.add(client_id)
@@ -225,6 +232,16 @@ class TradingJudge:
             self._open.discard(client_id)
             if order.reason == "Insufficient funds":
                 self._explain_refusal(client_id, order.request)
+
+    def _spend(self, bot: str | None, fill: Fill) -> None:
+        if bot is None:
+            return
+        base, quote = split_symbol(fill.symbol)
+        gave, took = ((quote, fill.cost), (base, fill.quantity))
+        if fill.side == "sell":
+            gave, took = took, gave
+        for asset, amount in ((gave[0], gave[1]), (took[0], took[1].copy_negate()), (fill.fee_asset, fill.fee)):
+            self._spent[bot, asset] = add(self._spent.get((bot, asset), _ZERO), amount)
 
     def _refused(self, account: Account, request: OrderRequest, text: str) -> None:
         if request.client_order_id is not None and "Insufficient funds" in text:
@@ -291,6 +308,7 @@ class TradingJudge:
                 self._judge_overspend(asset, required=required, room=room, intent_id=intent_id)
         elif code in ("approved_unverified", "approved_degraded"):
             figures.approved_otherwise += 1
+            self._judge_unverified(fields, required)
             if intent_id is not None and required is not None:
                 self._required[intent_id] = (asset, required, self._clock.now_s())
         else:
@@ -342,6 +360,13 @@ class TradingJudge:
                 "P8", f"an exit of {required} {fields['asset']} within {figure.spendable} was denied as stale"
             )
 
+    def _judge_unverified(self, fields: Mapping[str, Any], required: Decimal | None) -> None:
+        assert self._view is not None
+        figure = self._view.balance(fields["asset"])
+        if fields["state"] == "unknown" or figure.total is None or required is None or required > figure.total:
+            text = f"{required} {fields['asset']} were approved on {figure.total} ({fields['state']})"
+            self._violated("P8", f"{fields['code']}: {text}")
+
     def _judge_step(self, fields: Mapping[str, Any]) -> None:
         intent_id, before, after = fields["intent_id"], fields["before"], fields["after"]
         known = self._states.get(intent_id)
@@ -380,11 +405,38 @@ class TradingJudge:
             self._violated("I9", f"{intent_id} was claimed, and is not among the reservations")
             return
         self._required[intent_id] = (claim.asset, claim.amount, self._clock.now_s())
+        if claim.bot is not None:
+            self._bots[claim.client_order_id] = claim.bot
+            self._judge_budget(claim, claim.bot)
         if self._view.balance(claim.asset).is_fit_to_approve:
             self._outside.settle()
             room = subtract(self._venue.free(claim.asset), self.unplaced(claim.asset, but_for=intent_id))
             if claim.amount > room:
                 self._judge_overspend(claim.asset, required=claim.amount, room=room, intent_id=intent_id)
+
+    def _judge_budget(self, claim: ReservationView, bot: str) -> None:
+        """What a bot has spent and may still spend stays within what it was given."""
+        budget = self._budgets.get(bot, {}).get(claim.asset)
+        if budget is None:
+            return
+        assert self._view is not None
+        unplaced = total_of(
+            each.amount
+            for each in self._view.reservations()
+            if each.bot == bot and each.asset == claim.asset and each.client_order_id not in self.accepted
+        )
+        held = total_of(
+            order.claim
+            for order in self._venue.open_orders()
+            if order.hold_asset == claim.asset and self._bots.get(order.request.client_order_id or "") == bot
+        )
+        spent = max(_ZERO, self._spent.get((bot, claim.asset), _ZERO))
+        if total_of((spent, held, unplaced)) > budget:
+            self._violated(
+                "P4",
+                f"{bot} may claim {budget} {claim.asset}: spent {spent}, held {held}, claimed {unplaced} with "
+                f"{claim.intent_id}",
+            )
 
     def _judge_sending(self, fields: Mapping[str, Any]) -> None:
         intent_id, client_id = fields["intent_id"], fields["client_order_id"]
