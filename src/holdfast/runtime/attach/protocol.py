@@ -7,6 +7,7 @@ Times are our clock, ``Clock.now_s``, which is the same for every process of a h
 
 from __future__ import annotations
 
+import functools
 from decimal import Decimal
 from typing import Any, Final
 
@@ -191,8 +192,17 @@ class Bye(msgspec.Struct, frozen=True, kw_only=True, tag_field="say", tag="bye")
 FromOwner = OwnerHello | Listed | Pushed | Happened | Accepted | Result | Failed | Bye
 
 _encoder: Final = msgspec.json.Encoder(decimal_format="string")
-_from_client: Final[msgspec.json.Decoder[FromClient]] = msgspec.json.Decoder(FromClient)
-_from_owner: Final[msgspec.json.Decoder[FromOwner]] = msgspec.json.Decoder(FromOwner)
+
+
+# Made when the first line comes: most processes never speak to another, and these know every view there is.
+@functools.cache
+def _from_client() -> msgspec.json.Decoder[FromClient]:
+    return msgspec.json.Decoder(FromClient)
+
+
+@functools.cache
+def _from_owner() -> msgspec.json.Decoder[FromOwner]:
+    return msgspec.json.Decoder(FromOwner)
 
 
 def encode(message: FromClient | FromOwner) -> bytes:
@@ -213,7 +223,7 @@ def decode_from_client(line: bytes) -> FromClient:
         FrameError: It is no message.
     """
     try:
-        return _from_client.decode(line)
+        return _from_client().decode(line)
     except RecursionError:
         raise FrameError("the message is nested too deeply", reason="too_deep") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -228,7 +238,7 @@ def decode_from_owner(line: bytes) -> FromOwner:
         FrameError: It is no message of this version.
     """
     try:
-        return _from_owner.decode(line)
+        return _from_owner().decode(line)
     except RecursionError:
         raise FrameError("the message is nested too deeply", reason="too_deep") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
