@@ -11,7 +11,14 @@ from holdfast.core.assets import AssetCode
 from holdfast.core.denials import error_of
 from holdfast.core.orders import OrderAsk, OrderType
 from holdfast.core.verdicts import Verdict, VerdictCode
-from holdfast.errors import IntentRepeatedError, OrderInputError, ReservationError, ReservationStateError, StoreError
+from holdfast.errors import (
+    IntentRepeatedError,
+    OrderInputError,
+    OwnerSilentError,
+    ReservationError,
+    ReservationStateError,
+    StoreError,
+)
 
 if TYPE_CHECKING:
     from holdfast.runtime.broker import Broker
@@ -66,10 +73,14 @@ class Reservation:
         await self.release()
 
     async def release(self) -> None:
-        """Give the money back where no order was placed on it; else nothing. Suspends."""
+        """
+        Give the money back where no order was placed on it; else nothing. Suspends.
+
+        Where that cannot be done now (a failed store, an owner that does not answer) the claim ends by its own time.
+        """
         if self.intent_id is None:
             return
-        with contextlib.suppress(ReservationError, StoreError):
+        with contextlib.suppress(ReservationError, StoreError, OwnerSilentError):
             await self._broker.release_reservation(self.intent_id)
 
     def __repr__(self) -> str:
