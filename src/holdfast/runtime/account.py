@@ -163,6 +163,8 @@ class Account:
                 moved = self._follow(delta, now_s)
                 if moved is not None:
                     self.journal.add_moved(moved)
+                    if self.claims is not None:
+                        self.claims.look_for_uncovered()
                     if self.emitter.is_heard:
                         self._tell_changes((change_of(moved),))
                     else:

@@ -14,11 +14,12 @@ from typing import Any, Final
 
 import msgspec
 
-from holdfast.core.amounts import format_amount
+from holdfast.core.amounts import ZERO, add, format_amount
 from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import Delta, OpenOrder, OrderChange, OrdersSnapshot, Side
 from holdfast.core.events import event
 from holdfast.core.intents import Intent, IntentChange, Intents
+from holdfast.core.orders import OrderState
 from holdfast.core.reservations import Reservations
 from holdfast.core.seams import Clock, JournalRow
 from holdfast.core.venue import ClosedOrder
@@ -46,6 +47,12 @@ from holdfast.runtime.views import Order, ReservationView
 __all__ = ["Claims"]
 
 _KNOWN_KEPT: Final = 4096
+_SHORT_FOR_S: Final = 0.5
+_LOOK_AGAIN_S: Final = 0.6
+
+_NOT_YET_THERE: Final = frozenset({None, OrderState.SENDING, OrderState.IN_DOUBT})
+"""Where an order stands of which the venue is not known to hold the money."""
+
 _MARGIN_US: Final = 1_000_000
 
 _ROWS_KEPT: Final = 10_000
@@ -79,6 +86,8 @@ class Claims:
         self._writes = 0
         self._unwritten_spent: set[str] = set()
         self._uncovered: set[AssetCode] = set()
+        self._short_s: dict[AssetCode, float] = {}
+        self._looking_again: asyncio.TimerHandle | None = None
         self._externals: set[str] = set()
         self._lookups: dict[str, Intent] = {}
         self._looked_up: dict[str, None] = {}
@@ -187,7 +196,7 @@ class Claims:
         others = [
             external_order(order, self.name)
             for order_id, order in self.account.ledger.open_orders.items()
-            if order_id not in known and order.client_order_id not in known
+            if order_id not in known and (order.client_order_id is None or order.client_order_id not in known)
         ]
         return ours + others
 
@@ -238,7 +247,7 @@ class Claims:
             self.intents.recount(self.account.ledger, wall_us=wall_us)
             self._want_hand_over()
         changes = self.intents.drain()
-        self._look_for_uncovered()
+        self.look_for_uncovered()
         if self.intents.contradicted:
             self._note_contradicted()
         if self.intents.ended_untold:
@@ -303,18 +312,41 @@ class Claims:
         if self._unwritten and self.account.store.status().is_ok:
             self._write([])
 
-    def _look_for_uncovered(self) -> None:
-        """Notice where less is left than is reserved: somebody else took it."""
-        for asset in {each.asset for each in self.book.live()} | self._uncovered:
-            balance = self.account.ledger.balance(asset, now_s=self._clock.now_s())
-            reserved = self.book.reserved(asset)
-            is_short = bool(reserved) and balance.available is not None and balance.available < reserved
-            if is_short and asset not in self._uncovered:
-                self._uncovered.add(asset)
-                self.account.note_uncovered(asset, reserved=reserved, left=balance.available)
-            elif not is_short and asset in self._uncovered:
-                self._uncovered.discard(asset)
-                self.account.emitter(event("reservations.recovered", broker=self.name, asset=asset))
+    def look_for_uncovered(self) -> None:
+        """
+        Notice where less is left than is promised and not yet at the venue: somebody else took it.
+
+        Only what lasts is told: the rows and legs of an order of ours come one after the other.
+        """
+        if not (len(self.intents) or self._short_s or self._uncovered):
+            return
+        promised: dict[AssetCode, Decimal] = {}
+        for intent in self.intents:
+            if intent.order in _NOT_YET_THERE:
+                promised[intent.asset] = add(promised.get(intent.asset, ZERO), intent.counted)
+        now_s = self._clock.now_s()
+        for asset in promised.keys() | self._short_s.keys() | self._uncovered:
+            amount = promised.get(asset, ZERO)
+            left = self.account.ledger.balance(asset, now_s=now_s).available
+            if not amount or left is None or left >= amount:
+                self._short_s.pop(asset, None)
+                if asset in self._uncovered:
+                    self._uncovered.discard(asset)
+                    self.account.emitter(event("reservations.recovered", broker=self.name, asset=asset))
+            elif asset not in self._uncovered:
+                since_s = self._short_s.setdefault(asset, now_s)
+                if now_s - since_s >= _SHORT_FOR_S:
+                    del self._short_s[asset]
+                    self._uncovered.add(asset)
+                    self.account.note_uncovered(asset, reserved=amount, left=left)
+        if self._short_s and self._looking_again is None:
+            again = asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._look_again)
+            self._looking_again = again
+
+    def _look_again(self) -> None:
+        self._looking_again = None
+        if self.account.store.status().reason != "closed":
+            self.look_for_uncovered()
 
     def _note_contradicted(self) -> None:
         """An order that was said never to have been placed is at the venue: no more approvals until a person looks."""
