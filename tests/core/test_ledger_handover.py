@@ -83,7 +83,7 @@ def test_what_is_missing_is_no_orders_own() -> None:
     account.ledger.state_orders(orders(account.now_s, *both, source=Source.REST), now_s=account.now_s)
     account.wait(1)
     account.read(USD="1000 90 500", BTC="1")
-    assert (counted(account, "A"), counted(account, "B")) == (30, 0)
+    assert {name: counted(account, name) for name in "AB"} == {"A": Decimal(30), "B": Decimal(0)}
 
 
 def test_an_order_of_a_lost_channel_counts_once_the_venues_figure_cannot_but_have_it() -> None:

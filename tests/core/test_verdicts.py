@@ -222,7 +222,7 @@ def test_a_verdict_survives_its_way_to_another_process() -> None:
 def test_every_code_has_a_meaning_and_every_denial_an_error() -> None:
     assert set(MEANINGS) == set(VerdictCode)
     for code in VerdictCode:
-        verdict = msgspec.structs.replace(judged(BUY, "1"), code=code, intent_id="i", detail=None)
+        verdict = msgspec.structs.replace(judged(BUY, "1"), code=code, intent_id="i", note=None)
         if verdict.is_approved:
             with pytest.raises(ValueError, match="denies nothing"):
                 error_of(verdict)
@@ -272,7 +272,7 @@ def test_messages_say_what_against_what_and_what_next() -> None:
 
 
 def test_a_parked_credential_says_why_and_for_how_long() -> None:
-    verdict = msgspec.structs.replace(judged(BUY, "1"), code=VerdictCode.CREDENTIAL_PARKED, reason="lockout")
+    verdict = msgspec.structs.replace(judged(BUY, "1"), code=VerdictCode.CREDENTIAL_PARKED, note="lockout")
     error = error_of(verdict, retry_after_s=900.0)
     assert isinstance(error, CredentialParkedError)
     assert (error.cause, error.retry_after_s) == ("lockout", 900.0)

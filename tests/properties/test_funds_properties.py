@@ -127,7 +127,8 @@ def cost(asked: dict[str, Any], terms: Terms, by: FundsSettings, ticker: Ticker)
     fee_rate = Fraction(terms.fee_rate or 0)
     if asked["side"] == "sell":
         assert quantity is not None
-        fee = up(quantity * fee_rate, grid) if terms.fee_asset == rules.base else Fraction(0)
+        places = Fraction(Decimal((0, (1,), int(rules.quantity_step.as_tuple().exponent))))
+        fee = up(quantity * fee_rate, places) if terms.fee_asset == rules.base else Fraction(0)
         return quantity + fee
     if quantity is None:
         worth = Fraction(asked["quote_quantity"])

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from holdfast import errors
-from holdfast.core.balances import BalanceState
 from holdfast.core.orders import OrderType
 from holdfast.core.verdicts import Verdict, VerdictCode
 from holdfast.errors import (
@@ -242,7 +241,7 @@ def test_results_arrive_as_they_were() -> None:
     assert str(found.fees["USD"]) == "0.0660"
     assert Call("close_position").result(encode_value(None)) is None
     assert Call("release").result(encode_value(reservation())) == reservation()
-    stale = Verdict(code=VerdictCode.BALANCE_STALE, asset="USD", state=BalanceState.STALE)
+    stale = Verdict(code=VerdictCode.BALANCE_STALE, asset="USD", price_age_s=2.5)
     assert Call("verify").result(encode_value(stale)) == stale
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "run_rounding_up",
     "subtract",
     "total_of",
+    "trim_amount",
 ]
 
 MAX_DIGITS: Final = 60
@@ -145,6 +146,12 @@ def format_amount(value: Decimal) -> str:
     if not value:
         value = value.copy_abs()
     return format(value, "f")
+
+
+def trim_amount(value: Decimal) -> str:
+    """The amount as plain text without idle zeros, for people: ``1.500`` is ``1.5``."""
+    text = format_amount(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 # The context's own methods: a function around them would cost as much again, with every frame.

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from holdfast.core.amounts import ZERO, format_amount, rounding_up, run_rounding_up
+from holdfast.core.amounts import ZERO, rounding_up, run_rounding_up, trim_amount
 from holdfast.core.asking import Money, parse_ask, parse_money
 from holdfast.core.assets import AssetCode, split_symbol
 from holdfast.core.balances import Balance, BalanceState, Side
@@ -170,16 +170,13 @@ def judge_amount(asset: AssetCode, amount: Decimal, balance: Balance, now_s: flo
     return Verdict(
         code=code,
         asset=asset,
+        balance=balance,
         notional=amount,
         fee=ZERO,
         buffer=ZERO,
         required=amount,
         spendable=spendable,
-        state=balance.state,
-        age_s=balance.age_s,
-        reason=balance.reason,
         judged_s=now_s,
-        detail=None if code is VerdictCode.APPROVED else _figure_words(code, balance),
     )
 
 
@@ -265,23 +262,21 @@ def _refused(
     now_s: float,
     intent_id: str | None,
 ) -> Verdict:
-    code, detail = refusal
+    code, note = refusal
     return Verdict(
         code=code,
         asset=pay_asset_of(ask),
         ask=ask,
+        balance=balance,
         quantity=ask.quantity,
         quote_quantity=ask.quote_quantity,
         price=ask.limit_price,
         price_source=None if ask.limit_price is None else "limit",
         spendable=balance.spendable,
-        state=balance.state,
-        age_s=balance.age_s,
-        reason=gate.parked if code is VerdictCode.CREDENTIAL_PARKED else balance.reason,
         intent_id=intent_id,
         judged_s=now_s,
         terms=terms,
-        detail=detail,
+        note=note,
         retry_after_s=gate.retry_after_s if code is VerdictCode.BREAKER_OPEN else None,
     )
 
@@ -408,13 +403,14 @@ def _judge(
             code = VerdictCode.BUDGET_SHORT
     assert code is not None  # What required is unknown of was refused for that.
 
-    detail = None
-    if code is not _APPROVED:
-        detail = _words(code, ask, balance, terms, settings, ticker, budget_left, budget_note)
+    note = None
+    if code is not _APPROVED and code is not _FUNDS_SHORT:
+        note = _words(code, ask, terms, settings, ticker, budget_left, budget_note)
     return Verdict(
         code,
         asset,
         ask,
+        balance,
         quantity,
         quote_quantity,
         price,
@@ -427,16 +423,13 @@ def _judge(
         buffer_rate,
         required,
         spendable,
-        state,
-        balance.age_s,
-        balance.reason,
         is_exit,
         intent_id,
         now_s,
         terms,
         budget_left,
         largest_order,
-        detail,
+        note,
     )
 
 
@@ -475,57 +468,40 @@ def _beyond_fresh(
 def _words(
     code: VerdictCode,
     ask: OrderAsk,
-    balance: Balance,
     terms: Terms,
     settings: FundsSettings,
     ticker: Ticker | None,
     budget_left: Decimal | None,
     budget_note: str | None,
-) -> str:
-    """What was compared with what."""
+) -> str | None:
+    """What was compared with what, where the figures of the verdict do not show it."""
     rules, base, quote = terms.instrument, terms.instrument.base, terms.instrument.quote
     match code:
         case VerdictCode.PRICE_STEP:
-            return f"prices of {rules.symbol} are multiples of {_text(rules.price_step)} {quote}"
+            return f"prices of {rules.symbol} are multiples of {trim_amount(rules.price_step)} {quote}"
         case VerdictCode.QUANTITY_STEP if ask.quantity is None:
-            return f"amounts are multiples of {_text(rules.cost_step or terms.cost_step)} {quote}"
+            return f"amounts are multiples of {trim_amount(rules.cost_step or terms.cost_step)} {quote}"
         case VerdictCode.QUANTITY_STEP:
-            return f"quantities of {rules.symbol} are multiples of {_text(rules.quantity_step)} {base}"
+            return f"quantities of {rules.symbol} are multiples of {trim_amount(rules.quantity_step)} {base}"
         case VerdictCode.QUANTITY_MINIMUM:
-            return f"at least {_text(rules.quantity_min or rules.quantity_step)} {base}"
+            return f"at least {trim_amount(rules.quantity_min or rules.quantity_step)} {base}"
         case VerdictCode.COST_MINIMUM:
-            return f"at least {_text(rules.cost_min or ZERO)} {quote}"
+            return f"at least {trim_amount(rules.cost_min or ZERO)} {quote}"
         case VerdictCode.PRICE_UNKNOWN:
             return f"no price of {rules.symbol} is younger than {settings.ticker_max_age_s:g} s"
         case VerdictCode.FEE_UNKNOWN:
             return f"no fee of {rules.symbol} is known"
         case VerdictCode.ORDER_TOO_LARGE:
-            return f"one order may be worth {_text(settings.largest_order[quote])} {quote}"
+            return f"one order may be worth {trim_amount(settings.largest_order[quote])} {quote}"
         case VerdictCode.PRICE_COLLAR if ticker is not None:
-            market = f"the ask is {_text(ticker.ask)}" if ask.side is _BUY else f"the bid is {_text(ticker.bid)}"
-            return f"{market}, and a limit may be {_text((settings.price_collar or ZERO) * 100)} % beyond it"
+            market = (
+                f"the ask is {trim_amount(ticker.ask)}" if ask.side is _BUY else f"the bid is {trim_amount(ticker.bid)}"
+            )
+            return f"{market}, and a limit may be {trim_amount((settings.price_collar or ZERO) * 100)} % beyond it"
         case VerdictCode.TOO_MANY_ORDERS:
             return f"{settings.orders_per_minute} orders were placed within a minute"
         case VerdictCode.BUDGET_SHORT:
             whose = "an order of no bot" if ask.bot is None else f"the bot {ask.bot}"
-            return budget_note or f"{whose} has {_text(budget_left or ZERO)} {balance.asset} left of its budget"
-    return _figure_words(code, balance)
-
-
-def _figure_words(code: VerdictCode, balance: Balance) -> str:
-    """The figure, as the venue states it and as we do."""
-    if balance.total is None:
-        return f"{balance.asset} was never confirmed ({balance.reason})"
-    parts = [f"total {_text(balance.total)}"]
-    if balance.held is not None:
-        parts.append(f"held {_text(balance.held)}")
-    parts.append(f"reserved {_text(balance.reserved)}")
-    if code is not _FUNDS_SHORT:
-        parts.append(f"{balance.state.value} {balance.reason or ''}".rstrip())
-    return ", ".join(parts)
-
-
-def _text(amount: Decimal) -> str:
-    """Plain text without idle zeros."""
-    text = format_amount(amount)
-    return text.rstrip("0").rstrip(".") if "." in text else text
+            left = f"{trim_amount(budget_left or ZERO)} {quote if ask.side is _BUY else base}"
+            return budget_note or f"{whose} has {left} left of its budget"
+    return None

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
-from holdfast.core.amounts import ZERO, format_amount, multiply, subtract
+from holdfast.core.amounts import ZERO, format_amount, multiply, subtract, trim_amount
 from holdfast.core.assets import AssetCode, Symbol
-from holdfast.core.balances import BalanceState, Side
+from holdfast.core.balances import Balance, BalanceState, Side
 from holdfast.core.orders import OrderAsk, OrderType
 from holdfast.core.terms import Terms, largest_of, largest_sale, whole_steps
 
@@ -125,6 +125,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     code: VerdictCode
     asset: AssetCode  # What pays: quote of a buy, base of a sell.
     ask: OrderAsk | None = None  # As it was asked for; None for a plain check of an amount.
+    balance: Balance | None = None  # Of ``asset``, as it stood.
     quantity: Decimal | None = None
     quote_quantity: Decimal | None = None
     price: Decimal | None = None  # The limit, or the estimate that the cost was worked out with.
@@ -137,16 +138,13 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     buffer_rate: Decimal | None = None
     required: Decimal | None = None
     spendable: Decimal | None = None
-    state: BalanceState = BalanceState.UNKNOWN
-    age_s: float | None = None
-    reason: str | None = None  # Of the figure's state; of a parked credential, why it is.
     is_exit: bool = False
     intent_id: str | None = None  # Under which it was claimed, or asked for.
     judged_s: float = 0.0  # Our clock.
     terms: Terms | None = None  # The instrument's rules, and how amounts were rounded.
     budget_left: Decimal | None = None  # What the bot may still spend of ``asset``; None: as much as there is.
     largest_order: Decimal | None = None  # The most that the order may be worth, in quote; None: no bound.
-    detail: str | None = None  # What was compared against what, where the code alone does not say.
+    note: str | None = None  # What was compared against what, where neither code nor figures say; see ``detail``.
     is_reserved: bool = False  # Whether the money was claimed in the same step.
     retry_after_s: float | None = None  # Of an open breaker: seconds until it lets a trial through; None: isolated.
 
@@ -174,6 +172,39 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     def bot(self) -> str | None:
         """Whose order it is."""
         return None if self.ask is None else self.ask.bot
+
+    @property
+    def state(self) -> BalanceState:
+        """How far the figure could be trusted."""
+        return BalanceState.UNKNOWN if self.balance is None else self.balance.state
+
+    @property
+    def age_s(self) -> float | None:
+        """How old the figure was."""
+        return None if self.balance is None else self.balance.age_s
+
+    @property
+    def reason(self) -> str | None:
+        """Why the figure's state is not simply live or fresh; of a parked credential, why it is parked."""
+        if self.code is VerdictCode.CREDENTIAL_PARKED:
+            return self.note
+        return None if self.balance is None else self.balance.reason
+
+    @property
+    def detail(self) -> str | None:
+        """What was compared against what, where the code alone does not say."""
+        balance = self.balance
+        if self.note is not None or balance is None or self.code not in _FIGURE_CODES:
+            return self.note
+        if balance.total is None:
+            return f"{balance.asset} was never confirmed ({balance.reason})"
+        parts = [f"total {trim_amount(balance.total)}"]
+        if balance.held is not None:
+            parts.append(f"held {trim_amount(balance.held)}")
+        parts.append(f"reserved {trim_amount(balance.reserved)}")
+        if self.code is not VerdictCode.FUNDS_SHORT:
+            parts.append(f"{balance.state.value} {balance.reason or ''}".rstrip())
+        return ", ".join(parts)
 
     @property
     def fee_source(self) -> str | None:
@@ -327,6 +358,17 @@ _DOCUMENTED: Final = (
     "is_reserved",
     "retry_after_s",
     "arithmetic",
+)
+
+
+_FIGURE_CODES: Final = frozenset(
+    {
+        VerdictCode.FUNDS_SHORT,
+        VerdictCode.BALANCE_STALE,
+        VerdictCode.BALANCE_UNKNOWN,
+        VerdictCode.APPROVED_UNVERIFIED,
+        VerdictCode.APPROVED_DEGRADED,
+    }
 )
 
 
