@@ -65,6 +65,8 @@ class Record:
         orphans: Nonces of calls that were given up on their way: they may still reach the venue behind the next one.
         sent: Every order, in the order in which they left.
         lookups: Every answered read of orders or fills.
+        answers: What came back for orders, by client order id: ``ok``, the venue's error, or ``unsent`` where provably
+            nothing had left.
     """
 
     def __init__(self) -> None:
@@ -72,8 +74,14 @@ class Record:
         self.orphans: set[int] = set()
         self.sent: list[Sending] = []
         self.lookups: list[Lookup] = []
+        self.answers: dict[str, list[str]] = {}
         self._serials: weakref.WeakKeyDictionary[asyncio.Task[Any], int] = weakref.WeakKeyDictionary()
         self._count = itertools.count()
+
+    def answer(self, client_order_id: str | None, text: str | None) -> None:
+        """An order was answered; None: by nothing that says anything."""
+        if client_order_id is not None and text is not None:
+            self.answers.setdefault(client_order_id, []).append(text)
 
     def number_tasks(self, loop: asyncio.AbstractEventLoop) -> None:
         """Number every task that *loop* begins from now on: asyncio's own list of them has another order every time."""
@@ -181,16 +189,20 @@ class _Http:
         sent_s, sent_us = life.clock.now_s(), life.venue_us()
         try:
             reply = await self._inner.request(request, deadline_s=deadline_s)
-        except WireError:
+        except WireError as error:
             _orphan(record, request)
             if life.is_over:
                 await _never()
+            if name == "AddOrder" and not error.was_sent:
+                record.answer(fields.get("cl_ord_id"), "unsent")
             raise
         except asyncio.CancelledError:
             _orphan(record, request)
             raise
         if life.is_over:
             await _never()
+        if name == "AddOrder":
+            record.answer(fields.get("cl_ord_id"), _error_of(reply))
         if name in _LOOKUPS:
             self._note_lookup(name, fields, reply, sent_s=sent_s, sent_us=sent_us)
         return reply
@@ -243,9 +255,14 @@ class _Streams:
         if life.is_over:
             await _never()
 
+        asked: dict[int, str] = {}  # Numbers of order requests, with their client order ids.
+
         def frame(data: bytes) -> None:
-            if not life.is_over:
-                on_frame(data)
+            if life.is_over:
+                return
+            if b'"add_order"' in data:
+                _note_answer(data, asked, life.record)
+            on_frame(data)
 
         def closed(code: int | None, reason: str) -> None:
             if not life.is_over:
@@ -255,13 +272,14 @@ class _Streams:
         life._sockets.append(inner)
         if life.is_over:
             await _never()
-        return _Socket(life, inner)
+        return _Socket(life, inner, asked)
 
 
 class _Socket:
-    def __init__(self, life: Life, inner: StreamConnection) -> None:
+    def __init__(self, life: Life, inner: StreamConnection, asked: dict[int, str]) -> None:
         self._life = life
         self._inner = inner
+        self._asked = asked
 
     def send(self, frame: bytes) -> None:
         if self._life.is_over:
@@ -272,6 +290,7 @@ class _Socket:
             params = message.get("params", {})
             if message.get("method") == "add_order" and not params.get("validate"):
                 self._life.record.sent.append(_sending(params, self._life, via="stream"))
+                self._asked[message.get("req_id")] = params.get("cl_ord_id")
 
     def abort(self) -> None:
         if not self._life.is_over:
@@ -286,6 +305,30 @@ def _fields(request: HttpRequest) -> dict[str, str]:
     if request.body.startswith(b"{"):
         return {name: str(value) for name, value in json.loads(request.body).items()}
     return dict(urllib.parse.parse_qsl(request.body.decode()))
+
+
+def _error_of(reply: HttpReply) -> str | None:
+    """What an answer to an order says: ``ok``, its first error, or None where it is no answer of the venue's."""
+    try:
+        envelope = json.loads(reply.body)
+        errors = envelope["error"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    if reply.status != 200 or not isinstance(errors, list):
+        return None
+    if errors:
+        return str(errors[0])
+    return "ok" if envelope.get("result") else None
+
+
+def _note_answer(data: bytes, asked: Mapping[int, str], record: Record) -> None:
+    try:
+        message = json.loads(data)
+    except ValueError:
+        return
+    if isinstance(message, dict) and message.get("method") == "add_order" and "success" in message:
+        text = "ok" if message["success"] is True else str(message.get("error"))
+        record.answer(asked.get(message.get("req_id", -1)), text)
 
 
 def _sending(fields: Mapping[str, Any], life: Life, *, via: str) -> Sending:

@@ -167,7 +167,9 @@ class Puppet:
         asked = {"ordertype": "limit", "type": "buy", "volume": "0.01", "pair": "XBTUSD", "price": "39000", **order}
         if has_deadline:
             asked["deadline"] = rfc3339(deadline_us)
-        return self.bench.envelope("AddOrder", **asked, cl_ord_id=client_id)
+        envelope = self.bench.envelope("AddOrder", **asked, cl_ord_id=client_id)
+        self.record.answer(client_id, envelope["error"][0] if envelope["error"] else "ok")
+        return envelope
 
     def step(self, intent: str, after: str, *, reserved: str | None = None, before: str | None = None) -> None:
         """Let a reservation go to another state; *before* where it lies about where it was."""

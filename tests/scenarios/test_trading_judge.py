@@ -385,7 +385,7 @@ class TestDoubts:
         puppet.send("one", arrives=False)
         puppet.step("one", "in_doubt")
         puppet.step("one", "consumed")
-        assert puppet.names == {"I10"}
+        assert puppet.names == {"I9", "I10"}
 
     def test_doubt_that_counts_less_than_it_claimed(self) -> None:
         puppet = Puppet()
@@ -409,6 +409,48 @@ class TestDoubts:
         puppet.send("one", has_deadline=False)
         puppet.judge.judge_run()
         assert puppet.names == {"I10"}
+
+
+class TestEndsWithoutADoubt:
+    def test_release_of_what_the_venue_refused_breaks_nothing(self) -> None:
+        puppet = Puppet()
+        puppet.claim("one")
+        puppet.send("one", volume="0.00001")
+        puppet.step("one", "released")
+        assert puppet.violations == []
+
+    def test_release_of_an_order_that_had_left_and_was_never_answered(self) -> None:
+        puppet = Puppet()
+        puppet.claim("one")
+        puppet.send("one", arrives=False)
+        puppet.step("one", "released")
+        assert puppet.names == {"I10"}
+
+    def test_release_on_an_answer_that_proves_nothing(self) -> None:
+        for text, names in (
+            ("EService:Unavailable", {"I10"}),
+            ("EOrder:Rate limit exceeded", set()),
+            ("unsent", set()),
+        ):
+            puppet = Puppet()
+            puppet.claim("one")
+            puppet.send("one", arrives=False)
+            puppet.record.answer(puppet.shows["one"].client_order_id, text)
+            puppet.step("one", "released")
+            assert puppet.names == names
+
+    def test_release_of_what_was_filled_and_consumption_of_what_was_not(self) -> None:
+        puppet = Puppet()
+        puppet.claim("one", required="500")
+        puppet.send("one", ordertype="market", price="0")
+        puppet.step("one", "released")
+        assert puppet.names == {"I9"}
+        puppet = Puppet()
+        client_id = puppet.claim("one")
+        puppet.send("one")
+        puppet.happen("venue_cancel", order=client_id)
+        puppet.step("one", "consumed")
+        assert puppet.names == {"I9"}
 
 
 class TestAtMostOnce:

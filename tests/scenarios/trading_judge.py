@@ -69,6 +69,25 @@ _STEPS: Final[dict[str | None, frozenset[str]]] = {
 _ENDS: Final = frozenset({"consumed", "released", "expired"})
 
 
+# Answers that say no, and those among them after which an order may exist all the same (venue pages, "ambiguous").
+_REFUSALS: Final = (
+    "EOrder:",
+    "EAPI:",
+    "EGeneral:",
+    "EService:",
+    "ESession:",
+    "EQuery:",
+    "EAccount:",
+    "Token is expired",
+)
+_PROVES_NOTHING: Final = (
+    "EService:Unavailable",
+    "EService:Busy",
+    "EService:Deadline elapsed",
+    "EGeneral:Internal error",
+)
+
+
 class View(Protocol):
     """What the judge asks of a client: a broker fits."""
 
@@ -161,6 +180,7 @@ class TradingJudge:
         self._outside = Outside(venue, clock, assets=self._assets)
         self._view: View | None = None
         self._open: set[str] = set()  # Client order ids with an order open at the venue.
+        self._filled: set[str] = set()  # Client order ids with a fill.
         self._states: dict[str, str] = {}  # Intent to its reservation's state.
         self._clients: dict[str, str] = {}  # Intent to its client order id.
         self._needed: dict[str, tuple[AssetCode, Decimal, float]] = {}  # By client order id: what was approved, when.
@@ -220,6 +240,7 @@ class TradingJudge:
         if client_id is None:
             return
         if fill is not None:
+            self._filled.add(client_id)
             self._spend(self._bots.get(client_id), fill)
         if change is Change.ACCEPTED:
             self.accepted.setdefault(client_id, []).append(order.id)
@@ -392,10 +413,22 @@ class TradingJudge:
                 self.figures.doubts_absent += 1
                 self._judge_absence(intent_id)
         if after in _ENDS and client_id is not None:
-            if client_id in self._open:
-                self._violated("I9", f"{intent_id} ended as {after} while its order is open at the venue")
-            if after == "expired" and any(each.client_order_id == client_id for each in self._record.sent):
-                self._violated("I10", f"{intent_id} expired although its order had left")
+            self._judge_end(intent_id, client_id, before, after)
+
+    def _judge_end(self, intent_id: str, client_id: str, before: str | None, after: str) -> None:
+        if client_id in self._open:
+            self._violated("I9", f"{intent_id} ended as {after} while its order is open at the venue")
+        is_filled = client_id in self._filled
+        if is_filled != (after == "consumed"):
+            self._violated("I9", f"{intent_id} ended as {after}, and its order was {'' if is_filled else 'not '}filled")
+        if not any(each.client_order_id == client_id for each in self._record.sent):
+            return
+        if after == "expired":
+            self._violated("I10", f"{intent_id} expired although its order had left")
+        elif before == "active" and client_id not in self.accepted:
+            answers = self._record.answers.get(client_id, [])
+            if not any(_proves_refusal(text) for text in answers):
+                self._violated("I10", f"{intent_id} ended as {after} although its order had left; answers: {answers}")
 
     def _judge_claim(self, intent_id: str) -> None:
         """Money was claimed: check and claim are one step, and this is it."""
@@ -611,3 +644,10 @@ class TradingJudge:
                 self._violated("P10", f"{client_id} left, and the client never told of it")
         figures.orders_sent = sum(sent.values())
         figures.orders_accepted = len(self.accepted)
+
+
+def _proves_refusal(answer: str) -> bool:
+    """Whether an answer says that the order is not, and will not be, at the venue."""
+    if answer == "unsent":
+        return True
+    return answer.startswith(_REFUSALS) and not answer.startswith(_PROVES_NOTHING)
