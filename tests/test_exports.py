@@ -21,6 +21,7 @@ PUBLIC = [
     "BlockingBroker",
     "BlockingDesk",
     "BlockingReservation",
+    "BreakerOpenError",
     "Broker",
     "BrokerStatus",
     "ClosedError",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from holdfast.errors import BadCredentialError as BadCredentialError
     from holdfast.errors import BalanceStaleError as BalanceStaleError
     from holdfast.errors import BalanceUnknownError as BalanceUnknownError
+    from holdfast.errors import BreakerOpenError as BreakerOpenError
     from holdfast.errors import ClosedError as ClosedError
     from holdfast.errors import ConfigError as ConfigError
     from holdfast.errors import CredentialBusyError as CredentialBusyError
@@ -108,6 +109,7 @@ _HOMES = {
             "BadCredentialError",
             "BalanceStaleError",
             "BalanceUnknownError",
+            "BreakerOpenError",
             "ClosedError",
             "ConfigError",
             "CredentialBusyError",
@@ -150,6 +152,7 @@ __all__ = [
     "BlockingBroker",
     "BlockingDesk",
     "BlockingReservation",
+    "BreakerOpenError",
     "Broker",
     "BrokerStatus",
     "ClosedError",

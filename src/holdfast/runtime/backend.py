@@ -18,7 +18,15 @@ from holdfast.core.orders import OrderAsk
 from holdfast.core.seams import JournalRow
 from holdfast.core.verdicts import TradingState, Verdict
 from holdfast.runtime.listeners import Listeners
-from holdfast.runtime.views import BrokerStatus, Explanation, Order, RefreshReport, ReservationView
+from holdfast.runtime.views import (
+    BrokerStatus,
+    Explanation,
+    Isolable,
+    Order,
+    RefreshReport,
+    ReservationView,
+    ResetReport,
+)
 
 if TYPE_CHECKING:
     from holdfast.runtime.nonce_doctor import NonceReport
@@ -75,6 +83,14 @@ class BrokerBackend(Protocol):
     async def changed(self, *, within_s: float) -> None: ...
 
     async def refresh(self, *, timeout_s: float) -> RefreshReport: ...
+
+    async def reset_circuit_breaker(self, *, timeout_s: float) -> ResetReport:
+        """Close every breaker, durably, and read the account again."""
+        ...
+
+    async def isolate(self, what: Isolable, *, reason: str | None) -> None:
+        """Hold breakers open, durably, until they are reset."""
+        ...
 
     async def explain(self, asset: AssetCode, *, limit: int) -> Explanation: ...
 

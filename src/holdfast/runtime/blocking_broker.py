@@ -25,10 +25,12 @@ if TYPE_CHECKING:
         BalancesChanged,
         BrokerStatus,
         Explanation,
+        Isolable,
         Lagged,
         Order,
         RefreshReport,
         ReservationView,
+        ResetReport,
     )
 
 __all__ = ["BlockingBroker", "BlockingReservation"]
@@ -87,6 +89,14 @@ class BlockingBroker:
     def refresh(self, *, timeout_s: float = 30.0) -> RefreshReport:
         """Read balances and open orders from the venue now. Blocks. See ``Broker.refresh``."""
         return self._thread.call(lambda: self._broker.refresh(timeout_s=timeout_s))
+
+    def reset_circuit_breaker(self, *, timeout_s: float = 30.0) -> ResetReport:
+        """Close every breaker and read the account again. Blocks. See ``Broker.reset_circuit_breaker``."""
+        return self._thread.call(lambda: self._broker.reset_circuit_breaker(timeout_s=timeout_s))
+
+    def isolate(self, what: Isolable = "all", *, reason: str | None = None) -> None:
+        """Hold breakers open until they are reset. Blocks. See ``Broker.isolate``."""
+        self._thread.call(lambda: self._broker.isolate(what, reason=reason))
 
     def ready(self, *, timeout_s: float | None = 30.0) -> BrokerStatus:
         """Wait until every figure may be acted on. Blocks. See ``Broker.ready``."""

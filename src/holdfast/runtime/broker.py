@@ -24,9 +24,11 @@ from holdfast.runtime.views import (
     BrokerStatus,
     Explanation,
     Health,
+    Isolable,
     Order,
     RefreshReport,
     ReservationView,
+    ResetReport,
 )
 
 if TYPE_CHECKING:
@@ -105,12 +107,23 @@ class Broker:
         return self._backend.account_id
 
     def is_available(self) -> bool:
-        """True while reads succeed often enough, the credential is not parked and the broker is not halted."""
+        """
+        Whether orders should be brought here now. Never suspends.
+
+        True while the read and the trade breaker are not open or isolated, the credential is not parked and the broker
+        is not halted. A live stream stands in for reads that fail. A trade breaker whose break is over waits for an
+        order to try, and is available.
+        """
         self._guard.check()
         return self._backend.status().is_available
 
     def get_error_count(self) -> int:
-        """Consecutive counted errors; 0 after one success."""
+        """
+        Consecutive counted errors of reads or of orders, whichever are more; 0 after one success. Never suspends.
+
+        Three, by default, open the breaker. Network, venue and payload faults and slow answers count; rate limits, a
+        refused credential, a wrong clock, want of funds and a request that was wrong never do.
+        """
         self._guard.check()
         return self._backend.error_count
 
@@ -127,6 +140,41 @@ class Broker:
         """
         self._guard.check()
         return await self._backend.refresh(timeout_s=timeout_s)
+
+    async def reset_circuit_breaker(self, *, timeout_s: float = 30.0) -> ResetReport:
+        """
+        Close every breaker, isolated ones too, forget what was counted, and read the account again. Suspends.
+
+        What failed before may fail again: ``after`` tells, and a breaker that opens anew heals by itself. Neither a
+        lockout's silence nor a rate limit's is cut short.
+
+        Returns:
+            What stood before, what stands after, and what the refresh in between came to.
+
+        Raises:
+            StoreError: The reset could not be made durable; it is in force until a restart.
+        """
+        self._guard.check()
+        return await self._backend.reset_circuit_breaker(timeout_s=timeout_s)
+
+    async def isolate(self, what: Isolable = "all", *, reason: str | None = None) -> None:
+        """
+        Hold breakers open until ``reset_circuit_breaker``, through restarts: no new order, no planned read. Suspends.
+
+        Cancels and exits go on, a forced refresh is still made, and a stream that is open stays so.
+
+        Args:
+            what: ``trade``, ``read`` or ``all``.
+            reason: A person's own words, for the status.
+
+        Raises:
+            OrderInputError: There is no such breaker.
+            StoreError: It could not be made durable; it is in force until a restart.
+        """
+        self._guard.check()
+        if what not in ("all", "read", "trade"):
+            raise OrderInputError(f"no breaker {what!a}: one of all, read, trade", field="what")
+        await self._backend.isolate(what, reason=reason)
 
     # Changes
 

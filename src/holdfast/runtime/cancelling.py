@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from holdfast.runtime.intent_record import (
     order_of,
 )
 from holdfast.runtime.views import Order
+from holdfast.runtime.vitals import Vitals
 
 __all__ = ["Cancelling"]
 
@@ -36,6 +38,7 @@ class Cancelling:
         claims: Claims,
         client: VenueClient,
         stream: VenueStream | None,
+        vitals: Vitals,
         check_ownership: Callable[[], None],
     ) -> None:
         self._claims = claims
@@ -43,6 +46,8 @@ class Cancelling:
         self._name = claims.name
         self._client = client
         self._stream = stream
+        self._vitals = vitals
+        self._turn = asyncio.Lock()
         self._check_ownership = check_ownership
 
     async def cancel(self, name: str) -> Order:
@@ -71,7 +76,7 @@ class Cancelling:
         order_id = intent.order_id if intent is not None else name
         client_order_id = None if intent is None else intent.client_order_id
         try:
-            await self._cancel(order_id=order_id, client_order_id=client_order_id)
+            await self._cancel_bounded(order_id=order_id, client_order_id=client_order_id)
         except VenueError as error:
             if error.outcome is not Outcome.REJECTED or intent is None:
                 raise
@@ -83,6 +88,14 @@ class Cancelling:
             return await self._claims.order(intent.intent_id)
         assert external is not None
         return external_order(external, self._name)
+
+    async def _cancel_bounded(self, *, order_id: str | None, client_order_id: str | None) -> None:
+        """Cancel; while new orders meet an open breaker, one at a time: nothing stops it, and it does not hammer."""
+        if not self._vitals.is_trade_shut(self._account.clock.now_s()):
+            await self._cancel(order_id=order_id, client_order_id=client_order_id)
+            return
+        async with self._turn:
+            await self._cancel(order_id=order_id, client_order_id=client_order_id)
 
     async def _cancel(self, *, order_id: str | None, client_order_id: str | None) -> None:
         facts: dict[str, Any] = {

@@ -41,6 +41,7 @@ from holdfast.runtime.sending import Sending
 from holdfast.runtime.trading import Trading
 from holdfast.runtime.venue_time import VenueTime
 from holdfast.runtime.views import Order, ReservationView
+from holdfast.runtime.vitals import Vitals
 
 __all__ = ["EntrySettings", "OrderEntry"]
 
@@ -53,6 +54,7 @@ class OrderEntry:
         account: Ledger, journal and listeners.
         client: The venue's calls.
         stream: Its stream, where orders go first, or None.
+        vitals: Whose trade breaker they pass.
         funds: How orders are judged.
         settings: How they are sent.
         budgets: What each bot may claim.
@@ -72,6 +74,7 @@ class OrderEntry:
         account: Account,
         client: VenueClient,
         stream: VenueStream | None,
+        vitals: Vitals,
         funds: FundsSettings,
         settings: EntrySettings,
         budgets: Budgets,
@@ -97,6 +100,7 @@ class OrderEntry:
         self.judging = Judging(
             claims=self.claims,
             client=client,
+            vitals=vitals,
             quotes=self.quotes,
             time=self.time,
             funds=funds,
@@ -113,6 +117,7 @@ class OrderEntry:
             judging=self.judging,
             client=client,
             stream=stream,
+            vitals=vitals,
             time=self.time,
             settings=settings,
             randomness=randomness,
@@ -120,7 +125,9 @@ class OrderEntry:
             observe=observe,
             parked_cause=parked_cause,
         )
-        self.cancelling = Cancelling(claims=self.claims, client=client, stream=stream, check_ownership=check_ownership)
+        self.cancelling = Cancelling(
+            claims=self.claims, client=client, stream=stream, vitals=vitals, check_ownership=check_ownership
+        )
         self._funds = funds
         self._clock = account.clock
         account.claims = self.claims

@@ -42,6 +42,7 @@ from holdfast.runtime.pulse import Pulse
 from holdfast.runtime.quotes import Quotes
 from holdfast.runtime.record import amount_text
 from holdfast.runtime.venue_time import VenueTime
+from holdfast.runtime.vitals import Vitals
 
 __all__ = ["Judging"]
 
@@ -60,6 +61,7 @@ class Judging:
         *,
         claims: Claims,
         client: VenueClient,
+        vitals: Vitals,
         quotes: Quotes,
         time: VenueTime,
         funds: FundsSettings,
@@ -75,6 +77,7 @@ class Judging:
         self._account = claims.account
         self._name = claims.name
         self._client = client
+        self._vitals = vitals
         self._quotes = quotes
         self._time = time
         self._funds = funds
@@ -134,6 +137,8 @@ class Judging:
         await self.pulse.start()
         if ask.symbol not in self._client.instruments:
             return
+        if ask.side is Side.BUY and self._vitals.is_trade_open(self._clock.now_s()):
+            return  # It will be denied: nothing needs to be asked for it.
         funds = self._funds
         is_priced = ask.limit_price is not None
         _, quote = split_symbol(ask.symbol)
@@ -185,6 +190,7 @@ class Judging:
         """What holds for every order now."""
         is_halted = self._account.halted_reason is not None
         opens_us = self._claims.opens_us() - self._time.now_us()
+        is_open = self._vitals.is_trade_open(now_s)
         return Gate(
             venue_mode=self._account.venue_mode if self._client.instruments else VenueMode.UNKNOWN,
             trading_state=TradingState.HALTED if is_halted else self._claims.trading.state,
@@ -192,6 +198,8 @@ class Judging:
             has_store=self._account.store.status().is_ok,
             parked=None if self._takes_unsigned() else self._parked_cause(),
             opens_s=now_s + opens_us / 1_000_000 if opens_us > 0 else None,
+            breaker=self._vitals.trade.words(now_s) if is_open else None,
+            retry_after_s=self._vitals.trade.breaker.retry_after_s(now_s) if is_open else None,
         )
 
     def _terms_of(self, symbol: Symbol) -> Terms | None:

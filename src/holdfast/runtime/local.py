@@ -16,7 +16,15 @@ from holdfast.runtime.entry import OrderEntry
 from holdfast.runtime.explain import explanation_of
 from holdfast.runtime.listeners import Listeners
 from holdfast.runtime.supervisor import Supervisor
-from holdfast.runtime.views import BrokerStatus, Explanation, Order, RefreshReport, ReservationView
+from holdfast.runtime.views import (
+    BrokerStatus,
+    Explanation,
+    Isolable,
+    Order,
+    RefreshReport,
+    ReservationView,
+    ResetReport,
+)
 
 if TYPE_CHECKING:
     from holdfast.runtime.nonce_doctor import NonceReport
@@ -82,6 +90,12 @@ class LocalBroker:
 
     async def refresh(self, *, timeout_s: float) -> RefreshReport:
         return await self.supervisor.refresh(timeout_s=timeout_s)
+
+    async def reset_circuit_breaker(self, *, timeout_s: float) -> ResetReport:
+        return await self.supervisor.reset_circuit_breaker(timeout_s=timeout_s)
+
+    async def isolate(self, what: Isolable, *, reason: str | None) -> None:
+        await self.supervisor.isolate(what, reason=reason)
 
     async def _journal(self) -> Store:
         """The store, once everything that was accepted until now is in it or was refused by it."""

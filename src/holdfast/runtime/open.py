@@ -343,6 +343,7 @@ async def _open_broker(
                 account=account,
                 client=client,
                 stream=stream if contact == "stream" else None,
+                vitals=vitals,
                 funds=_funds_of(broker),
                 settings=_entry_settings_of(broker),
                 budgets=Budgets(broker.bot_budgets),

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from holdfast.core.balances import Side
 from holdfast.core.events import event
 from holdfast.core.intents import Intent
 from holdfast.core.orders import OrderAck, OrderAsk, OrderState, OrderTicket
@@ -40,6 +41,7 @@ from holdfast.runtime.judging import Judging
 from holdfast.runtime.record import amount_text
 from holdfast.runtime.venue_time import VenueTime
 from holdfast.runtime.views import Order
+from holdfast.runtime.vitals import Passage, Vitals
 
 __all__ = ["Sending"]
 
@@ -61,6 +63,7 @@ class Sending:
         judging: Judging,
         client: VenueClient,
         stream: VenueStream | None,
+        vitals: Vitals,
         time: VenueTime,
         settings: EntrySettings,
         randomness: Randomness,
@@ -75,6 +78,8 @@ class Sending:
         self._name = claims.name
         self._client = client
         self._stream = stream
+        self._vitals = vitals
+        self._exits = asyncio.Lock()
         self._time = time
         self._settings = settings
         self._randomness = randomness
@@ -115,6 +120,15 @@ class Sending:
             raise
 
     async def _place(self, ask: OrderAsk, name: str, *, is_reserved: bool, valid_until_s: float | None) -> Order:
+        if ask.side is Side.BUY or not self._vitals.is_trade_shut(self._clock.now_s()):
+            return await self._judge_and_place(ask, name, is_reserved=is_reserved, valid_until_s=valid_until_s)
+        # An open breaker stops no exit. They wait for each other before they are judged: what waits later is too late.
+        async with self._exits:
+            return await self._judge_and_place(ask, name, is_reserved=is_reserved, valid_until_s=valid_until_s)
+
+    async def _judge_and_place(
+        self, ask: OrderAsk, name: str, *, is_reserved: bool, valid_until_s: float | None
+    ) -> Order:
         await self._judging.settled()
         await self._judging.gather(ask)
         # Everything that runs out is counted from here: a process may be stopped between any two lines below.
@@ -129,16 +143,28 @@ class Sending:
             raise self._judging.denial(verdict, name)
         # Counted in the step that judged: whoever is judged while this one is on its way to the disk has to know of it.
         self._judging.sent_s.append(began_s)
+        # Forced: the verdict has asked the breaker, or is an exit's.
+        passage = self._vitals.trade.enter(self._clock.now_s(), is_forced=True)
         try:
-            return await self._keep_and_send(ask, verdict, intent, began_s=began_s, valid_until_s=valid_until_s)
+            return await self._keep_and_send(
+                ask, verdict, intent, passage, began_s=began_s, valid_until_s=valid_until_s
+            )
         finally:
+            passage.abandoned(self._clock.now_s())
             ended = self._claims.intents.gone(name)
             if ended is not None and ended.order is OrderState.NEVER_SENT:
                 with contextlib.suppress(ValueError):  # Older than a minute.
                     self._judging.sent_s.remove(began_s)
 
     async def _keep_and_send(
-        self, ask: OrderAsk, verdict: Verdict, intent: Intent, *, began_s: float, valid_until_s: float | None
+        self,
+        ask: OrderAsk,
+        verdict: Verdict,
+        intent: Intent,
+        passage: Passage,
+        *,
+        began_s: float,
+        valid_until_s: float | None,
     ) -> Order:
         name = intent.intent_id
         ticket = self._ticket(ask, verdict, intent, began_s)
@@ -157,7 +183,7 @@ class Sending:
         if not is_durable:
             verdict = msgspec.structs.replace(verdict, code=VerdictCode.STORE_UNAVAILABLE, is_reserved=False)
             raise self._judging.denial(verdict, name)
-        return await self._send(intent, ticket, send_until_s)
+        return await self._send(intent, ticket, passage, send_until_s)
 
     def _ticket(self, ask: OrderAsk, verdict: Verdict, intent: Intent, began_s: float) -> OrderTicket:
         return OrderTicket(
@@ -173,7 +199,7 @@ class Sending:
             valid_until_us=self._time.at_us(began_s) + int(self._settings.validity_s * 1_000_000),
         )
 
-    async def _send(self, intent: Intent, ticket: OrderTicket, send_until_s: float) -> Order:
+    async def _send(self, intent: Intent, ticket: OrderTicket, passage: Passage, send_until_s: float) -> Order:
         """One order, over one wire, once; the second wire only where the first provably took nothing."""
         name = intent.intent_id
         has_left = False
@@ -183,6 +209,7 @@ class Sending:
             nonlocal has_left
             self._check_sending(intent, send_until_s)
             has_left = True
+            passage.leaves(self._clock.now_s())
             self._tell_sent(intent, ticket, via)
 
         deadline_s = max(_ANSWER_S, self._settings.validity_s)
@@ -201,6 +228,7 @@ class Sending:
                 via = "rest"
                 ack = await self._client.place_order(ticket, deadline_s=deadline_s, before_send=before_send)
         except VenueError as error:
+            passage.failed(error, self._clock.now_s())
             failure = self._failed(intent, error, has_left=has_left)
             known = await self._known(name)
             if known is not None:
@@ -213,11 +241,14 @@ class Sending:
             if not has_left:
                 self._never_sent(name, "denied", str(error))
                 raise
+            if isinstance(error, HoldfastError):
+                passage.failed(error, self._clock.now_s())
             self._lost(name, "unreadable", str(error)[:300])
             known = await self._known(name)
             if known is not None:
                 return known
             raise self.unknown(intent, error) from error
+        passage.succeeded(self._clock.now_s())
         self._claims.intents.acked(name, ack, wall_us=self._clock.wall_us())
         self._claims.settle(recounts=True)
         self._claims.on_open_question()
@@ -338,11 +369,9 @@ class Sending:
             is_post_only=ask.is_post_only,
             valid_until_us=self._time.now_us() + int(self._settings.validity_s * 1_000_000),
         )
-        if self.takes_unsigned():
-            assert self._stream is not None
-            await self._stream.check_order(ticket, deadline_s=_ANSWER_S)
-        else:
-            await self._client.check_order(ticket, deadline_s=_ANSWER_S)
+        # How long it takes is not judged: it may have waited for the lane.
+        clock = self._clock
+        await self._vitals.trade.guard(lambda: self._check(ticket), is_forced=True, left_s=lambda _: clock.now_s())
         return Order(
             broker=self._name,
             intent_id=None,
@@ -358,6 +387,13 @@ class Sending:
             asset=verdict.asset,
             detail="validated: the venue would take it; nothing was placed",
         )
+
+    async def _check(self, ticket: OrderTicket) -> None:
+        if self.takes_unsigned():
+            assert self._stream is not None
+            await self._stream.check_order(ticket, deadline_s=_ANSWER_S)
+        else:
+            await self._client.check_order(ticket, deadline_s=_ANSWER_S)
 
     def takes_unsigned(self) -> bool:
         """Whether orders need no signature now: the stream takes them, and is preferred or all that is left."""

@@ -31,8 +31,8 @@ from holdfast.runtime.follower import Follower
 from holdfast.runtime.listeners import Listeners
 from holdfast.runtime.names import check_asset
 from holdfast.runtime.reader import Reader
-from holdfast.runtime.views import BrokerStatus, NonceStatus, RefreshReport, ResetReport
-from holdfast.runtime.vitals import Isolable, Vitals
+from holdfast.runtime.views import BrokerStatus, Isolable, NonceStatus, RefreshReport, ResetReport
+from holdfast.runtime.vitals import Vitals
 from holdfast.runtime.watch import Watch
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ Every duration in here is seconds, and every age is measured on a clock that run
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
 
@@ -29,6 +30,7 @@ __all__ = [
     "ChannelStatus",
     "Explanation",
     "Health",
+    "Isolable",
     "Lagged",
     "NonceStatus",
     "Order",
@@ -37,6 +39,10 @@ __all__ = [
     "ResetReport",
     "StreamStatus",
 ]
+
+
+Isolable = Literal["all", "read", "trade"]
+"""Which breakers a person may hold open."""
 
 
 class ChannelStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ stream is live it stands in for reads, so that reads that fail are counted and o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final, Literal, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -27,12 +27,9 @@ from holdfast.errors import (
     StoreCorruptError,
     VenueError,
 )
-from holdfast.runtime.views import BreakerStatus, CapabilityHealth
+from holdfast.runtime.views import BreakerStatus, CapabilityHealth, Isolable
 
-__all__ = ["FACT", "READ_BREAK_MAX_S", "Capability", "Isolable", "Passage", "StreamRecord", "Vitals"]
-
-Isolable = Literal["all", "read", "trade"]
-"""What a person may hold open."""
+__all__ = ["FACT", "READ_BREAK_MAX_S", "Capability", "Passage", "StreamRecord", "Vitals"]
 
 READ_BREAK_MAX_S: Final = 30.0
 """No break of reads is longer, whatever is set: figures have to be right again within 90 s of the venue."""
@@ -436,6 +433,11 @@ class Vitals:
         self._tell(self.read, now_s)
 
     # Orders
+
+    def is_trade_shut(self, now_s: float) -> bool:
+        """Whether the trade breaker is anything but closed: what passes it all the same goes one at a time."""
+        breaker = self.trade.breaker
+        return not breaker.is_quiet and breaker.state(now_s) is not BreakerState.CLOSED
 
     def is_trade_open(self, now_s: float) -> bool:
         """Whether a new order would be refused now; what a live stream says meanwhile ends the break early."""

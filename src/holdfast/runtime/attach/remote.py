@@ -23,7 +23,15 @@ from holdfast.runtime.attach.attachment import Attachment
 from holdfast.runtime.attach.values import CallKind
 from holdfast.runtime.intent_record import new_intent_id
 from holdfast.runtime.listeners import Listeners
-from holdfast.runtime.views import BrokerStatus, Explanation, Order, RefreshReport, ReservationView
+from holdfast.runtime.views import (
+    BrokerStatus,
+    Explanation,
+    Isolable,
+    Order,
+    RefreshReport,
+    ReservationView,
+    ResetReport,
+)
 
 if TYPE_CHECKING:
     from holdfast.runtime.nonce_doctor import NonceReport
@@ -96,6 +104,12 @@ class RemoteBroker:
 
     async def refresh(self, *, timeout_s: float) -> RefreshReport:
         return await self._ask("refresh", {"timeout_s": timeout_s})  # type: ignore[no-any-return]
+
+    async def reset_circuit_breaker(self, *, timeout_s: float) -> ResetReport:
+        return await self._ask("reset_circuit_breaker", {"timeout_s": timeout_s})  # type: ignore[no-any-return]
+
+    async def isolate(self, what: Isolable, *, reason: str | None) -> None:
+        await self._ask("isolate", {"what": what, "reason": reason})
 
     async def explain(self, asset: AssetCode, *, limit: int) -> Explanation:
         return await self._ask("explain", {"asset": asset, "limit": limit})  # type: ignore[no-any-return]

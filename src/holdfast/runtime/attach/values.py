@@ -44,6 +44,8 @@ class CallKind(enum.StrEnum):
 
 CALLS: Final[dict[str, CallKind]] = {
     "refresh": CallKind.READ,
+    "reset_circuit_breaker": CallKind.CLAIM,
+    "isolate": CallKind.CLAIM,
     "explain": CallKind.READ,
     "history": CallKind.READ,
     "backup": CallKind.CLAIM,
