@@ -382,3 +382,19 @@ def test_a_leg_that_waits_is_not_shown_twice_because_rest_and_the_stream_agree_m
     account.wait(1.0)
     account.read(USD="980", BTC="1.5")
     assert account.label("BTC") == "live"
+
+
+def test_a_leg_that_waits_is_shown_before_the_change_with_which_the_stream_comes_to_agree_with_rest() -> None:
+    account = live()
+    for _ in range(7):
+        account.wait(10.0)
+        account.read(USD="1030", BTC="1")
+    account.wait(1.0)
+    account.read(USD="1030", BTC="1")
+    assert account.label("USD") == "fresh rest_differs"
+    account.move(delta("USD", "10", ref="T1", is_leg=True))
+    account.move(delta("USD", "20"))
+    assert account.figures("USD") == "1030 0 1030"
+    account.wait(2.0)
+    account.read(USD="1030", BTC="1")
+    assert (account.label("USD"), account.figures("USD")) == ("live", "1030 0 1030")

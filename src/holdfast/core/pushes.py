@@ -145,6 +145,9 @@ def move(book: Book, deltas: Sequence[Delta], *, now_s: float, draft: Draft) -> 
     touched: list[Event] = []
     for delta in deltas:
         line = book.line(delta.asset)
+        if line.pending and standing.is_accepted:
+            # Before the stream's own total has this change: what is shown is compared with it.
+            _show_earlier(book, line, delta.ref, now_s=now_s, draft=draft)
         if line.raw is not None:
             raw = line.push(delta.change, now_s)
             if delta.total is not None and delta.total != raw:
@@ -152,8 +155,6 @@ def move(book: Book, deltas: Sequence[Delta], *, now_s: float, draft: Draft) -> 
         if not standing.is_accepted:
             continue
         ref = delta.ref
-        if line.pending:
-            _show_earlier(book, line, ref, now_s=now_s, draft=draft)
         if ref is not None and not legs.has_settled(ref) and (delta.has_other_leg or ref in legs.pending):
             event = legs.event(ref, now_s=now_s)
             event.deltas.append(delta)
