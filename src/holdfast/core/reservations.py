@@ -103,7 +103,6 @@ class Reservations:
         intent_id: str,
         asset: AssetCode,
         amount: Decimal,
-        *,
         spendable: Decimal,
         bot: str | None = None,
         budget_left: Decimal | None = None,
@@ -149,15 +148,29 @@ class Reservations:
 
     # Ends, of which a reservation comes to one.
 
-    def release(self, intent_id: str) -> Reservation:
+    def release(self, intent_id: str, _end: ReservationState = _RELEASED) -> Reservation:
         """
         Nothing was taken: rejected, never sent, absent by evidence, or given back unused; the claim as it was.
+
+        The other ends come here too, once it is known that they may.
 
         Raises:
             UnknownReservationError: No reservation of this id is remembered.
             ReservationStateError: It ended before.
         """
-        return self._end(intent_id, _RELEASED)
+        reservation = self._live.pop(intent_id, None)
+        if reservation is None:
+            raise self._missing(intent_id)
+        ended = self._ended
+        ended[intent_id] = _end
+        if len(ended) >= self._ended_kept:
+            self._ended_before, self._ended = ended, {}
+        counted = reservation.counted
+        if counted:
+            asset, sums = reservation.asset, self._sums
+            sums[asset] = reserved = subtract(sums[asset], counted)
+            self._tell(asset, reserved)
+        return reservation
 
     def expire(self, intent_id: str) -> Reservation:
         """
@@ -170,7 +183,7 @@ class Reservations:
         reservation = self._existing(intent_id)
         if reservation.state is not _ACTIVE:
             raise _wrong(intent_id, reservation.state, "expire: its order is, or may be, at the venue")
-        return self._end(intent_id, _EXPIRED)
+        return self.release(intent_id, _EXPIRED)
 
     def consume(self, intent_id: str) -> Reservation:
         """
@@ -183,23 +196,7 @@ class Reservations:
         reservation = self._existing(intent_id)
         if reservation.state is _IN_DOUBT:
             raise _wrong(intent_id, _IN_DOUBT, "be consumed: what its order took is not known")
-        return self._end(intent_id, _CONSUMED)
-
-    def _end(self, intent_id: str, end: ReservationState) -> Reservation:
-        """The reservation as it was."""
-        reservation = self._live.pop(intent_id, None)
-        if reservation is None:
-            raise self._missing(intent_id)
-        ended = self._ended
-        ended[intent_id] = end
-        if len(ended) >= self._ended_kept:
-            self._ended_before, self._ended = ended, {}
-        counted = reservation.counted
-        if counted:
-            asset, sums = reservation.asset, self._sums
-            sums[asset] = reserved = subtract(sums[asset], counted)
-            self._tell(asset, reserved)
-        return reservation
+        return self.release(intent_id, _CONSUMED)
 
     # On the way
 
