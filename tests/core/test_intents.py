@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -97,9 +98,10 @@ def test_a_claim_with_an_order_never_expires(then: str) -> None:
 def test_a_claim_judged_again_counts_what_its_order_needs_now() -> None:
     life = Life()
     life.claim("a", "408.16")
-    life.intents.resize("a", Decimal("500"), price=Decimal("49000"), wall_us=life.wall_us)
+    terms: dict[str, Any] = {"fee_rate": Decimal("0.004"), "wall_us": life.wall_us}
+    life.intents.resize("a", Decimal("500"), price=Decimal("49000"), **terms)
     assert life.reserved() == Decimal("500")
-    life.intents.resize("a", Decimal("300"), price=Decimal("29000"), wall_us=life.wall_us)
+    life.intents.resize("a", Decimal("300"), price=Decimal("29000"), **terms)
     assert life.reserved() == Decimal("300")
     assert life.live().price == Decimal("29000")
 

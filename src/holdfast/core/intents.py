@@ -226,11 +226,14 @@ class Intents:
             expires_us=None,
         )
 
-    def resize(self, intent_id: str, amount: Decimal, *, price: Decimal | None, wall_us: int) -> Intent:
-        """A claim without an order was judged again, and its order needs another amount; *amount* was found free."""
+    def resize(
+        self, intent_id: str, amount: Decimal, *, price: Decimal | None, fee_rate: Decimal, wall_us: int
+    ) -> Intent:
+        """A claim without an order was judged again: its order needs *amount*, which was found free, on other terms."""
         intent = self._existing(intent_id)
         self.book.recount(intent_id, amount)
-        return self._step(intent, "resized", wall_us=wall_us, amount=amount, counted=amount, price=price)
+        terms = {"amount": amount, "counted": amount, "price": price, "fee_rate": fee_rate}
+        return self._step(intent, "resized", wall_us=wall_us, **terms)
 
     def acked(self, intent_id: str, ack: OrderAck, *, wall_us: int) -> None:
         """The venue took it; what the orders channel said before counts for more."""

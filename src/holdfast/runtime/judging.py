@@ -305,9 +305,10 @@ class Judging:
             self._claims.intents.release(name, cause=verdict.code.value, wall_us=self._clock.wall_us())
             return verdict, None
         assert verdict.required is not None
-        if verdict.required != intent.amount:
+        fee_rate = verdict.fee_rate or ZERO
+        if (verdict.required, verdict.price, fee_rate) != (intent.amount, intent.price, intent.fee_rate):
             intent = self._claims.intents.resize(
-                name, verdict.required, price=verdict.price, wall_us=self._clock.wall_us()
+                name, verdict.required, price=verdict.price, fee_rate=fee_rate, wall_us=self._clock.wall_us()
             )
         self._prove_sound(intent, verdict)
         return msgspec.structs.replace(verdict, is_reserved=True), intent

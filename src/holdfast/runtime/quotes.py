@@ -68,7 +68,7 @@ class Quotes:
         known = self._fees.get(symbol)
         if known is not None and now_s - known[1] <= _FEE_KEPT_S:
             return
-        if now_s - self._tried_s.get(symbol, float("-inf")) >= _FEE_AGAIN_S:
+        if ("fee", symbol) in self._asking or now_s - self._tried_s.get(symbol, float("-inf")) >= _FEE_AGAIN_S:
             self._tried_s[symbol] = now_s
             await self._ask(("fee", symbol), lambda: self._ask_fee(symbol))
 
