@@ -20,7 +20,7 @@ class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     validity_s: Annotated[
         float,
-        Meta(ge=3, le=60, description="An order that the venue has not handled within this time is void there."),
+        Meta(ge=3, le=55, description="An order that the venue has not handled within this time is void there."),
     ] = 5.0
     unsent_ttl_s: Annotated[
         float,
