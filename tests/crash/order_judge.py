@@ -92,7 +92,6 @@ class OrderJudge:
     def __init__(self, kraken: LocalKraken, *, rest_lag_s: float) -> None:
         self.sent: Counter[str] = Counter()
         self.ends: Counter[str] = Counter()
-        self.fees_untold = 0
         self._kraken = kraken
         self._rest_lag_s = rest_lag_s
         self._journal_at = kraken.served.journal.next
@@ -197,10 +196,8 @@ class OrderJudge:
             if ours != theirs:
                 raise BrokenPromiseError(f"{name} filled {ours}, at the venue {theirs}")
             fees = {asset: Decimal(fee) for asset, fee in order["fees"].items() if Decimal(fee)}
-            # A list tells of fills without their fees: those are counted as the worst, and named as none.
-            if any(fee > fees.get(asset, 0) for asset, fee in intent.fees.items()):
+            if {asset: fee for asset, fee in intent.fees.items() if fee} != fees:
                 raise BrokenPromiseError(f"{name} paid {intent.fees}, at the venue {fees}")
-            self.fees_untold += {asset: fee for asset, fee in intent.fees.items() if fee} != fees
             if intent.order_id != order["order_id"]:
                 raise BrokenPromiseError(f"{name} is {intent.order_id}, at the venue {order['order_id']}")
         if intent.order is OrderState.OPEN:
@@ -213,10 +210,11 @@ class OrderJudge:
         if intent.counted or intent.debits:
             raise BrokenPromiseError(f"{name} ended, and {intent.counted} {intent.asset} are still counted for it")
         if intent.intent_id not in self._judged_ends:
-            self._judged_ends[intent.intent_id] = intent.reservation.value
-            self.ends[f"{intent.reservation.value}, {intent.order.value if intent.order else 'nothing sent'}"] += 1
             if intent.order is OrderState.ABSENT:
                 self._judge_absence(intent)
+            # Noted last: what is wrong is found again by whoever asks again.
+            self._judged_ends[intent.intent_id] = intent.reservation.value
+            self.ends[f"{intent.reservation.value}, {intent.order.value if intent.order else 'nothing sent'}"] += 1
         elif self._judged_ends[intent.intent_id] != intent.reservation.value:
             raise BrokenPromiseError(f"{name} had ended before as {self._judged_ends[intent.intent_id]}")
 

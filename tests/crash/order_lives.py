@@ -68,7 +68,6 @@ class OrderReport(msgspec.Struct, kw_only=True):
     orders_at_venue: int = 0
     ends: dict[str, int] = {}
     restored: int = 0  # Claims that a client came back with.
-    fees_untold: int = 0
     nonces: int = 0
     truth_differences: int = 0
     leaked: int = 0
@@ -398,7 +397,6 @@ class OrderChain:
         self.report.intents = len(self._left.intents) if self._left else 0
         self.report.orders_at_venue = len(self._judge.orders())
         self.report.ends = dict(self._judge.ends)
-        self.report.fees_untold = self._judge.fees_untold
         return self.report
 
     # Judging
