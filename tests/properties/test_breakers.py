@@ -39,7 +39,6 @@ class Machine(RuleBasedStateMachine):
         self.now_s = 1000.0
         self.wall_us = 1_800_000_000_000_000
         self.breaker = Breaker(settings, self.now_s, randomness=self.dice)
-        self.let_in: list[float] = []  # Calls let through since it was last closed.
         self.is_isolated = False
 
     @property
@@ -57,8 +56,6 @@ class Machine(RuleBasedStateMachine):
         retry_after_s = self.breaker.retry_after_s(self.now_s)
         assert self.breaker.allow(self.now_s) is would
         assert would is (retry_after_s == 0.0 or state is BreakerState.CLOSED)
-        if state is BreakerState.HALF_OPEN and would:
-            self.let_in.append(self.now_s)
 
     @rule(fault=st.sampled_from(FaultClass), took_s=st.floats(0, 30))
     def fail(self, fault: FaultClass, took_s: float) -> None:
