@@ -84,6 +84,7 @@ class Life:
                 fee_rate=FEE_RATE,
                 price=None if price is None else Decimal(price),
                 expires_us=None if expires_s is None else self.wall_us + int(expires_s * 1e6),
+                expires_s=None if expires_s is None else self.now_s + expires_s,
                 created_us=self.wall_us,
                 updated_us=self.wall_us,
                 claimed_s=self.now_s,

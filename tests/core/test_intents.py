@@ -65,10 +65,10 @@ def test_a_claim_nothing_was_sent_on_expires_at_its_time_and_not_before() -> Non
     life = Life()
     life.claim(expires_s=30.0)
     life.now_s += 29.999
-    life.intents.expire(wall_us=life.wall_us)
+    life.intents.expire(now_s=life.now_s, wall_us=life.wall_us)
     assert life.at() == "-, active"
     life.now_s += 0.001
-    life.intents.expire(wall_us=life.wall_us)
+    life.intents.expire(now_s=life.now_s, wall_us=life.wall_us)
     assert life.at() == "-, expired"
     assert life.reserved() == 0
 
@@ -77,7 +77,7 @@ def test_a_claim_without_a_time_stays_until_it_is_released() -> None:
     life = Life()
     life.claim(expires_s=None)
     life.now_s += 1e9
-    life.intents.expire(wall_us=life.wall_us)
+    life.intents.expire(now_s=life.now_s, wall_us=life.wall_us)
     assert life.at() == "-, active"
 
 
@@ -90,7 +90,7 @@ def test_a_claim_with_an_order_never_expires(then: str) -> None:
     if then == "in_doubt":
         life.lose()
     life.now_s += 1e9
-    life.intents.expire(wall_us=life.wall_us)
+    life.intents.expire(now_s=life.now_s, wall_us=life.wall_us)
     assert life.at().startswith(then)
     assert life.reserved() == Decimal("408.16")
 

@@ -116,9 +116,9 @@ def test_a_claim_nothing_was_sent_on_still_expires_at_its_time() -> None:
     life = Life()
     life.claim(expires_s=30.0)
     found = restarted(life, after_s=10.0)
-    found.intents.expire(wall_us=life.wall_us + 29_999_999)
+    found.intents.expire(now_s=found.now_s + 19.999, wall_us=0)
     assert found.at() == "-, active"
-    found.intents.expire(wall_us=life.wall_us + 30_000_000)
+    found.intents.expire(now_s=found.now_s + 20.0, wall_us=0)
     assert found.at() == "-, expired"
 
 

@@ -283,6 +283,7 @@ class Story:
             fee_rate=FEE,
             price=PRICE,
             expires_us=self.wall_us + 30_000_000,
+            expires_s=self.now_s + 30.0,
             created_us=self.wall_us,
             updated_us=self.wall_us,
             claimed_s=self.now_s,
@@ -334,7 +335,7 @@ class Story:
         self.settle()
 
     def expire(self, dice: Dice) -> None:
-        self.intents.expire(wall_us=self.wall_us)
+        self.intents.expire(now_s=self.now_s, wall_us=self.wall_us)
         self.settle()
 
     def restart(self, dice: Dice) -> None:
@@ -666,7 +667,7 @@ class Story:
         for _ in range(2):
             self.wait(2 * LAG_S)
             self.gather_evidence("all", 0.0)
-        self.intents.expire(wall_us=self.wall_us)
+        self.intents.expire(now_s=self.now_s, wall_us=self.wall_us)
         self.take_lookups(0.0)
         self.wait(2 * LAG_S)
         self.take_figures(0.0)

@@ -53,7 +53,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     One intent as it stands: its claim, its order, and what is known of both.
 
     Kept whole as JSON: amounts are exact text there. Times that end in ``_us`` are UTC microseconds on our wall clock;
-    ``claimed_s`` is our clock and means nothing after a restart.
+    ``claimed_s`` and ``expires_s`` are our clock and mean nothing after a restart.
     """
 
     intent_id: str
@@ -80,7 +80,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     limit_price: Decimal | None = None  # Likewise: or has another price.
     debits: tuple[Debit, ...] = ()
     counted: Decimal = ZERO  # Taken off spendable now.
-    expires_us: int | None = None  # An unsent claim ends here.
+    expires_us: int | None = None  # An unsent claim ends here, as far as another process can know.
+    expires_s: float | None = None  # The same on our clock, which nobody sets.
     valid_until_us: int | None = None  # The venue's clock: nothing of the order is executed later.
     doubted_us: int | None = None
     cause: str = "claimed"
@@ -224,6 +225,7 @@ class Intents:
             is_exit=is_exit,
             valid_until_us=ticket.valid_until_us,
             expires_us=None,
+            expires_s=None,
         )
 
     def resize(
@@ -300,10 +302,10 @@ class Intents:
             return self._end(intent, OrderState.ABSENT, ReservationState.RELEASED, "forced", wall_us=wall_us)
         raise _wrong_state(intent, "its order is, or may be, at the venue: cancel it, or wait for the evidence")
 
-    def expire(self, *, wall_us: int) -> None:
+    def expire(self, *, now_s: float, wall_us: int) -> None:
         """End claims that nothing was sent on in time."""
         for intent in list(self._live.values()):
-            if intent.order is None and intent.expires_us is not None and wall_us >= intent.expires_us:
+            if intent.order is None and intent.expires_s is not None and now_s >= intent.expires_s:
                 self._end(intent, None, ReservationState.EXPIRED, "unsent", wall_us=wall_us)
 
     # The venue's word
@@ -457,9 +459,11 @@ class Intents:
         """
         restored = []
         for intent in intents:
+            left_us = None if intent.expires_us is None else intent.expires_us - wall_us
             intent = msgspec.structs.replace(
                 intent,
                 claimed_s=now_s,
+                expires_s=None if left_us is None else now_s + left_us / 1_000_000,
                 debits=tuple(msgspec.structs.replace(debit, seen_s=now_s) for debit in intent.debits),
             )
             self._live[intent.intent_id] = intent

@@ -54,7 +54,7 @@ class Follower:
         """Ask until cancelled. Suspends for ever."""
         while True:
             now_s = self._clock.now_s()
-            self._entry.intents.expire(wall_us=self._clock.wall_us())
+            self._entry.intents.expire(now_s=now_s, wall_us=self._clock.wall_us())
             self._claims.write_again()
             self._claims.settle()
             self._note_open_questions(now_s)

@@ -174,6 +174,8 @@ class Judging:
             budget_note=self._budgets.note(ask.bot, asset),
             intent_id=intent_id,
         )
+        if ask.is_post_only:
+            verdict = msgspec.structs.replace(verdict, is_post_only=True)
         if intent_id is not None and without is None and intent_id in self._claims.names:
             verdict = msgspec.structs.replace(verdict, code=VerdictCode.INTENT_REPEATED)
         return verdict
@@ -268,6 +270,7 @@ class Judging:
                 is_exit=verdict.is_exit,
                 price=verdict.price,
                 expires_us=wall_us + int(ttl * 1_000_000),
+                expires_s=now_s + ttl,
                 created_us=wall_us,
                 updated_us=wall_us,
                 claimed_s=now_s,

@@ -103,6 +103,7 @@ def ask_of(verdict: Verdict) -> OrderAsk:
         quantity=verdict.quantity,
         quote_quantity=verdict.quote_quantity,
         limit_price=verdict.price if verdict.order_type is OrderType.LIMIT else None,
+        is_post_only=verdict.is_post_only,
         bot=verdict.bot,
     )
 
