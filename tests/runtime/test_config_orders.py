@@ -149,7 +149,7 @@ def test_one_brokers_having_no_largest_order_is_said_with_an_empty_table() -> No
         ("largest_order", {"US$": "5"}, "US$: not an asset code"),
         ("largest_order", {"usd": "5"}, "usd: asset codes are upper case; did you mean USD?"),
         ("validity_s", 2.9, "expected `float` >= 3"),
-        ("validity_s", 60.1, "expected `float` <= 60"),
+        ("validity_s", 55.1, "expected `float` <= 55"),
         ("validity_s", "5", "expected `float`"),
         ("unsent_ttl_s", 0, "expected `float` > 0"),
         ("in_doubt_alert_s", -1, "expected `float` > 0"),
@@ -240,7 +240,7 @@ def test_settings_that_cannot_all_be_meant_are_refused(orders: dict[str, Any], r
         {"unsent_ttl_s": 5},
         {"degraded_max_age_s": 30},
         {"validity_s": 3},
-        {"validity_s": 60, "unsent_ttl_s": 60},
+        {"validity_s": 55, "unsent_ttl_s": 60},
         {"orders_per_minute": 1},
     ],
 )
