@@ -18,7 +18,7 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from holdfast.core.amounts import ZERO, add, multiply, subtract
+from holdfast.core.amounts import ZERO, add, multiply, round_up, subtract
 from holdfast.core.assets import AssetCode, Symbol, split_symbol
 from holdfast.core.balances import Delta, OpenOrder, OrderChange, OrderFill, OrdersSnapshot, Side
 from holdfast.core.orders import OrderAck, OrderState, OrderTicket
@@ -34,6 +34,9 @@ _RESTATED_AFTER_S: Final = 5.0
 """A venue's balances follow its orders within this time: a snapshot sooner after a fill may be of before it."""
 
 _ONE: Final = Decimal(1)
+
+_PLACES: Final = 10
+"""What is needed is rounded up to these: no venue's ledger has more."""
 
 
 class Debit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -723,7 +726,8 @@ def needed(intent: Intent) -> Decimal:
         return add(intent.remaining, unreflected)
     limit = ticket.limit_price if intent.limit_price is None else intent.limit_price
     if intent.remaining is not None and limit is not None:
-        return add(multiply(multiply(intent.remaining, limit), add(_ONE, intent.fee_rate)), unreflected)
+        cost = multiply(multiply(intent.remaining, limit), add(_ONE, intent.fee_rate))
+        return add(round_up(cost, places=_PLACES), unreflected)
     paid = add(intent.cost, intent.fees.get(intent.asset, ZERO)) if intent.side is Side.BUY else intent.filled
     return add(max(ZERO, subtract(intent.amount, paid)), unreflected)
 

@@ -402,6 +402,10 @@ class Ledger:
         """Ask for a complete read, requested at *not_before_s* or later."""
         self._book.want(Draft(), WantKind.READ_BALANCES, reason, not_before_s=not_before_s)
 
+    def want_orders(self, reason: str, *, not_before_s: float) -> None:
+        """Ask for the list of open orders, requested at *not_before_s* or later."""
+        self._book.want(Draft(), WantKind.READ_ORDERS, reason, not_before_s=not_before_s)
+
     @property
     def open_orders(self) -> Mapping[str, OpenOrder]:
         """Every open order of the account as last told, by the venue's id."""

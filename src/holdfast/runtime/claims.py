@@ -47,6 +47,8 @@ from holdfast.runtime.views import Order, ReservationView
 __all__ = ["Claims"]
 
 _KNOWN_KEPT: Final = 4096
+_LIST_AGAIN_S: Final = 5.0
+_UNLISTED: Final = "unlisted"
 _SHORT_FOR_S: Final = 0.5
 _LOOK_AGAIN_S: Final = 0.6
 
@@ -84,6 +86,7 @@ class Claims:
         self._unwritten: dict[str, tuple[int, Intent]] = {}  # With the number of the write that failed.
         self._unwritten_rows: list[JournalRow] = []
         self._writes = 0
+        self._listed_s = float("-inf")  # When open orders were last asked for because nobody pushes them.
         self._unwritten_spent: set[str] = set()
         self._uncovered: set[AssetCode] = set()
         self._short_s: dict[AssetCode, float] = {}
@@ -392,11 +395,21 @@ class Claims:
 
     def _want_hand_over(self) -> None:
         """Have REST read once it cannot but include what is counted twice until then: that bounds how long it is."""
+        ledger, now_s = self.account.ledger, self._clock.now_s()
         due_s = self.intents.hand_over_due_s()
         if due_s is not None:
-            ledger = self.account.ledger
-            ledger.want_read("hand_over", not_before_s=max(due_s, self._clock.now_s() + ledger.settings.after_event_s))
-            self.account.note_wants()
+            ledger.want_read("hand_over", not_before_s=max(due_s, now_s + ledger.settings.after_event_s))
+        is_asked = any(want.reason == _UNLISTED for want in ledger.wants)
+        if not is_asked and not ledger.is_told_of_orders(now_s=now_s) and self._lacks_orders():
+            # Nobody pushes them: until they are listed, what the venue holds for one counts beside its claim.
+            at_s = max(now_s, self._listed_s + _LIST_AGAIN_S)
+            self._listed_s = at_s
+            ledger.want_orders(_UNLISTED, not_before_s=at_s)
+        self.account.note_wants()
+
+    def _lacks_orders(self) -> bool:
+        listed = self.account.ledger.open_orders
+        return any(intent.order is OrderState.OPEN and intent.order_id not in listed for intent in self.intents)
 
     def look_up(self, intent: Intent) -> None:
         """Have an order looked up: something may have happened to it that nobody told."""
