@@ -34,7 +34,7 @@ class Reader:
 
     Attributes:
         last_error: The latest failure's text, until a read succeeds.
-        has_read: Set once a first read has ended, well or not.
+        has_read: Set once a first read has ended, well or not, or has to wait for the breaker.
         parked_cause: Why the credential is left alone, or None.
         parked_until_s: Until when, our clock.
     """
@@ -59,7 +59,10 @@ class Reader:
         while True:
             now_s = self._clock.now_s()
             plan = account.reconciler.plan(now_s=now_s)
-            at_s = max(plan.at_s, self._opens_s(now_s))
+            opens_s = self._opens_s(now_s)
+            if opens_s > now_s:
+                self.has_read.set()  # Whoever waits for the first read would wait for a break, or for a person.
+            at_s = max(plan.at_s, opens_s)
             if at_s > now_s:
                 await account.reading.wait_until(at_s)
                 # Rung or not, the plan may be another one by now.
