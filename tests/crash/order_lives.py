@@ -69,9 +69,6 @@ class OrderReport(msgspec.Struct, kw_only=True):
     ends: dict[str, int] = {}
     restored: int = 0  # Claims that a client came back with.
     nonces: int = 0
-    truth_differences: int = 0
-    leaked: int = 0
-    doubled: int = 0
 
     def add(self, other: OrderReport) -> None:
         """Take another chain's figures in."""
@@ -249,7 +246,6 @@ class OrderChain:
         while True:
             left_s = life.began_s + SETTLES_WITHIN_S - time.monotonic()
             if left_s <= 0 or life.process.returncode is not None:
-                self._count(wrong)
                 raise BrokenPromiseError(
                     f"not settled after {time.monotonic() - life.began_s:.1f} s (ended: {life.process.returncode}): "
                     f"{wrong}; events {life.events[-8:]}; picture {life.picture}"
@@ -386,7 +382,6 @@ class OrderChain:
                 if reserved or spendable != available:
                     leaked.append(row)
             if leaked:
-                self.report.leaked += len(leaked)
                 raise BrokenPromiseError(f"nothing is open, and something is claimed: {leaked}")
             life.process.send_signal(signal.SIGTERM)
             if not await life.ended(within_s=20.0) or life.process.returncode != 0:
@@ -433,10 +428,6 @@ class OrderChain:
         wrong = [each for each in life.events if each["name"] in ("invariant.broken", "broker.halted", "store.failed")]
         if wrong:
             raise BrokenPromiseError(f"a restarted client said {wrong}")
-
-    def _count(self, wrong: list[str]) -> None:
-        self.report.leaked += sum("claimed and not open" in text for text in wrong)
-        self.report.truth_differences += sum("truth" in text for text in wrong)
 
     # A store of the version before there were intents
 
