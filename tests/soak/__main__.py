@@ -30,6 +30,7 @@ PARTS: Final = (
     "competition",
     "crashes",
     "order_crashes",
+    "trading",
     "days",
 )
 """Every part, in the order in which they run: the shorter ones first."""
