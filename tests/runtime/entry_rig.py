@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from holdfast.config import OrderSettings
+from holdfast.core.amounts import total_of
 from holdfast.core.seams import IntentRow, JournalRow
 from holdfast.errors import HoldfastError
 from holdfast.runtime.entry import OrderEntry
@@ -80,7 +81,7 @@ class Trade(World):
         book.check()
         shown = self.broker.balance(asset).reserved
         assert shown == book.reserved(asset)
-        assert shown == sum((each.reserved for each in self.broker.reservations() if each.asset == asset), D(0))
+        assert shown == total_of(each.reserved for each in self.broker.reservations() if each.asset == asset)
         return shown
 
     def spendable(self, asset: str = "USD") -> Decimal:

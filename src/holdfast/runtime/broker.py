@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.core.asking import Money, parse_ask, parse_money
 from holdfast.core.assets import AssetCode, Symbol
-from holdfast.core.balances import Balance
+from holdfast.core.balances import Balance, Side
 from holdfast.core.orders import OrderAsk
 from holdfast.core.seams import JournalRow
 from holdfast.core.verdicts import TradingState, Verdict
@@ -393,9 +393,15 @@ class Broker:
         Args:
             verdict: Of ``verify_balance_before_order``.
             intent_id: The caller's own key; one is made where none is given.
-            ttl_s: Seconds after which a claim without an order ends by itself; the configured ones when None.
+            ttl_s: Seconds after which a claim without an order ends by itself, at most a day; the configured ones when
+                None.
+
+        Raises:
+            OrderInputError: *ttl_s* is no such time.
         """
         self._guard.check()
+        if ttl_s is not None and (type(ttl_s) not in (int, float) or not 0 < ttl_s <= _LONGEST_TTL_S):
+            raise OrderInputError(f"ttl_s is {ttl_s!a}: seconds, more than 0 and at most a day", field="ttl_s")
         return Reservation(self, verdict, intent_id=intent_id, ttl_s=ttl_s)
 
     async def _claim(self, ask: OrderAsk, *, intent_id: str | None, ttl_s: float | None) -> Verdict:
@@ -567,9 +573,10 @@ class Broker:
             The order, or None where nothing but dust is there: less than the instrument's minimums.
         """
         self._guard.check()
-        amount = None if quantity is None else parse_money(quantity, field="quantity")
+        ask = parse_ask(symbol, Side.SELL, quantity=1 if quantity is None else quantity, bot=bot)
+        amount = None if quantity is None else ask.quantity
         return await self._backend.close_position(
-            symbol, quantity=amount, intent_id=intent_id, bot=bot, valid_until_s=None
+            ask.symbol, quantity=amount, intent_id=intent_id, bot=ask.bot, valid_until_s=None
         )
 
     # Orders: afterwards
@@ -586,9 +593,9 @@ class Broker:
             VenueError: The venue did not take it.
         """
         self._guard.check()
-        name = order if isinstance(order, str) else (order.intent_id or order.order_id)
-        if not name:
-            raise OrderInputError("this order has no id to cancel it by", field="order")
+        name = (order.intent_id or order.order_id) if isinstance(order, Order) else order
+        if not isinstance(name, str) or not name:
+            raise OrderInputError("cancel an Order, or name one by its id: this has none", field="order")
         return await self._backend.cancel(name)
 
     async def cancel_all_orders(self, symbol: Symbol | None = None) -> list[Order]:
@@ -728,6 +735,8 @@ def _is_live(status: BrokerStatus) -> bool:
     is_shown = status.states["live"] > 0 or (status.assets == 0 and status.health is Health.HEALTHY)
     return status.stream.state == "live" and is_shown and status.states["stale"] == 0
 
+
+_LONGEST_TTL_S = 86_400.0
 
 _STREAM_STATES = ("connecting", "snapshot", "live", "degraded", "down")
 
