@@ -260,7 +260,11 @@ class SqliteStore:
 
     @property
     def halted(self) -> str | None:
-        """JSON text that says why the account is halted, or None; also the fact ``halted``."""
+        """
+        JSON text that says why the account is halted, or None; also the fact ``halted``.
+
+        Removing the fact lifts it, for good: opening brought the mark beside the file up to it.
+        """
         return self._halted
 
     async def backup(self, path: str, *, overwrite: bool = False) -> None:
