@@ -13,14 +13,12 @@ from holdfast.errors import (
     Outcome,
     ReservationStateError,
     UnknownNameError,
+    UnknownOrderError,
+    UnknownReservationError,
     VenueError,
 )
 from holdfast.runtime.claims import Claims
-from holdfast.runtime.intent_record import (
-    external_order,
-    intent_of,
-    order_of,
-)
+from holdfast.runtime.intent_record import external_order
 from holdfast.runtime.views import Order
 from holdfast.runtime.vitals import Vitals
 
@@ -56,17 +54,18 @@ class Cancelling:
 
         Raises:
             UnknownNameError: No such order is known.
+            ReservationStateError: It is a claim on which no order was placed.
             VenueError: The venue did not take it.
         """
         intent = self._claims.intents.get(name)
         external = None if intent is not None else self._account.ledger.open_orders.get(name)
         if intent is None and external is None:
-            row = await self._account.store.intent(name)
-            if row is None:
+            try:
+                return await self._claims.order(name)
+            except UnknownReservationError:
                 raise UnknownNameError(
                     f"no order {name!a} at {self._name}: an intent id or a venue's order id is needed"
-                )
-            return order_of(intent_of(row), self._name)
+                ) from None
         if intent is not None and intent.order is None:
             raise ReservationStateError(
                 f"{name!a} has no order to cancel: release the reservation",
@@ -81,7 +80,7 @@ class Cancelling:
             if error.outcome is not Outcome.REJECTED or intent is None:
                 raise
             self._claims.look_up(intent)  # It ended, as a rule: its own lists tell how.
-            if type(error).__name__ != "UnknownOrderError":
+            if not isinstance(error, UnknownOrderError):
                 raise
         if intent is not None:
             self._claims.look_up(intent)
@@ -126,6 +125,8 @@ class Cancelling:
         for name in names:
             try:
                 cancelled.append(await self.cancel(name))
+            except (UnknownNameError, UnknownOrderError):
+                pass  # It ended by itself before its turn came.
             except HoldfastError as error:
                 failures.append(error)
         if failures:
