@@ -402,6 +402,19 @@ class Ledger:
         """Ask for a complete read, requested at *not_before_s* or later."""
         self._book.want(Draft(), WantKind.READ_BALANCES, reason, not_before_s=not_before_s)
 
+    def end_order(self, order_id: str, *, now_s: float) -> Outcome:
+        """
+        An order of ours was looked up and is over, and no channel has told so.
+
+        It leaves the open-order set; held and available follow with the read that is asked for, never before it.
+        """
+        draft = Draft()
+        book = self._book
+        if order_id in book.orders.orders:
+            book.orders.put(order_id, None, now_s=now_s)
+            book.want(draft, WantKind.READ_BALANCES, "orders_restated", not_before_s=now_s)
+        return draft.outcome()
+
     def want_orders(self, reason: str, *, not_before_s: float) -> None:
         """Ask for the list of open orders, requested at *not_before_s* or later."""
         self._book.want(Draft(), WantKind.READ_ORDERS, reason, not_before_s=not_before_s)

@@ -53,6 +53,7 @@ class Account:
         halted_detail: The same in a sentence, with what to do.
         on_moment: Called when the nearest moment to look at something may have come nearer.
         on_halt: Called once when the account is halted.
+        on_mode: Called when the venue's mode, or who would tell of it, may have changed.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Account:
         self.venue_mode = VenueMode.UNKNOWN
         self.on_moment: Callable[[float], None] = _ignore
         self.on_halt: Callable[[], None] = _ignore
+        self.on_mode: Callable[[], None] = _ignore
         self._listeners = tuple(listeners)
         for each in listeners:
             each.on_first.append(self._note_states)
@@ -193,6 +195,7 @@ class Account:
 
     def venue_changed(self, status: VenueStatus) -> None:
         before, self.venue_mode = self.venue_mode, status.mode
+        self.on_mode()
         if before is status.mode or (before is VenueMode.UNKNOWN and status.mode is VenueMode.ONLINE):
             return
         self.emitter(event("venue.changed", broker=self.name, before=before.value, after=status.mode.value))
@@ -263,6 +266,7 @@ class Account:
             self._not_live_since_s = now_s
         self._stream_state = state
         self._stream_since_s = now_s
+        self.on_mode()
         names = {"before": before.value, "after": state.value}
         self.emitter(event("supervisor.changed", broker=self.name, **names, reason=self.life.reason))
         if state is StreamState.LIVE:

@@ -169,7 +169,10 @@ class Claims:
 
     def found_closed(self, order: ClosedOrder) -> None:
         """An order that is over was looked up."""
-        self.intents.found_closed(order, now_s=self._clock.now_s(), wall_us=self._clock.wall_us())
+        now_s = self._clock.now_s()
+        if not self.account.ledger.is_told_of_orders(now_s=now_s):
+            self.account.take(self.account.ledger.end_order, order.order_id, read="orders", now_s=now_s)
+        self.intents.found_closed(order, now_s=now_s, wall_us=self._clock.wall_us())
         self.settle()
 
     def absent(self, intent_id: str) -> None:

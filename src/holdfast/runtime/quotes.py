@@ -17,11 +17,12 @@ from holdfast.core.assets import Symbol
 from holdfast.core.instruments import Ticker
 from holdfast.core.seams import Clock
 from holdfast.core.venue import VenueClient
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, RateLimitedError
 
 __all__ = ["Quotes"]
 
 _WAIT_S: Final = 2.0
+_TICKER_PAUSES_S: Final = (0.1, 0.4)
 _FEE_KEPT_S: Final = 3600.0
 _FEE_AGAIN_S: Final = 60.0
 
@@ -86,10 +87,20 @@ class Quotes:
         await asyncio.wait({task}, timeout=_WAIT_S)
 
     async def _ask_ticker(self, symbol: Symbol) -> None:
-        with contextlib.suppress(HoldfastError):
-            found = (await self._client.tickers([symbol])).get(symbol)
+        # A public read costs nothing of the key's counter: one bad answer shall not deny an order.
+        for pause_s in (*_TICKER_PAUSES_S, None):
+            try:
+                found = (await self._client.tickers([symbol])).get(symbol)
+            except RateLimitedError:
+                return
+            except HoldfastError:
+                if pause_s is None:
+                    return
+                await asyncio.sleep(pause_s)
+                continue
             if found is not None:
                 self._tickers[symbol] = found
+            return
 
     async def _ask_fee(self, symbol: Symbol) -> None:
         asked_s = self._clock.now_s()

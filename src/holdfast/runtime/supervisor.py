@@ -21,7 +21,8 @@ from holdfast.core.health import Facts, judge, word_of_loss
 from holdfast.core.instruments import AssetInfo
 from holdfast.core.parking import Parking, remaining_s
 from holdfast.core.seams import Randomness, Store
-from holdfast.core.venue import CredentialInfo, ServerTime, VenueClient, VenueStream
+from holdfast.core.streaming import StreamState
+from holdfast.core.venue import CredentialInfo, ServerTime, VenueClient, VenueMode, VenueStream
 from holdfast.errors import DeniedError, HoldfastError, OwnedElsewhereError, StoreError
 from holdfast.runtime.account import Account
 from holdfast.runtime.alarm import Alarm
@@ -56,6 +57,10 @@ _LOAD_WAIT_MAX_S: Final = 60.0
 _STATES: Final = ("live", "fresh", "stale")
 _LOOK_EVERY_S: Final = 5.0
 _PRUNE_EVERY_S: Final = 6 * 3600.0
+
+_STATUS_AGAIN_S: Final = 5.0
+_STATUS_QUIET_S: Final = 60.0
+_STATUS_NEVER_S: Final = 3600.0
 
 
 class LaneView(Protocol):
@@ -248,9 +253,24 @@ class Supervisor:
             self.entry.time.hear(time)
 
     async def _ask_status(self) -> None:
-        """The venue's own word about itself; a stream repeats it, and nothing waits for it."""
-        with contextlib.suppress(HoldfastError):
-            self.account.venue_changed(await self._client.status())
+        """
+        The venue's own word about itself: once, and while nobody else would tell that it has changed.
+
+        A live stream tells. Where it does not, or the venue has closed something, it is asked: unsigned, and cheap.
+        """
+        account, alarm = self.account, Alarm(self._clock)
+        account.on_mode = alarm.ring
+        while True:
+            with contextlib.suppress(HoldfastError):
+                account.venue_changed(await self._client.status())
+            while True:
+                is_told = account.life is not None and account.life.state is StreamState.LIVE
+                is_online = account.venue_mode is VenueMode.ONLINE
+                now_s = self._clock.now_s()
+                pause_s = _STATUS_AGAIN_S if not is_online else _STATUS_QUIET_S if not is_told else _STATUS_NEVER_S
+                await alarm.wait_until(now_s + pause_s)
+                if self._clock.now_s() >= now_s + pause_s:
+                    break
 
     async def _identify(self) -> None:
         """
