@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 
-from holdfast.core.amounts import multiply, round_down
+from holdfast.core.amounts import multiply, subtract
 from holdfast.core.assets import AssetCode, Symbol, split_symbol
 from holdfast.core.balances import Side
 from holdfast.core.budgets import Budgets
@@ -20,6 +20,7 @@ from holdfast.core.funds import FundsSettings, error_of
 from holdfast.core.intents import Intents
 from holdfast.core.orders import OrderAsk, OrderState, OrderType
 from holdfast.core.seams import Randomness
+from holdfast.core.terms import whole_steps
 from holdfast.core.venue import VenueClient, VenueStream
 from holdfast.core.verdicts import TradingState
 from holdfast.errors import (
@@ -174,16 +175,21 @@ class OrderEntry:
             raise UnknownNameError(f"{self.name} lists no instrument {symbol!a}")
         if quantity is None:
             balance = self.judging.balance(base)
-            if balance.spendable is None:
-                ask = OrderAsk(symbol=symbol, side=Side.SELL, order_type=OrderType.MARKET, quantity=Decimal(1))
+            if balance.total is None:
+                least = instrument.quantity_min or instrument.quantity_step
+                ask = OrderAsk(symbol=symbol, side=Side.SELL, order_type=OrderType.MARKET, quantity=least)
                 raise error_of(self.judging.judge(ask, None))
-            quantity = round_down(balance.spendable, places=_places(instrument.quantity_step))
+            # As the funds rule has it: what nobody stated to be free is what there is, less what is claimed of it.
+            most = subtract(balance.total, balance.reserved) if balance.spendable is None else balance.spendable
+            quantity = whole_steps(most, grid=instrument.quantity_step)
             if not quantity or (instrument.quantity_min is not None and quantity < instrument.quantity_min):
                 return None
             if instrument.cost_min is not None:
                 await self.quotes.want_ticker(symbol, max_age_s=self._funds.ticker_max_age_s)
                 ticker = self.quotes.ticker(symbol)
-                if ticker is not None and multiply(quantity, ticker.bid) < instrument.cost_min:
+                oldest_s = self._clock.now_s() - self._funds.ticker_max_age_s
+                is_priced = ticker is not None and ticker.as_of_s >= oldest_s  # An old price makes nothing dust.
+                if ticker is not None and is_priced and multiply(quantity, ticker.bid) < instrument.cost_min:
                     return None
         ask = OrderAsk(symbol=symbol, side=Side.SELL, order_type=OrderType.MARKET, quantity=quantity, bot=bot)
         return await self.sending.place(ask, intent_id=intent_id, is_reserved=False, valid_until_s=valid_until_s)
@@ -228,8 +234,3 @@ class OrderEntry:
         """Which orders are taken from now on, durably; see ``Trading.set``. Suspends."""
         await self.trading.set(state, reason=reason, accepts_restored=accepts_restored, store=self.account.store)
         self.claims.tell_trading()
-
-
-def _places(step: Decimal) -> int:
-    exponent = step.normalize().as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
