@@ -291,6 +291,22 @@ def test_a_figure_that_something_speaks_against_is_no_glitch(reason: str) -> Non
     assert verdict.code is VerdictCode.BALANCE_STALE
 
 
+@pytest.mark.parametrize(
+    ("spendable", "code"), [("818.08", VerdictCode.APPROVED_DEGRADED), ("818.0799", VerdictCode.FUNDS_SHORT)]
+)
+def test_a_degraded_figure_approves_up_to_the_last_unit_of_what_the_haircut_leaves(
+    spendable: str, code: VerdictCode
+) -> None:
+    by = settings(degraded_max_age_s=90.0, degraded_haircut=Decimal("0.5"))
+    held = balance("USD", spendable, "stale", reason="age")
+    assert judged(ask_for("buy", "0.01", "40000.0"), held, by=by).code is code
+
+
+def test_a_figure_without_a_total_is_unknown_whatever_it_is_called() -> None:
+    held = balance("BTC", None, "stale", reason="age")
+    assert judged(ask_for("sell", "0.01"), held).code is VerdictCode.BALANCE_UNKNOWN
+
+
 def test_degraded_changes_nothing_for_an_exit() -> None:
     held = balance("BTC", "0.4", "stale", reason="age")
     verdict = judged(ask_for("sell", "0.4"), held, by=settings(degraded_max_age_s=90.0))

@@ -332,7 +332,14 @@ def test_orders_per_minute_are_counted_with_this_one(lately: int, found: str) ->
         (judged(ask_for("buy", "0.0001", "400.0"), RICH), "at least 0.5 USD"),
         (judged(MARKET_BUY, RICH, ticker=None), "no price of BTC-USD is younger than 5 s"),
         (judged(BUY, RICH, by=settings(largest_order={"USD": Decimal("10.50")})), "worth 10.5 USD"),
-        (judged(ask_for("buy", "0.01", "50000.0"), RICH, by=settings(price_collar=Decimal("0.05"))), "5 % beyond"),
+        (
+            judged(ask_for("buy", "0.01", "50000.0"), RICH, by=settings(price_collar=Decimal("0.05"))),
+            "the ask is 40000, and a limit may be 5 % beyond it",
+        ),
+        (
+            judged(ask_for("sell", "0.01", "30000.0"), RICH, by=settings(price_collar=Decimal("0.05"))),
+            "the bid is 39999.9, and",
+        ),
         (judged(BUY, RICH, by=settings(orders_per_minute=3), orders_lately=3), "3 orders"),
         (judged(ask_for("buy", "0.01", "40000.0", bot="grid"), RICH, budget_left=Decimal("7.0")), "grid has 7 USD"),
         (judged(BUY, RICH, budget_left=Decimal(7)), "no bot has 7 USD"),

@@ -61,6 +61,13 @@ def test_the_largest_buy_has_its_fee_and_its_buffer_in_it(spendable: str, larges
     assert judged(BUY, spendable).largest_affordable == Decimal(largest)
 
 
+def test_the_largest_buy_without_fee_and_buffer_is_all_that_is_there() -> None:
+    free = settings(buffer_limit=Decimal(0))
+    assert judged(BUY, "1000", by=free, on=terms(taker_fee=Decimal(0))).largest_affordable == Decimal("0.025")
+    # 1000 / 40000 / 1.0026 = 0.0249351685...
+    assert judged(BUY, "1000", by=free).largest_affordable == Decimal("0.02493516")
+
+
 def test_the_largest_market_buy_by_amount_is_an_amount() -> None:
     verdict = judged(ask_for("buy", quote_quantity="5000"), "1000")
     assert verdict.largest_affordable == Decimal("977.89947")
