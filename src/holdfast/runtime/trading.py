@@ -9,12 +9,13 @@ import msgspec
 
 from holdfast.core.seams import Store
 from holdfast.core.verdicts import TradingState
-from holdfast.errors import HaltedError, StoreCorruptError
+from holdfast.errors import ClosedError, HaltedError, StoreCorruptError, StoreError
 
 __all__ = ["Trading"]
 
 _FACT: Final = "trading"
 _HALTED_FACT: Final = "halted"
+_AGAIN_S: Final = 1.0
 
 
 class _Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +73,7 @@ class Trading:
         """An invariant does not hold: cancels only, at once, until a person resumes; kept as soon as can be."""
         if self._said.broken is None:
             self._said = msgspec.structs.replace(self._said, broken=reason)
-            task = asyncio.get_running_loop().create_task(self._keep(store), name="trading state kept")
+            task = asyncio.get_running_loop().create_task(self._keep_at_last(store), name="trading state kept")
             self._keeping.add(task)
             task.add_done_callback(self._kept)
 
@@ -93,7 +94,7 @@ class Trading:
 
         Raises:
             HaltedError: It is to be active, the store is an older copy, and that was not accepted.
-            StoreError: It could not be kept; a stricter state is in force all the same.
+            StoreError: It could not be kept; a stricter state is in force all the same, and ``active`` is not.
         """
         halted = self._halted_store()
         if state is TradingState.ACTIVE and halted is not None:
@@ -107,15 +108,27 @@ class Trading:
         said = _Said(state=state, reason=None if state is TradingState.ACTIVE else reason, broken=broken)
         if state is not TradingState.ACTIVE:
             self._said = said
-        before, self._said = self._said, said
-        try:
-            await self._keep(store)
-        except BaseException:
-            self._said = before
-            raise
+            await self._keep(store, said)
+            return
+        before = self._said
+        await self._keep(store, said)
+        if self._said is before:  # Else an invariant broke meanwhile, or somebody said otherwise.
+            self._said = said
 
-    async def _keep(self, store: Store) -> None:
-        await store.keep_fact(_FACT, msgspec.json.encode(self._said).decode())
+    async def _keep(self, store: Store, said: _Said) -> None:
+        await store.keep_fact(_FACT, msgspec.json.encode(said).decode())
+
+    async def _keep_at_last(self, store: Store) -> None:
+        """Keep what is in force, however often the store has to be asked; until it is closed."""
+        while True:
+            try:
+                await self._keep(store, self._said)
+            except ClosedError:
+                return
+            except StoreError:
+                await asyncio.sleep(_AGAIN_S)
+            else:
+                return
 
     def drain(self) -> tuple[TradingState, TradingState, str | None] | None:
         """The state shown before and now, with its reason, where it changed since the last call."""
