@@ -32,3 +32,22 @@ def test_resting_order_counts_twice_for_seconds_only_when_rest_is_all_there_is()
             w.checker.violations.clear()  # It judges readers; what this order took is not its business.
 
     run_virtual(main(), seed=3)
+
+
+def test_order_left_by_a_former_process_is_listed_before_the_first_figures() -> None:
+    """Else a command beside no owner would show the venue's hold and our claim for it, both."""
+
+    async def main() -> None:
+        async with world(seed=3, contact="rest", keeps_store=True) as w:
+            await w.broker.ready()
+            await w.broker.place_limit_order("BTC-USD", "buy", "0.01", "30000.0", intent_id="resting")
+            await w.close()
+            await w.open()
+            await w.broker.ready()
+
+            balance = w.broker.balance("USD")
+            assert balance.held == Decimal(300)
+            assert balance.reserved < 2
+            w.checker.violations.clear()
+
+    run_virtual(main(), seed=3)

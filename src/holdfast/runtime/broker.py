@@ -18,6 +18,7 @@ from holdfast.core.orders import OrderAsk
 from holdfast.core.seams import JournalRow
 from holdfast.core.verdicts import TradingState, Verdict
 from holdfast.errors import NotReadyError, OrderInputError, ReservationStateError
+from holdfast.runtime.intent_record import checked_intent_id
 from holdfast.runtime.reservation import Reservation
 from holdfast.runtime.views import (
     BalancesChanged,
@@ -369,6 +370,7 @@ class Broker:
             post_only=post_only,
             bot=bot,
         )
+        _check_id(intent_id)
         return await self._backend.verify(ask, intent_id=intent_id, reserve=reserve, ttl_s=None, valid_until_s=None)
 
     def verify_balance(self, asset: AssetCode, amount: Money) -> Verdict:
@@ -400,6 +402,7 @@ class Broker:
             OrderInputError: *ttl_s* is no such time.
         """
         self._guard.check()
+        _check_id(intent_id)
         if ttl_s is not None and (type(ttl_s) not in (int, float) or not 0 < ttl_s <= _LONGEST_TTL_S):
             raise OrderInputError(f"ttl_s is {ttl_s!a}: seconds, more than 0 and at most a day", field="ttl_s")
         return Reservation(self, verdict, intent_id=intent_id, ttl_s=ttl_s)
@@ -530,6 +533,7 @@ class Broker:
         self, ask: OrderAsk, *, intent_id: str | None, reservation: Reservation | Verdict | None, validate: bool
     ) -> Order:
         self._guard.check()
+        _check_id(intent_id)
         if validate:
             if reservation is not None:
                 raise OrderInputError("a dry run claims nothing: leave reservation out", field="reservation")
@@ -573,6 +577,7 @@ class Broker:
             The order, or None where nothing but dust is there: less than the instrument's minimums.
         """
         self._guard.check()
+        _check_id(intent_id)
         ask = parse_ask(symbol, Side.SELL, quantity=1 if quantity is None else quantity, bot=bot)
         amount = None if quantity is None else ask.quantity
         return await self._backend.close_position(
@@ -718,6 +723,12 @@ class Broker:
         """
         self._guard.check()
         return await self._backend.ratchet_nonces(has_consent=has_consent, unit=unit)
+
+
+def _check_id(intent_id: str | None) -> None:
+    """Refuse, as ``OrderInputError``, what can be no intent id."""
+    if intent_id is not None:
+        checked_intent_id(intent_id)
 
 
 def _as_condition(condition: str | Callable[[BrokerStatus], bool]) -> Callable[[BrokerStatus], bool]:

@@ -403,14 +403,15 @@ class Claims:
         if due_s is not None:
             ledger.want_read("hand_over", not_before_s=max(due_s, now_s + ledger.settings.after_event_s))
         is_asked = any(want.reason == _UNLISTED for want in ledger.wants)
-        if not is_asked and not ledger.is_told_of_orders(now_s=now_s) and self._lacks_orders():
+        if not is_asked and not ledger.is_told_of_orders(now_s=now_s) and self.lacks_orders():
             # Nobody pushes them: until they are listed, what the venue holds for one counts beside its claim.
             at_s = max(now_s, self._listed_s + _LIST_AGAIN_S)
             self._listed_s = at_s
             ledger.want_orders(_UNLISTED, not_before_s=at_s)
         self.account.note_wants()
 
-    def _lacks_orders(self) -> bool:
+    def lacks_orders(self) -> bool:
+        """Whether an order of ours that is open is not in the ledger's open ones."""
         listed = self.account.ledger.open_orders
         return any(intent.order is OrderState.OPEN and intent.order_id not in listed for intent in self.intents)
 

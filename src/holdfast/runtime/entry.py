@@ -37,6 +37,7 @@ from holdfast.runtime.intent_record import (
     reservation_of,
 )
 from holdfast.runtime.judging import Judging
+from holdfast.runtime.names import near_symbols
 from holdfast.runtime.quotes import Quotes
 from holdfast.runtime.sending import Sending
 from holdfast.runtime.trading import Trading
@@ -172,7 +173,8 @@ class OrderEntry:
         base, _ = split_symbol(symbol)
         instrument = self.client.instruments.get(symbol)
         if instrument is None:
-            raise UnknownNameError(f"{self.name} lists no instrument {symbol!a}")
+            hint = near_symbols(symbol, self.client.instruments)
+            raise UnknownNameError(f"{self.client.venue} lists no instrument {symbol!a}: {hint}")
         if quantity is None:
             balance = self.judging.balance(base)
             if balance.total is None:
@@ -232,5 +234,8 @@ class OrderEntry:
 
     async def set_trading_state(self, state: TradingState, *, reason: str | None, accepts_restored: bool) -> None:
         """Which orders are taken from now on, durably; see ``Trading.set``. Suspends."""
-        await self.trading.set(state, reason=reason, accepts_restored=accepts_restored, store=self.account.store)
-        self.claims.tell_trading()
+        setting = self.trading.set(state, reason=reason, accepts_restored=accepts_restored, store=self.account.store)
+        try:
+            await setting
+        finally:
+            self.claims.tell_trading()  # A stricter one is in force even where it could not be kept.

@@ -38,6 +38,7 @@ from holdfast.runtime.intent_record import (
     client_order_id_of,
     new_intent_id,
 )
+from holdfast.runtime.names import near_symbols
 from holdfast.runtime.pulse import Pulse
 from holdfast.runtime.quotes import Quotes
 from holdfast.runtime.record import amount_text
@@ -176,6 +177,9 @@ class Judging:
         )
         if ask.is_post_only:
             verdict = msgspec.structs.replace(verdict, is_post_only=True)
+        if verdict.code is VerdictCode.INSTRUMENT_UNKNOWN:
+            hint = near_symbols(ask.symbol, self._client.instruments)
+            verdict = msgspec.structs.replace(verdict, note=f"{self._client.venue} lists no {ask.symbol!a}: {hint}")
         if intent_id is not None and without is None and intent_id in self._claims.names:
             verdict = msgspec.structs.replace(verdict, code=VerdictCode.INTENT_REPEATED)
         return verdict

@@ -215,6 +215,7 @@ class Supervisor:
                 await self._load()
                 await self._identify()
                 tasks.create_task(self._ask_status())
+                await self._list_orders()
                 tasks.create_task(self._reader.run())
                 tasks.create_task(self._follower.run())
                 tasks.create_task(self._dead_man.run())
@@ -251,6 +252,12 @@ class Supervisor:
             self._lane.hear_venue_time(time)
             self._clock_offset_s = _offset_of(time)
             self.entry.time.hear(time)
+
+    async def _list_orders(self) -> None:
+        """Before the first figures: orders that we left at the venue, or their hold would count beside their claim."""
+        if self.entry.claims.lacks_orders():
+            with contextlib.suppress(HoldfastError):
+                self.account.take_orders(await self._client.open_orders())
 
     async def _ask_status(self) -> None:
         """
