@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.core.amounts import format_amount, parse_amount
 from holdfast.core.balances import Balance, BalanceState
+from holdfast.core.breakers import BreakerState
 from holdfast.core.events import Event
 
 if TYPE_CHECKING:
@@ -211,10 +212,12 @@ class Checker:
         found: dict[str, str] = {}
         if status.stream.state != "live":
             found["stream"] = f"{status.stream.state} ({status.stream.reason})"
-        if not status.is_available:
+        read, trade = status.capability("read"), status.capability("trade")
+        # What keeps orders out is no figure's fault: when that heals is another family's to judge.
+        if not status.is_available and trade.breaker.state is not BreakerState.OPEN:
             found["available"] = ", ".join(status.reasons)
-        if status.error_count:
-            found["errors"] = f"{status.error_count}: {status.last_error}"
+        if read.error_count:
+            found["errors"] = f"{read.error_count}: {status.last_error}"
         if found:
             return found  # Asked twice a second: no need to look any closer.
         truth = world.truth()

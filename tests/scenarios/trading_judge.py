@@ -44,6 +44,7 @@ _NOT_ABOUT_FUNDS: Final = frozenset(
         "intent_repeated",
         "settling",
         "credential_parked",
+        "breaker_open",
         "halted",
         "reducing",
         "too_many_orders",

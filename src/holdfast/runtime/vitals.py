@@ -444,13 +444,20 @@ class Vitals:
         breaker = self.trade.breaker
         if breaker.is_quiet:
             return False
-        if breaker.state(now_s) is BreakerState.OPEN and not self._has_brought:
-            data_s = self.data_s()
-            if data_s is not None and data_s > (breaker.opened_s or 0.0):
-                self._has_brought = True
-                breaker.bring_forward(now_s)
-                self._tell(self.trade, now_s)
+        self._hear_data(now_s)
         return not breaker.would_allow(now_s)
+
+    def _hear_data(self, now_s: float) -> None:
+        """End the trade breaker's break early where a live stream has stated something since it opened."""
+        breaker = self.trade.breaker
+        if self._has_brought or breaker.state(now_s) is not BreakerState.OPEN:
+            return
+        data_s = self.data_s()
+        if data_s is not None and data_s > breaker.opened_s:
+            # Once for one connection: what it goes on saying is no news about orders.
+            self._has_brought = True
+            breaker.bring_forward(now_s)
+            self._tell(self.trade, now_s)
 
     # A person's word
 
@@ -488,6 +495,7 @@ class Vitals:
         for each in self._both:
             if not each.breaker.is_quiet:
                 self._tell(each, now_s)
+        self._hear_data(now_s)
         if self.stream.is_stuck(now_s) and not self._is_stream_stuck_told:
             self._is_stream_stuck_told = True
             self._tell_stuck("stream", now_s - (self.stream.opened_s or now_s), self.stream.why)
