@@ -45,8 +45,11 @@ class DeadMan:
                 await asyncio.sleep(pause_s)
         finally:
             if self._is_armed:
-                with contextlib.suppress(HoldfastError):
-                    await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(self._send(0))), 1.0)
+                # Best effort, and not for long: the venue's own clock ends it otherwise.
+                disarming = asyncio.ensure_future(self._send(0))
+                await asyncio.wait({disarming}, timeout=1.0)
+                disarming.cancel()
+                await asyncio.gather(disarming, return_exceptions=True)
 
     async def _set(self, timeout_s: int) -> bool:
         try:
