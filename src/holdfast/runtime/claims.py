@@ -31,6 +31,7 @@ from holdfast.errors import (
 )
 from holdfast.runtime.account import Account
 from holdfast.runtime.intent_record import (
+    client_order_id_of,
     event_of,
     external_order,
     intent_of,
@@ -67,7 +68,8 @@ class Claims:
 
     Attributes:
         intents: The intents; ``book`` what they claim.
-        names: Every intent id of the desk that is remembered, with its broker's name.
+        names: Every intent of the desk that is remembered, by client order id, with its broker's name: two spellings of
+            one UUID are one intent.
         trading: Which orders are taken.
         working: Tasks that have to end before the store is closed.
         on_open_question: Rung when there is something to find out about an order.
@@ -100,7 +102,7 @@ class Claims:
         """Go on with what a former process left, *bots* being those with budgets. Suspends; raises ``StoreError``."""
         store = self.account.store
         for intent_id in await store.intent_ids():
-            self.names.setdefault(intent_id, self.name)
+            self.names.setdefault(client_order_id_of(intent_id), self.name)
         intents = [intent_of(row) for row in await store.open_intents()]
         await self.trading.restore(store)
         for bot in {intent.bot for intent in intents if intent.bot is not None} | set(bots):

@@ -62,7 +62,7 @@ class OrderEntry:
         budgets: What each bot may claim.
         bots: Whose budgets they are, with the assets that each names.
         trading: Which orders are taken.
-        names: Every intent id of the desk that is remembered, with its broker's name.
+        names: Every intent of the desk that is remembered, by client order id, with its broker's name.
         rest_lag_s: How far the venue's REST may lag.
         randomness: Where ids come from that nobody chose.
         check_ownership: Raises ``ClosedError`` once the account may be another process's.

@@ -180,7 +180,7 @@ class Judging:
         if verdict.code is VerdictCode.INSTRUMENT_UNKNOWN:
             hint = near_symbols(ask.symbol, self._client.instruments)
             verdict = msgspec.structs.replace(verdict, note=f"{self._client.venue} lists no {ask.symbol!a}: {hint}")
-        if intent_id is not None and without is None and intent_id in self._claims.names:
+        if intent_id is not None and without is None and client_order_id_of(intent_id) in self._claims.names:
             verdict = msgspec.structs.replace(verdict, code=VerdictCode.INTENT_REPEATED)
         return verdict
 
@@ -281,7 +281,7 @@ class Judging:
             ),
             spendable=verdict.spendable,
         )
-        self._claims.names[intent_id] = self._name
+        self._claims.names[intent.client_order_id] = self._name
         self._prove_sound(intent, verdict)
         return msgspec.structs.replace(verdict, is_reserved=True), intent
 
@@ -368,7 +368,7 @@ class Judging:
     def denial(self, verdict: Verdict, name: str) -> DeniedError:
         """The error to raise for a verdict that denies."""
         if verdict.code is VerdictCode.INTENT_REPEATED:
-            where = self._claims.names.get(name, self._name)
+            where = self._claims.names.get(client_order_id_of(name), self._name)
             denial: DeniedError = IntentRepeatedError(
                 f"the intent {name!a} was used before, at {where}: broker.order({name!a}) tells what became of it",
                 intent_id=name,

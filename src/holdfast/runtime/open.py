@@ -106,7 +106,7 @@ class Opening:
         self._guard: Guard | None = None
         self._seats: list[Seat] = []
         self._listeners = Listeners()
-        self._names_known: dict[str, str] = {}  # Every remembered intent id of the desk, with its broker's name.
+        self._names_known: dict[str, str] = {}  # Every remembered intent of the desk, by client order id: whose it is.
 
     async def __aenter__(self) -> Desk:
         if self._is_entered:
