@@ -104,7 +104,7 @@ class Judging:
         """Judge an order on the figures of now; with *reserve* claim the money in the same step, durably. Suspends."""
         name = None if intent_id is None else checked_intent_id(intent_id)
         if reserve and name is None:
-            name = new_intent_id(self._randomness)
+            name = self.new_id()
         if reserve:
             await self.settled()
         await self.gather(ask)
@@ -132,6 +132,13 @@ class Judging:
         left_s = (self._claims.opens_us() - self._time.now_us()) / 1_000_000
         if left_s > 0:
             await asyncio.sleep(min(left_s, self._settings.validity_s + 1.0))
+
+    def new_id(self) -> str:
+        """An intent id that nobody chose and nobody has: a process may draw again what a former one drew."""
+        while True:
+            name = new_intent_id(self._randomness)
+            if client_order_id_of(name) not in self._claims.names:
+                return name
 
     async def gather(self, ask: OrderAsk) -> None:
         """Have price and fee, where the check needs them, and everything read that has arrived."""

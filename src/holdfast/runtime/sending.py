@@ -98,7 +98,7 @@ class Sending:
             DeniedError: Nothing was sent; ``verdict`` says why where a check refused.
             VenueError: By its ``outcome``: rejected or never sent, and released; or unknown, and still reserved.
         """
-        name = new_intent_id(self._randomness) if intent_id is None else checked_intent_id(intent_id)
+        name = self._judging.new_id() if intent_id is None else checked_intent_id(intent_id)
         work = self._place(ask, name, is_reserved=is_reserved, valid_until_s=valid_until_s)
         order: Order = await self._finish(work, name)
         return order
