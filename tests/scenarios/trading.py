@@ -123,8 +123,9 @@ class _Run:
 
     def _is_possible(self) -> bool:
         broker = self.w.broker
+        status = broker.status()
         is_fit = all(broker.balance(asset).is_fit_to_approve for asset in ("USD", "BTC"))
-        return is_fit and broker.status().trading_state is TradingState.ACTIVE
+        return is_fit and status.is_available and status.trading_state is TradingState.ACTIVE
 
 
 class _Bot:
