@@ -343,7 +343,12 @@ def test_orders_per_minute_are_counted_with_this_one(lately: int, found: str) ->
         (judged(BUY, RICH, by=settings(orders_per_minute=3), orders_lately=3), "3 orders"),
         (judged(ask_for("buy", "0.01", "40000.0", bot="grid"), RICH, budget_left=Decimal("7.0")), "grid has 7 USD"),
         (judged(BUY, RICH, budget_left=Decimal(7)), "no bot has 7 USD"),
-        (judged(BUY, balance("USD", "1", held=Decimal(2), reserved=Decimal(3))), "total 1, held 2, reserved 3"),
+        (
+            judged(
+                BUY, balance("USD", "1", total=Decimal(6), held=Decimal(2), available=Decimal(4), reserved=Decimal(3))
+            ),
+            "total 6, held 2, reserved 3",
+        ),
         (judged(BUY, balance("USD", "1", "stale", reason="gap")), "stale gap"),
         (judged(BUY, balance("USD", None, "unknown", reason="never_stated")), "never confirmed (never_stated)"),
         (judged(BUY, RICH, on=terms(instrument(taker_fee=None), taker_fee=None)), "no fee of BTC-USD"),

@@ -326,8 +326,16 @@ def test_floor_and_reservation_come_off_what_may_be_spent_and_off_nothing_else()
     assert account.figures("USD") == "1500.25 400 1100.25"
     assert balance.reserved == Decimal("250.5")
     assert balance.spendable == Decimal("749.75")
+    assert balance.kept_back == 100
     account.ledger.set_reserved("USD", Decimal("5000"))
     assert account["USD"].spendable == 0
+
+
+def test_claims_that_came_back_to_nothing_print_as_zero() -> None:
+    account = Account()
+    account.read(USD="10")
+    account.ledger.set_reserved("USD", Decimal("0E-9"))
+    assert str(account["USD"].reserved) == "0"
 
 
 def test_answer_without_holds_confirms_totals_and_asks_for_one_that_has_them() -> None:

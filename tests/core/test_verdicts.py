@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -193,6 +194,49 @@ def test_one_line_shows_the_arithmetic(verdict: Verdict, line: str) -> None:
     assert "\n" not in line
 
 
+def test_a_buffer_that_is_more_than_its_rate_is_said_to_be_the_least() -> None:
+    on = terms(quote_decimals=4)  # Of which two hundred units are kept at the least.
+    small = judged(ask_for("buy", "0.0001", "4041.0"), "1000", on=on).arithmetic
+    assert (
+        "0.4041 + fee 0.0011 (0.26 % taker, account) + buffer 0.02 (the least; 2 % is 0.008082) = 0.4252 USD" in small
+    )
+    assert "buffer 8.00 (2 %)" in judged(BUY, "1000", on=on).arithmetic
+    even = judged(ask_for("buy", "0.0001", "10000.0"), "1000", on=on)  # Both are 0.02.
+    assert "buffer 0.02 (2 %)" in even.arithmetic
+
+
+# Why less may be spent than is there
+
+
+def test_a_denial_adds_up_where_more_is_kept_back_than_is_held_and_reserved() -> None:
+    figures: dict[str, Any] = {"total": Decimal(1000), "held": Decimal(350), "available": Decimal(650), "reserved": Decimal("0.84")}
+    short = judged(BUY, balance("USD", "395.66", **figures))
+    assert short.detail == "total 1000, held 350, reserved 0.84, kept back 253.5"
+    assert short.arithmetic.endswith("395.66 spendable (live, 0.4 s): short by 13.38, 253.50 kept back")
+    assert str(error_of(short)).endswith("spendable 395.66 (total 1000, held 350, reserved 0.84, kept back 253.5)")
+
+
+def test_a_denial_names_what_is_available_where_it_is_not_what_total_and_held_leave() -> None:
+    lent: dict[str, Any] = {"total": Decimal(100), "held": Decimal(0), "available": Decimal(300)}
+    assert judged(BUY, balance("USD", "300", **lent)).detail == "total 100, held 0, available 300, reserved 0"
+
+
+@pytest.mark.parametrize(
+    ("available", "reserved", "spendable", "kept_back"),
+    [("650", "50", "600", "0"), ("650", "50", "500", "100"), ("650", "700", "0", "0"), ("650", "0", "0", "650")],
+)
+def test_what_is_kept_back_is_neither_reserved_nor_spendable(
+    available: str, reserved: str, spendable: str, kept_back: str
+) -> None:
+    figures: dict[str, Any] = {"available": Decimal(available), "reserved": Decimal(reserved)}
+    assert balance("USD", spendable, **figures).kept_back == Decimal(kept_back)
+
+
+def test_what_is_kept_back_of_an_unknown_balance_is_not_known() -> None:
+    assert balance("USD", None, "unknown").kept_back is None
+    assert balance("USD", "5", available=None).kept_back is None
+
+
 # A document
 
 
@@ -209,6 +253,13 @@ def test_a_document_has_every_amount_as_exact_text_and_every_unknown_as_none() -
     for name in ("quantity", "price", "notional", "fee", "buffer", "required", "spendable", "shortfall"):
         assert isinstance(shown[name], str)
         assert parse_amount(shown[name]) == getattr(judged(BUY, "100"), name)
+
+
+def test_a_document_has_ages_to_the_millisecond() -> None:
+    shown = judged(
+        ask_for("buy", "0.01"), balance("USD", "1", age_s=0.0030150719976518303), now_s=NOW_S + 0.12345
+    ).document()
+    assert (shown["age_s"], shown["price_age_s"]) == (0.003, 1.123)
 
 
 def test_a_document_has_no_exponent() -> None:
@@ -269,8 +320,9 @@ def test_the_class_and_the_exit_code_say_what_may_follow(
 
 
 def test_messages_say_what_against_what_and_what_next() -> None:
-    short = judged(BUY, balance("USD", "100", held=Decimal(50), reserved=Decimal(7)))
-    assert str(error_of(short)) == "need 409.04000 USD, spendable 100 (total 100, held 50, reserved 7)"
+    figures: dict[str, Any] = {"total": Decimal(157), "held": Decimal(50), "available": Decimal(107), "reserved": Decimal(7)}
+    short = judged(BUY, balance("USD", "100", **figures))
+    assert str(error_of(short)) == "need 409.04000 USD, spendable 100 (total 157, held 50, reserved 7)"
     stale = judged(BUY, balance("USD", "100", "stale", reason="age"))
     assert "stale age" in str(error_of(stale))
     assert "force a refresh" in str(error_of(stale))

@@ -320,13 +320,15 @@ def test_explain_shows_the_figure_its_reasons_and_the_rows_behind_it() -> None:
             assert found.balance == w.broker.balance("USD")
             assert found.lines[0].startswith("USD at acme-master is live")
             assert (found.balance.spendable or 0) < (found.balance.available or 0)
-            assert any("pushed and is not yet confirmed by REST counts only once it is" in line for line in found.lines)
+            assert found.balance.kept_back == 10
+            (why,) = [line for line in found.lines if line.startswith("Kept back 10.00, ")]
+            assert "pushed and is not yet confirmed by REST counts only once it is" in why
             assert [row.kind for row in found.rows] == ["delta", "snapshot"]
             assert '"cause":"deposit"' in found.rows[0].cause
             await w.broker.refresh()
             later = await w.broker.explain("USD")
             assert (later.balance.spendable == later.balance.available) is not any(
-                "Less" in line for line in later.lines
+                "Kept back" in line for line in later.lines
             )
             unknown = await w.broker.explain("ETH")
             assert unknown.lines[-1] == "The journal holds no row of this asset."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from holdfast.config import load_config
@@ -22,6 +23,7 @@ from holdfast.errors import (
     VenueRejectedError,
     VenueUnreachableError,
 )
+from holdfast.runtime.intent_record import order_of, reservation_of
 from holdfast.testing import run_virtual
 from tests.runtime.entry_rig import D, SlowStore, trading
 
@@ -69,6 +71,19 @@ def test_a_market_sell_is_an_exit_and_claims_base() -> None:
             assert (order.state, order.asset) == ("filled", "BTC")
             assert t.broker.balance("BTC").total == D("0.4")
             assert t.reserved("BTC") == 0
+
+    run_virtual(main())
+
+
+def test_a_claim_of_which_nothing_is_left_prints_as_zero() -> None:
+    async def main() -> None:
+        async with trading() as t:
+            await t.broker.place_limit_order("BTC-USD", "sell", "0.10000000", "50000.0", intent_id="a")
+            assert str(t.broker.balance("BTC").reserved) == "0"  # The venue holds all of it.
+            known = t.entry.claims.intents.get("a")
+            assert known is not None
+            intent = msgspec.structs.replace(known, counted=D("0E-15"))
+            assert str(order_of(intent, "b").reserved) == str(reservation_of(intent, "b").reserved) == "0"
 
     run_virtual(main())
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 import msgspec
 
+from holdfast.core.amounts import ZERO, subtract
 from holdfast.core.assets import AssetCode
 
 __all__ = [
@@ -211,3 +212,15 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     def is_fit_to_approve(self) -> bool:
         """True where the state allows a new order to be approved on this figure."""
         return self.state is BalanceState.LIVE or self.state is BalanceState.FRESH
+
+    @property
+    def kept_back(self) -> Decimal | None:
+        """
+        What of ``available`` is neither reserved nor spendable; None while one of them is unknown.
+
+        A floor of yours, and what may not be counted on yet: what was pushed and is not confirmed, what an open order
+        may hold beyond what is shown, the difference between two readings of which neither was ruled out.
+        """
+        if self.available is None or self.spendable is None:
+            return None
+        return max(ZERO, subtract(subtract(self.available, self.reserved), self.spendable))

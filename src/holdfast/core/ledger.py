@@ -296,7 +296,7 @@ class Ledger:
 
     def set_reserved(self, asset: AssetCode, amount: Decimal) -> None:
         """Our own claims on an asset, in whole units, that the venue does not hold yet; replaces the former amount."""
-        self._reserved[asset] = amount
+        self._reserved[asset] = amount or ZERO  # A sum that came back to nothing would print as 0E-9.
 
     # Hand-over of a claim to the venue's hold
 

@@ -202,7 +202,11 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
         parts = [f"total {trim_amount(balance.total)}"]
         if balance.held is not None:
             parts.append(f"held {trim_amount(balance.held)}")
+            if balance.available is not None and balance.available != subtract(balance.total, balance.held):
+                parts.append(f"available {trim_amount(balance.available)}")
         parts.append(f"reserved {trim_amount(balance.reserved)}")
+        if balance.kept_back:
+            parts.append(f"kept back {trim_amount(balance.kept_back)}")
         if self.code is not VerdictCode.FUNDS_SHORT:
             parts.append(f"{balance.state.value} {balance.reason or ''}".rstrip())
         return ", ".join(parts)
@@ -272,7 +276,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
         if self.fee:
             parts.append(f"fee {_money(self.fee)} ({self._fee_words()})")
         if self.buffer:
-            parts.append(f"buffer {_money(self.buffer)} ({_percent(self.buffer_rate, places=0)})")
+            parts.append(f"buffer {_money(self.buffer)} ({self._buffer_words()})")
         total = "" if len(parts) == 1 else f" = {_money(self.required)}"
         needed = f"{self._asked()}: {' + '.join(parts)}{total} {self.asset} needed"
         return f"{needed}, {self._found()}: {self._outcome()}"
@@ -290,6 +294,8 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
                 value = format_amount(value)
             elif isinstance(value, enum.StrEnum):
                 value = value.value
+            elif isinstance(value, float):
+                value = round(value, 3)  # Seconds, to the millisecond.
             shown[name] = value
         return shown
 
@@ -310,6 +316,14 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
         source = "" if self.fee_source is None else f", {self.fee_source.replace('_', ' ')}"
         return f"{_percent(self.fee_rate, places=2)} taker{source}"
 
+    def _buffer_words(self) -> str:
+        least = None if self.terms is None else self.terms.buffer_min
+        if self.buffer == least and self.notional is not None and self.buffer_rate is not None:
+            share = multiply(self.notional, self.buffer_rate)
+            if self.buffer is not None and share < self.buffer:
+                return f"the least; {_percent(self.buffer_rate, places=0)} is {_money(share)}"
+        return _percent(self.buffer_rate, places=0)
+
     def _found(self) -> str:
         age = "" if self.age_s is None else f", {self.age_s:.1f} s"
         state = f"{self.state.value}{age}" + ("" if self.reason is None else f", {self.reason}")
@@ -317,7 +331,8 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
     def _outcome(self) -> str:
         if self.code is VerdictCode.FUNDS_SHORT and self.shortfall:
-            return f"short by {_money(self.shortfall)}"
+            kept_back = None if self.balance is None else self.balance.kept_back
+            return f"short by {_money(self.shortfall)}" + (f", {_money(kept_back)} kept back" if kept_back else "")
         if not self.is_approved or self.spendable is None or self.required is None:
             return self.detail or MEANINGS[self.code]
         left = f"{_money(subtract(self.spendable, self.required))} left"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from holdfast.core.amounts import ZERO, format_amount, subtract
+from holdfast.core.amounts import format_amount
 from holdfast.core.balances import Balance, BalanceState
 from holdfast.core.seams import JournalRow
 from holdfast.runtime.views import BrokerStatus, Explanation
@@ -47,9 +47,7 @@ def explanation_of(status: BrokerStatus, balance: Balance, rows: Sequence[Journa
 
 def _shortfall(status: BrokerStatus, balance: Balance) -> tuple[str, ...]:
     """Why less may be spent than the venue calls available, where nothing else has said it."""
-    if balance.available is None or balance.spendable is None:
-        return ()
-    if balance.spendable >= max(subtract(balance.available, balance.reserved), ZERO):
+    if not balance.kept_back:
         return ()
     why = "of all readings of these figures that nothing has ruled out, the least counts"
     if balance.reason is None and status.stream.state == "live":
@@ -57,7 +55,8 @@ def _shortfall(status: BrokerStatus, balance: Balance) -> tuple[str, ...]:
             "what was pushed and is not yet confirmed by REST counts only once it is, and what an open order may hold "
             "beyond what is shown is left out"
         )
-    return (f"Less is spendable than available: {why}.",)
+    why += "; a floor is never spent"
+    return (f"Kept back {_amount(balance.kept_back)}, so that less is spendable than available: {why}.",)
 
 
 def _stream_line(status: BrokerStatus) -> str:

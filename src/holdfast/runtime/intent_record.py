@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from holdfast.core.amounts import ZERO
 from holdfast.core.assets import AssetCode
 from holdfast.core.balances import OpenOrder
 from holdfast.core.events import Event, event
@@ -177,7 +178,7 @@ def order_of(intent: Intent, broker: str) -> Order:
         cost=intent.cost,
         fees=intent.fees,
         asset=intent.asset,
-        reserved=intent.counted,
+        reserved=intent.counted or ZERO,  # What came back to nothing would print as 0E-9.
         reservation=intent.reservation,
         bot=intent.bot,
         detail=intent.detail,
@@ -214,7 +215,7 @@ def reservation_of(intent: Intent, broker: str) -> ReservationView:
         client_order_id=intent.client_order_id,
         asset=intent.asset,
         amount=intent.amount,
-        reserved=intent.counted,
+        reserved=intent.counted or ZERO,
         state=intent.reservation,
         order=intent.order,
         order_id=intent.order_id,
