@@ -50,6 +50,10 @@ class SlowStore(MemoryStore):
         asyncio.get_running_loop().call_later(self.delay_s, self._keep_late, late, intents, rows, facts)
         return late
 
+    async def close(self) -> None:
+        await asyncio.sleep(1.1 * self.delay_s)  # What is queued is written.
+        await super().close()
+
     def _keep_late(self, late: Receipt[int], *work: Any) -> None:
         done = super().keep(*work)
         assert isinstance(done, Receipt)

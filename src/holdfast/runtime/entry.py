@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
+from typing import Final
 
 from holdfast.core.amounts import multiply, subtract
 from holdfast.core.assets import AssetCode, Symbol, split_symbol
@@ -46,6 +47,9 @@ from holdfast.runtime.views import Order, ReservationView
 from holdfast.runtime.vitals import Vitals
 
 __all__ = ["EntrySettings", "OrderEntry"]
+
+
+_FINISH_S: Final = 1.0
 
 
 class OrderEntry:
@@ -148,8 +152,14 @@ class OrderEntry:
         """Go on with what a former process left. Suspends; raises ``StoreError``."""
         await self.claims.restore(self.bots)
 
-    async def close(self) -> None:
+    async def finish(self) -> None:
         """Take nothing more, and let what is under way come to an end. Suspends for a second at most."""
+        self.sending.is_closed = True
+        if self.claims.working:
+            await asyncio.wait(set(self.claims.working), timeout=_FINISH_S)
+
+    async def close(self) -> None:
+        """Give up what has not come to an end: what was not sent is released, what may have left is in doubt."""
         self.sending.is_closed = True
         self.quotes.close()
         self.judging.pulse.stop()
@@ -157,7 +167,7 @@ class OrderEntry:
         for task in list(working):
             task.cancel()
         if working:
-            await asyncio.wait(set(working), timeout=1.0)
+            await asyncio.wait(set(working), timeout=_FINISH_S)
         self.claims.settle(recounts=False)
 
     async def close_position(

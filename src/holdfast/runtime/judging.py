@@ -119,7 +119,7 @@ class Judging:
                 is_durable = await self._claims.is_durable(self._claims.settle(), intent)
             except asyncio.CancelledError:
                 # Whoever asked is gone, and nobody else knows of this claim.
-                self._claims.intents.release(name, cause="cancelled", wall_us=self._clock.wall_us())
+                self._claims.intents.never_sent(name, cause="cancelled", detail=None, wall_us=self._clock.wall_us())
                 self._claims.settle()
                 raise
             if not is_durable:

@@ -21,6 +21,7 @@ from holdfast.core.seams import Clock, Randomness
 from holdfast.core.venue import VenueClient, VenueStream
 from holdfast.core.verdicts import TradingState, Verdict, VerdictCode
 from holdfast.errors import (
+    ClosedError,
     DeniedError,
     HaltedError,
     HoldfastError,
@@ -115,6 +116,12 @@ class Sending:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             intent = self._claims.intents.get(name)
+            me = asyncio.current_task()
+            if task.cancelled() and me is not None and not me.cancelling():
+                # The desk closes, and the caller was not cancelled: it is told what is known.
+                if intent is not None and intent.order is OrderState.IN_DOUBT:
+                    raise self.unknown(intent, ClosedError("the desk was closed")) from None
+                raise HaltedError(f"{self._name} is closing: nothing was sent") from None
             if not task.done() and (intent is None or intent.order is None):
                 task.cancel()
             raise

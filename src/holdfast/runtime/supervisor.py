@@ -184,8 +184,9 @@ class Supervisor:
             self._tasks = asyncio.get_running_loop().create_task(self._run(), name=f"holdfast {self.name}")
 
     async def stop(self) -> None:
-        """End the tasks and close stream, client and store, in that order. Suspends."""
+        """Let orders under way come to an end, then close stream, client and store, in that order. Suspends."""
         self._watch.stop()
+        await self.entry.finish()  # While the stream is there: an order's answer may be on its way.
         if self._tasks is not None:
             self._tasks.cancel()
             await asyncio.gather(self._tasks, return_exceptions=True)
