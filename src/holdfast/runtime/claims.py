@@ -386,6 +386,7 @@ class Claims:
             if written is not None:
                 await written
         except HoldfastError as error:
+            await asyncio.sleep(0)  # Whoever notes what could not be written comes first: its rows are older.
             self.intents.never_sent(
                 intent.intent_id, cause="store_failed", detail=str(error)[:300], wall_us=self._clock.wall_us()
             )

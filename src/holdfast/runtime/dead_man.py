@@ -21,6 +21,7 @@ __all__ = ["DeadMan"]
 
 _DEADLINE_S: Final = 5.0
 _AGAIN_S: Final = 2.0
+_DISARM_S: Final = 1.0
 
 
 class DeadMan:
@@ -50,6 +51,10 @@ class DeadMan:
                 await asyncio.wait({disarming}, timeout=1.0)
                 disarming.cancel()
                 await asyncio.gather(disarming, return_exceptions=True)
+
+    async def _disarm(self) -> None:
+        with contextlib.suppress(HoldfastError):
+            await self._send(0)
 
     async def _set(self, timeout_s: int) -> bool:
         try:

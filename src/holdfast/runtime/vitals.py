@@ -57,6 +57,9 @@ _UNCOUNTED_LOSSES: Final = frozenset(
 """Why a stream may be gone without anything being broken at the venue."""
 
 
+NEVER_S: Final = float("-inf")
+
+
 class Passage:
     """One call's way through a breaker, from being let in to its end. Ending it twice does nothing."""
 
@@ -390,8 +393,13 @@ class Vitals:
 
     @property
     def error_count(self) -> int:
-        """Counted errors in a row, of what fails most; 0 after one success."""
-        return max(self.read.error_count, self.trade.error_count)
+        """Counted errors in a row, whatever was asked; 0 after one success of anything that was asked since."""
+        count = max(capability.error_count for capability in self._both)
+        if not count:
+            return 0
+        failed_s = max((each.last_fault_s for each in self._both if each.last_fault_s is not None), default=NEVER_S)
+        healed_s = max((each.last_success_s for each in self._both if each.last_success_s is not None), default=NEVER_S)
+        return 0 if healed_s > failed_s else count
 
     # Restarts
 
