@@ -271,7 +271,7 @@ def test_what_an_earlier_owner_left_goes_on_as_it_stood() -> None:
     left = [
         Reservation("a", "USD", Decimal(10), Decimal(10), ReservationState.IN_DOUBT, "grid"),
         Reservation("b", "USD", Decimal(5), Decimal("0.5"), ReservationState.COVERED),
-        Reservation("c", "USD", Decimal(7), Decimal(0), ReservationState.CONSUMED),
+        Reservation("c", "BTC", Decimal(7), Decimal(0), ReservationState.CONSUMED),
     ]
     told: dict[str, Decimal] = {}
     book = Reservations(told.__setitem__)
