@@ -2,7 +2,8 @@
 The venue's dead-man switch, where it is wanted: it cancels every order of the account unless it hears from us in time.
 
 Rearmed at a third of its time, disarmed when the broker is closed in order; a process that dies leaves it armed, which
-is the point. It is account-wide: orders of other bots on the account go with ours.
+is the point, and so does a broker that a fault has stopped: nobody looks after its orders, or another process does, and
+the switch is that one's. It is account-wide: orders of other bots on the account go with ours.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class DeadMan:
         self._entry = entry
         self._account = account
         self._is_armed = False
+        self._is_disarmed = False  # Known to be: a former process may have left it armed.
         self._has_failed = False
 
     async def run(self) -> None:
@@ -42,19 +44,19 @@ class DeadMan:
             while True:
                 # Armed through maintenance it would cancel everything as the engine returns.
                 wanted = 0 if self._account.venue_mode is VenueMode.MAINTENANCE else timeout_s
-                pause_s = timeout_s / 3 if await self._set(wanted) else _AGAIN_S
+                is_said = not wanted and self._is_disarmed
+                pause_s = timeout_s / 3 if is_said or await self._set(wanted) else _AGAIN_S
                 await asyncio.sleep(pause_s)
         finally:
-            if self._is_armed:
-                # Best effort, and not for long: the venue's own clock ends it otherwise.
-                disarming = asyncio.ensure_future(self._send(0))
-                await asyncio.wait({disarming}, timeout=1.0)
-                disarming.cancel()
-                await asyncio.gather(disarming, return_exceptions=True)
+            if self._is_armed and self._account.halted_reason is None:
+                await self._disarm()
 
     async def _disarm(self) -> None:
-        with contextlib.suppress(HoldfastError):
-            await self._send(0)
+        """Best effort, and not for long: the venue's own clock ends it otherwise."""
+        disarming = asyncio.ensure_future(self._send(0))
+        await asyncio.wait({disarming}, timeout=_DISARM_S)
+        disarming.cancel()
+        await asyncio.gather(disarming, return_exceptions=True)
 
     async def _set(self, timeout_s: int) -> bool:
         try:
@@ -66,7 +68,7 @@ class DeadMan:
             return False
         if (not self._is_armed or self._has_failed) and timeout_s:
             self._account.emitter(event("dead_man.armed", broker=self._account.name, for_s=timeout_s))
-        self._is_armed, self._has_failed = bool(timeout_s), False
+        self._is_armed, self._is_disarmed, self._has_failed = bool(timeout_s), not timeout_s, False
         return True
 
     async def _send(self, timeout_s: int) -> None:
