@@ -67,10 +67,12 @@ def books_of(database: Path, *, is_dead: bool) -> Books:
         with contextlib.closing(sqlite3.connect(f"file:{path}{'' if is_dead else '?mode=ro'}", uri=True)) as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             rows = [] if version < 2 else connection.execute("SELECT record FROM intent ORDER BY number").fetchall()
-            causes = connection.execute("SELECT cause FROM journal WHERE kind = 'reservation' ORDER BY seq").fetchall()
+            # After a failure that left open what was kept rows are written again, word for word.
+            told = "SELECT wall_us, cause FROM journal WHERE kind = 'reservation' ORDER BY seq"
+            causes = list(dict.fromkeys(connection.execute(told).fetchall()))
     intents = {intent.intent_id: intent for (record,) in rows for intent in [msgspec.json.decode(record, type=Intent)]}
     steps: dict[str, list[dict[str, Any]]] = {}
-    for (cause,) in causes:
+    for _, cause in causes:
         step = json.loads(cause)
         steps.setdefault(step["intent_id"], []).append(step)
     return Books(intents=intents, steps=steps)

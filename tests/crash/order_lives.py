@@ -43,6 +43,7 @@ VALIDITY_S: Final = 3.0
 
 _PLACE: Final = {"environment": "simulated", "name": BROKER}
 _OLD_STORE: Final = Path(__file__).resolve().parents[1] / "store" / "fixtures" / "store_v1.sql"
+_ANSWERED_WITHIN_S: Final = 15.0
 _DURABLE_WITHIN_S: Final = 3.0
 _LEAVES_SENDING: Final = ("durable, nothing is sent", "durable, nobody was told")
 
@@ -149,6 +150,12 @@ class TradingLife:
             raise BrokenPromiseError(f"{do} {facts} was answered {answer}")
         return answer
 
+    async def answered(self, *, within_s: float) -> None:
+        """Wait until everything it was told to do is done. Suspends; raises where that takes too long."""
+        waiting = [answer for answer, _ in self._asked.values()]
+        if waiting and (await asyncio.wait(waiting, timeout=within_s))[1]:
+            raise BrokenPromiseError(f"a process whose owner died was not answered for {within_s:.0f} s")
+
     async def shows(self, what: Callable[[dict[str, Any]], bool]) -> None:
         """Wait until its picture is such. Suspends; for ever where it never is."""
         while self.picture is None or not what(self.picture):
@@ -194,6 +201,7 @@ class OrderChain:
         self._judge = OrderJudge(kraken, rest_lag_s=REST_LAG_S)
         self._left: Books | None = None  # What the last client left behind.
         self._nonces_at = 0
+        self._callers: list[TradingLife] = []
 
     # For scenes
 
@@ -235,6 +243,20 @@ class OrderChain:
         """Start a client; *more* as ``TradingWork`` has it."""
         work = TradingWork(config=self.config, step=step, **more)
         return TradingLife(await self._forks.start(msgspec.to_builtins(work)), told=self._judge.told)
+
+    async def attach(self) -> TradingLife:
+        """A process beside the owner that uses the account through it; it lives until it was answered. Suspends."""
+        caller = await self.start(mode="attach")
+        self._callers.append(caller)
+        await caller.shows(lambda picture: picture["balances"].get("USD", [None] * 4)[3] == "live")
+        return caller
+
+    async def _answer_callers(self) -> None:
+        """What a dead owner was asked for is answered by now, by its successor or by nobody; then they end."""
+        callers, self._callers = self._callers, []
+        for caller in callers:
+            await caller.answered(within_s=_ANSWERED_WITHIN_S)
+            await caller.kill()
 
     async def settled(self, life: TradingLife, *, judges_events: bool = True) -> None:
         """
@@ -307,6 +329,9 @@ class OrderChain:
     async def ready(self, life: TradingLife) -> None:
         """Settled, with not too many orders resting, and free to trade."""
         await self.settled(life)
+        if self._callers:
+            await self._answer_callers()
+            await self.settled(life)
         assert life.picture is not None
         if life.picture["trading"] != "active":
             await life.do("trade", state="active")
@@ -370,7 +395,7 @@ class OrderChain:
         """A last life, which cancels everything and ends in order: nothing is left claimed, nothing counted."""
         life = await self.start()
         try:
-            await self.settled(life)
+            await self.ready(life)
             await life.do("cancel_all")
             for order_id in [each for each in self._open_at_venue() if each.startswith("O")]:
                 self.kraken.venue.happen({"kind": "external_cancel", "order": order_id})

@@ -163,7 +163,30 @@ async def close(chain: OrderChain, life: TradingLife) -> None:
         await asyncio.gather(placing, return_exceptions=True)
 
 
+async def asked(chain: OrderChain, life: TradingLife) -> None:
+    """Another process asks the owner for an order, and outlives it."""
+    caller = await chain.attach()
+    ask = _rests(chain) if chain.rng.random() < 0.5 else _buys(chain)
+    await caller.do("place", ask=ask, intent_id=chain.new_name(), may_fail=True)
+
+
 SCENES: Final[dict[str, Callable[[OrderChain, TradingLife], Awaitable[None]]]] = {
     scene.__name__: scene
-    for scene in (buy, sell, limit, cancel, fill, reserve, release, expire, lost, unheard, deaf, refused, reduce, close)
+    for scene in (
+        buy,
+        sell,
+        limit,
+        cancel,
+        fill,
+        reserve,
+        release,
+        expire,
+        lost,
+        unheard,
+        deaf,
+        refused,
+        reduce,
+        close,
+        asked,
+    )
 }

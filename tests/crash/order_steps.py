@@ -35,6 +35,7 @@ Scene = Literal[
     "refused",
     "reduce",
     "close",
+    "asked",
     "again",
     "migrate",
 ]
@@ -72,6 +73,7 @@ _INTENTS: Final = "holdfast.core.intents:Intents"
 _ENGINE: Final = "holdfast.store.sqlite.engine:Engine"
 _FOLLOWER: Final = "holdfast.runtime.follower:Follower"
 _STREAM: Final = "holdfast.venues.kraken.stream:_Session"
+_SESSION: Final = "holdfast.runtime.attach.serving:_Session"
 _HTTP: Final = "holdfast.runtime.wire:AiohttpWire.request"
 _STREAM_ONLY: Final[tuple[Wire, ...]] = ("stream",)
 _REST_ONLY: Final[tuple[Wire, ...]] = ("rest",)
@@ -159,6 +161,7 @@ STEPS: Final = (
     _step("covered, not recorded", f"{_INTENTS}._step", "after", "limit", "'covered'"),
     _step("covered, recorded", f"{_ENGINE}.commit", "after", "limit", '"cause":"covered"'),
     _step("to be cancelled, nothing is sent", "holdfast.runtime.cancelling:Cancelling._cancel", "before", "cancel"),
+    _step("the cancel is handed over", f"{_STREAM}._write", "after", "cancel", "cancel_order"),
     _step("cancelled by request, nobody was told", "holdfast.runtime.cancelling:Cancelling._cancel", "after", "cancel"),
     _step("cancelled, not recorded", f"{_INTENTS}._ended", "after", "cancel"),
     _step("consumed, not recorded", f"{_INTENTS}._end", "after", "buy", "<ReservationState.CONSUMED"),
@@ -190,6 +193,16 @@ STEPS: Final = (
     _step("released, recorded", f"{_ENGINE}.commit", "after", "release", '"reservation":"released"'),
     _step("expired, not recorded", f"{_INTENTS}._end", "after", "expire", "<ReservationState.EXPIRED"),
     _step("expired, recorded", f"{_ENGINE}.commit", "after", "expire", '"reservation":"expired"'),
+    # What another process asks for
+    _step("asked for by another process, not taken", f"{_SESSION}._asked", "before", "asked", "'place'"),
+    _step("taken from another process, not begun", f"{_SESSION}._serve", "before", "asked"),
+    _step(
+        "done for another process, which was not told",
+        "holdfast.runtime.attach.serving:encode_value",
+        "before",
+        "asked",
+        "Order(",
+    ),
     # What a person says, and the end in order
     _step("reducing, not recorded", "holdfast.runtime.trading:Trading._keep", "before", "reduce"),
     _step("reducing, recorded", "holdfast.runtime.trading:Trading._keep", "after", "reduce"),

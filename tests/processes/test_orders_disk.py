@@ -75,30 +75,34 @@ def is_quiet(picture: dict[str, Any]) -> bool:
     return not picture["reservations"] and Decimal(picture["balances"]["USD"][5]) == 0
 
 
-@pytest.mark.parametrize("how", ["full", "io", "io_kept"])
 async def test_order_that_cannot_be_made_durable_is_denied_and_claims_nothing(
-    chain: OrderChain, client: TradingLife, disk: Disk, how: str
+    chain: OrderChain, client: TradingLife, disk: Disk
 ) -> None:
-    disk.fails(how)
-    denied = await client.do("place", ask=BUY, intent_id="first", may_fail=True)
-    assert (denied["ok"], denied["code"]) == (False, "store_unavailable")
-    await client.shows(lambda picture: picture["store"] is not None and is_quiet(picture))
-    # Known to be unavailable now: denied without another attempt, a claim as well as an order.
-    denied = await client.do("reserve", ask=BUY, intent_id="second", may_fail=True)
-    assert (denied["ok"], denied["code"]) == (False, "store_unavailable")
-    assert sent(chain) == 0
-    assert not chain.placed()
+    ways = ("full", "io", "io_kept")
+    for number, how in enumerate(ways):
+        disk.fails(how)
+        denied = await client.do("place", ask=BUY, intent_id=f"first, {how}", may_fail=True)
+        assert (denied["ok"], denied["code"]) == (False, "store_unavailable")
+        await client.shows(lambda picture: picture["store"] is not None and is_quiet(picture))
+        # Known to be unavailable now: denied without another attempt, a claim as well as an order.
+        denied = await client.do("reserve", ask=BUY, intent_id=f"second, {how}", may_fail=True)
+        assert (denied["ok"], denied["code"]) == (False, "store_unavailable")
+        assert sent(chain) == number
 
-    disk.heals()
-    await client.shows(lambda picture: picture["store"] is None)
-    await client.do("place", ask=BUY, intent_id="third")
+        disk.heals()
+        await client.shows(lambda picture: picture["store"] is None)
+        await client.do("place", ask=BUY, intent_id=f"third, {how}")
+        await client.shows(is_quiet)
+        assert sent(chain) == number + 1
+
+    names = {f"{which}, {how}" for which in ("first", "third") for how in ways}
+    found = await books(chain, lambda found: names <= {name for name, each in found.intents.items() if each.is_ended})
+    assert found.intents.keys() == names
+    for how in ways:
+        never = found.intents[f"first, {how}"]
+        assert (never.order, never.reservation) == (OrderState.NEVER_SENT, ReservationState.RELEASED)
+        assert found.intents[f"third, {how}"].order is OrderState.FILLED
     await chain.settled(client, judges_events=False)
-    found = await books(chain, lambda found: {"first", "third"} <= found.intents.keys())
-    assert found.intents["first"].order is OrderState.NEVER_SENT
-    assert found.intents["first"].reservation is ReservationState.RELEASED
-    assert found.intents["third"].order is OrderState.FILLED
-    assert "second" not in found.intents
-    assert sent(chain) == 1
 
 
 async def test_what_happened_while_the_disk_failed_is_written_once_it_works_again(
