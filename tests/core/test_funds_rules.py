@@ -154,6 +154,13 @@ def test_an_instrument_that_is_not_listed_is_named() -> None:
     assert "BTC-USD" in (verdict.detail or "")
 
 
+def test_before_the_listing_was_read_no_instrument_is_called_unlisted() -> None:
+    verdict = judge(
+        BUY, balance("USD", RICH), None, Gate(venue_mode=OPEN.venue_mode, has_rules=False), settings(), NOW_S
+    )
+    assert (verdict.code, verdict.detail) == (VerdictCode.RULES_UNKNOWN, None)
+
+
 CLOSED = "closed"
 MODES = {
     "online": (None, None, None, None, None),

@@ -209,7 +209,12 @@ def test_a_buffer_that_is_more_than_its_rate_is_said_to_be_the_least() -> None:
 
 
 def test_a_denial_adds_up_where_more_is_kept_back_than_is_held_and_reserved() -> None:
-    figures: dict[str, Any] = {"total": Decimal(1000), "held": Decimal(350), "available": Decimal(650), "reserved": Decimal("0.84")}
+    figures: dict[str, Any] = {
+        "total": Decimal(1000),
+        "held": Decimal(350),
+        "available": Decimal(650),
+        "reserved": Decimal("0.84"),
+    }
     short = judged(BUY, balance("USD", "395.66", **figures))
     assert short.detail == "total 1000, held 350, reserved 0.84, kept back 253.5"
     assert short.arithmetic.endswith("395.66 spendable (live, 0.4 s): short by 13.38, 253.50 kept back")
@@ -309,6 +314,7 @@ def test_every_code_has_a_meaning_and_every_denial_an_error() -> None:
         (VerdictCode.QUANTITY_MINIMUM, OrderRuleError, 6),
         (VerdictCode.TOO_MANY_ORDERS, OrderRuleError, 6),
         (VerdictCode.INSTRUMENT_UNKNOWN, OrderRuleError, 6),
+        (VerdictCode.RULES_UNKNOWN, NotReadyError, 5),
     ],
 )
 def test_the_class_and_the_exit_code_say_what_may_follow(
@@ -320,7 +326,12 @@ def test_the_class_and_the_exit_code_say_what_may_follow(
 
 
 def test_messages_say_what_against_what_and_what_next() -> None:
-    figures: dict[str, Any] = {"total": Decimal(157), "held": Decimal(50), "available": Decimal(107), "reserved": Decimal(7)}
+    figures: dict[str, Any] = {
+        "total": Decimal(157),
+        "held": Decimal(50),
+        "available": Decimal(107),
+        "reserved": Decimal(7),
+    }
     short = judged(BUY, balance("USD", "100", **figures))
     assert str(error_of(short)) == "need 409.04000 USD, spendable 100 (total 157, held 50, reserved 7)"
     stale = judged(BUY, balance("USD", "100", "stale", reason="age"))

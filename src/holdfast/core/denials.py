@@ -84,6 +84,7 @@ _CLASSES: Final[dict[VerdictCode, type[DeniedError]]] = {
 _NOT_READY: Final = {
     VerdictCode.PRICE_UNKNOWN: "price",
     VerdictCode.FEE_UNKNOWN: "fee",
+    VerdictCode.RULES_UNKNOWN: "rules",
     VerdictCode.STORE_UNAVAILABLE: "store",
     VerdictCode.SETTLING: "settled",
 }
@@ -92,6 +93,7 @@ _NEXT: Final = {
     VerdictCode.BALANCE_STALE: "wait for a fresh figure, or force a refresh",
     VerdictCode.BALANCE_UNKNOWN: "wait for the first confirmed figure",
     VerdictCode.PRICE_UNKNOWN: "pass a limit price, or ask again",
+    VerdictCode.RULES_UNKNOWN: "ask again; a broker that is ready has read them",
     VerdictCode.HALTED: "`holdfast resume` lets orders through again",
     VerdictCode.REDUCING: "`holdfast resume` lets all orders through again",
     VerdictCode.INTENT_REPEATED: "look up what became of it, or choose another id",

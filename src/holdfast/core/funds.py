@@ -83,6 +83,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     trading_state: TradingState = TradingState.ACTIVE
     trading_reason: str | None = None  # Why it is not active.
     has_store: bool = True  # Whether an intent can be made durable now.
+    has_rules: bool = True  # Whether the venue's instruments were read.
     parked: str | None = None  # Why the credential is parked, in one word; None where it is not.
     opens_s: float | None = None  # Our clock: until then an earlier owner's last order may still arrive.
     breaker: str | None = None  # Why the trade breaker lets no new order through, in words; None where it does.
@@ -231,6 +232,8 @@ def _closed(ask: OrderAsk, gate: Gate, terms: Terms | None, now_s: float) -> _Re
         return VerdictCode.CREDENTIAL_PARKED, gate.parked
     if gate.breaker is not None and is_buy:
         return VerdictCode.BREAKER_OPEN, gate.breaker
+    if terms is None and not gate.has_rules:
+        return VerdictCode.RULES_UNKNOWN, None
     if terms is None:
         return VerdictCode.INSTRUMENT_UNKNOWN, f"{ask.symbol} is not listed"
     modes = (
@@ -238,7 +241,7 @@ def _closed(ask: OrderAsk, gate: Gate, terms: Terms | None, now_s: float) -> _Re
         (terms.instrument.status.value, ask.symbol, VerdictCode.INSTRUMENT_CLOSED),
     )
     for mode, who, closed in modes:
-        said = f"{who} is {mode}"
+        said = f"{who} is {mode}" if mode != "unknown" else f"the status of {who} was not heard yet"
         if mode == "post_only":
             if not ask.is_post_only:
                 return VerdictCode.POST_ONLY, said

@@ -43,6 +43,7 @@ class VerdictCode(enum.StrEnum):
     FEE_UNKNOWN = "fee_unknown"
     BUDGET_SHORT = "budget_short"
     # The instrument and the venue.
+    RULES_UNKNOWN = "rules_unknown"
     INSTRUMENT_UNKNOWN = "instrument_unknown"
     INSTRUMENT_CLOSED = "instrument_closed"
     VENUE_CLOSED = "venue_closed"
@@ -85,6 +86,7 @@ MEANINGS: Final[dict[VerdictCode, str]] = {
     VerdictCode.PRICE_UNKNOWN: "no fresh price to estimate the cost with",
     VerdictCode.FEE_UNKNOWN: "neither the account's rate nor the instrument's lowest tier is known",
     VerdictCode.BUDGET_SHORT: "the account has it, and the bot's own budget does not",
+    VerdictCode.RULES_UNKNOWN: "what the venue lists, and by which rules, was not read yet",
     VerdictCode.INSTRUMENT_UNKNOWN: "the venue lists no such instrument",
     VerdictCode.INSTRUMENT_CLOSED: "the instrument takes no orders now",
     VerdictCode.VENUE_CLOSED: "the venue takes no orders now: maintenance, cancels only, or its status is not known",
@@ -294,8 +296,8 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
                 value = format_amount(value)
             elif isinstance(value, enum.StrEnum):
                 value = value.value
-            elif isinstance(value, float):
-                value = round(value, 3)  # Seconds, to the millisecond.
+            elif isinstance(value, float) and name.endswith("age_s"):
+                value = round(value, 3)
             shown[name] = value
         return shown
 

@@ -196,9 +196,10 @@ class Account:
     def venue_changed(self, status: VenueStatus) -> None:
         before, self.venue_mode = self.venue_mode, status.mode
         self.on_mode()
-        if before is status.mode or (before is VenueMode.UNKNOWN and status.mode is VenueMode.ONLINE):
+        if before is status.mode:
             return
-        self.emitter(event("venue.changed", broker=self.name, before=before.value, after=status.mode.value))
+        if before is not VenueMode.UNKNOWN or status.mode is not VenueMode.ONLINE:
+            self.emitter(event("venue.changed", broker=self.name, before=before.value, after=status.mode.value))
         self.wake()
 
     def answer_refused(self, read: str, reason: str, detail: str) -> None:

@@ -25,6 +25,7 @@ from holdfast.core.terms import whole_steps
 from holdfast.core.venue import VenueClient, VenueStream
 from holdfast.core.verdicts import TradingState
 from holdfast.errors import (
+    NotReadyError,
     ReservationStateError,
     StoreError,
     UnknownNameError,
@@ -181,8 +182,11 @@ class OrderEntry:
     ) -> Order | None:
         """Sell what is spendable of the base at the market; None where that is nothing but dust. Suspends."""
         base, _ = split_symbol(symbol)
+        await self.judging.listed()
         instrument = self.client.instruments.get(symbol)
         if instrument is None:
+            if not self.client.instruments:
+                raise NotReadyError(f"{self.name}: what the venue lists was not read yet: ask again", checks=("rules",))
             hint = near_symbols(symbol, self.client.instruments)
             raise UnknownNameError(f"{self.client.venue} lists no instrument {symbol!a}: {hint}")
         if quantity is None:

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -46,6 +47,8 @@ from holdfast.runtime.venue_time import VenueTime
 from holdfast.runtime.vitals import Vitals
 
 __all__ = ["Judging"]
+
+_LISTING_WAIT_S: Final = 2.0
 
 
 class Judging:
@@ -140,9 +143,19 @@ class Judging:
             if client_order_id_of(name) not in self._claims.names:
                 return name
 
+    async def listed(self) -> None:
+        """Wait for what a process that has just begun did not read yet: listing and mode. Suspends 2 s at most."""
+        until_s = self._clock.now_s() + _LISTING_WAIT_S
+        while not self._client.instruments or self._account.venue_mode is VenueMode.UNKNOWN:
+            left_s = until_s - self._clock.now_s()
+            if left_s <= 0:
+                break
+            await self._account.changed(within_s=left_s)
+
     async def gather(self, ask: OrderAsk) -> None:
         """Have price and fee, where the check needs them, and everything read that has arrived."""
         await self.pulse.start()
+        await self.listed()
         if ask.symbol not in self._client.instruments:
             return
         if ask.side is Side.BUY and self._vitals.is_trade_open(self._clock.now_s()):
@@ -209,6 +222,7 @@ class Judging:
             trading_state=TradingState.HALTED if is_halted else self._claims.trading.state,
             trading_reason=self._account.halted_reason or self._claims.trading.reason,
             has_store=self._account.store.status().is_ok,
+            has_rules=bool(self._client.instruments),
             parked=None if self._takes_unsigned() else self._parked_cause(),
             opens_s=now_s + opens_us / 1_000_000 if opens_us > 0 else None,
             breaker=self._vitals.trade.words(now_s) if is_open else None,
