@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from holdfast.core.amounts import format_amount
 from holdfast.simulators.core.mutations import MUTATIONS
+from tests.scenarios.breakers import breakers
 from tests.scenarios.trading import trading
 from tests.scenarios.world import World, world
 
@@ -424,6 +425,7 @@ FAMILIES: Final[dict[str, Family]] = {
     "zero": zero,
     "mixed": mixed,
     "trading": trading,
+    "breakers": breakers,
     "day": day,
     "week": week,
 }

@@ -187,6 +187,7 @@ class Supervisor:
         """Let orders under way come to an end, then close stream, client and store, in that order. Suspends."""
         self._watch.stop()
         await self.entry.finish()  # While the stream is there: an order's answer may be on its way.
+        self.vitals.close()  # What ends from here on ends because we end it.
         if self._tasks is not None:
             self._tasks.cancel()
             await asyncio.gather(self._tasks, return_exceptions=True)
@@ -206,6 +207,7 @@ class Supervisor:
         self.account.wake()
 
     def _end_tasks(self) -> None:
+        self.vitals.close()
         if self._tasks is not None:
             self._tasks.cancel()
 

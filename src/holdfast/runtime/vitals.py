@@ -105,6 +105,7 @@ class Capability:
         error_count: Counted errors in a row; 0 after one success.
         last_success_s: When the latest success left us, our clock; None before the first.
         latency_s: How long its answer took.
+        is_closed: What fails from now on fails because we end it.
     """
 
     def __init__(
@@ -126,6 +127,7 @@ class Capability:
         self.last_fault: str | None = None
         self.last_error: str | None = None
         self.last_fault_s: float | None = None
+        self.is_closed = False
         self.told_state = BreakerState.CLOSED
         self.told_openings = 0
         self.is_stuck_told = False
@@ -232,6 +234,8 @@ class Capability:
 
     def failed(self, error: HoldfastError, now_s: float, took_s: float, *, is_trial: bool) -> None:
         """A call ended with *error*."""
+        if self.is_closed:
+            return
         fault = _class_of(error)
         if fault in COUNTED:
             self._note(fault.value, str(error), now_s)
@@ -423,10 +427,17 @@ class Vitals:
         records = {each.name: each.breaker.snapshot(now_s=now_s, wall_us=wall_us) for each in self._both}
         return msgspec.json.encode(records).decode()
 
+    def close(self) -> None:
+        """Count nothing any more: connections end because we end them."""
+        for each in self._both:
+            each.is_closed = True
+
     # The stream's word
 
     def stream_lost(self, reason: str, now_s: float) -> None:
         """A connection, or an attempt at one, ended."""
+        if self.read.is_closed:
+            return
         self._has_brought = False  # Its return will be news.
         if self.stream.lost(reason, now_s):
             self._tell_opened("stream", self.stream.error_count, reason, None)
