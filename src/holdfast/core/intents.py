@@ -399,7 +399,14 @@ class Intents:
         """The evidence says that the venue never had it."""
         intent = self._live.get(intent_id)
         if intent is not None and intent.order is OrderState.IN_DOUBT:
-            self._end(intent, OrderState.ABSENT, ReservationState.RELEASED, "absent", wall_us=wall_us)
+            self._end(
+                intent,
+                OrderState.ABSENT,
+                ReservationState.RELEASED,
+                "absent",
+                wall_us=wall_us,
+                detail="its validity has passed, and neither open orders, closed orders nor fills know it",
+            )
 
     def moved(self, deltas: Sequence[Delta]) -> None:
         """Balance legs arrived: what they belong to is in our figures, or counted with them."""

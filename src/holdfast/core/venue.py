@@ -272,6 +272,14 @@ class VenueClient(Protocol):
     @property
     def instruments(self) -> Mapping[Symbol, Instrument]: ...
 
+    async def refresh_instrument(self, symbol: Symbol) -> None:
+        """
+        Read one instrument's rules and status again, unsigned; ``instruments`` has them afterwards.
+
+        One that the venue lists no longer is ``offline`` from then on.
+        """
+        ...
+
     async def server_time(self) -> ServerTime:
         """The venue's clock; unsigned."""
         ...

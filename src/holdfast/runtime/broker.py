@@ -223,7 +223,7 @@ class Broker:
 
     async def ready(self, *, timeout_s: float | None = 30.0) -> BrokerStatus:
         """
-        Wait until every figure is ``live`` or ``fresh`` and the broker is available. Suspends.
+        Wait until every figure is ``live`` or ``fresh`` and the broker can act: halted, it can still cancel. Suspends.
 
         A live stream is not needed for that: a broker that polls REST often enough is ready.
 
@@ -238,7 +238,9 @@ class Broker:
 
     def _unready(self, status: BrokerStatus) -> tuple[str, ...]:
         failed: list[str] = []
-        if status.health is Health.DOWN or not status.is_available:
+        # Halted by a person or an invariant it still reads, and cancels: a bot has to come that far.
+        is_barred = not status.is_available and not (status.is_halted and not _is_barred_otherwise(status))
+        if status.health is Health.DOWN or is_barred:
             failed.extend(status.reasons or ("unavailable",))
         if not self._backend.has_figures:
             failed.append("balances_unknown")
@@ -723,6 +725,10 @@ class Broker:
         """
         self._guard.check()
         return await self._backend.ratchet_nonces(has_consent=has_consent, unit=unit)
+
+
+def _is_barred_otherwise(status: BrokerStatus) -> bool:
+    return any(reason.startswith(("credential_", "reads_failing", "venue_not_loaded")) for reason in status.reasons)
 
 
 def _check_id(intent_id: str | None) -> None:

@@ -152,6 +152,10 @@ class Judging:
                 break
             await self._account.changed(within_s=left_s)
 
+    def doubt_rules(self, symbol: Symbol) -> None:
+        """The venue refused an order for the instrument's status: it is read again before the next one."""
+        self._quotes.doubt_rules(symbol)
+
     async def gather(self, ask: OrderAsk) -> None:
         """Have price and fee, where the check needs them, and everything read that has arrived."""
         await self.pulse.start()
@@ -166,13 +170,13 @@ class Judging:
         needs_price = funds.price_collar is not None if is_priced else ask.quantity is not None
         if needs_price and not is_priced and ask.side is Side.SELL:
             needs_price = quote in funds.largest_order  # An exit waits for no price that it does not need.
-        waits: list[Awaitable[None]] = []
+        is_exit = ask.side is Side.SELL
+        waits: list[Awaitable[None]] = [self._quotes.want_rules(ask.symbol, waits=not is_exit)]
         if needs_price:
             waits.append(self._quotes.want_ticker(ask.symbol, max_age_s=funds.ticker_max_age_s))
         if ask.side is Side.BUY:
             waits.append(self._quotes.want_fee(ask.symbol))
-        if waits:
-            await asyncio.gather(*waits)
+        await asyncio.gather(*waits)
 
     def judge(self, ask: OrderAsk, intent_id: str | None, *, without: Intent | None = None) -> Verdict:
         """The verdict on the figures of now, or as if the claim *without* were not there."""

@@ -23,6 +23,8 @@ __all__ = ["Quotes"]
 
 _WAIT_S: Final = 2.0
 _TICKER_PAUSES_S: Final = (0.1, 0.4)
+_RULES_KEPT_S: Final = 60.0
+_RULES_AGAIN_S: Final = 5.0
 _FEE_KEPT_S: Final = 3600.0
 _FEE_AGAIN_S: Final = 60.0
 
@@ -36,6 +38,7 @@ class Quotes:
         self._tickers: dict[Symbol, Ticker] = {}
         self._fees: dict[Symbol, tuple[Decimal, float]] = {}
         self._tried_s: dict[Symbol, float] = {}
+        self._rules_s: dict[Symbol, float] = {}
         self._asking: dict[tuple[str, Symbol], asyncio.Task[None]] = {}
 
     def ticker(self, symbol: Symbol) -> Ticker | None:
@@ -63,6 +66,18 @@ class Quotes:
         if known is None or self._clock.now_s() - known.as_of_s > max_age_s / 2:
             await self._ask(("ticker", symbol), lambda: self._ask_ticker(symbol))
 
+    async def want_rules(self, symbol: Symbol, *, waits: bool) -> None:
+        """Have the instrument's rules and status as of the last minute, where the venue tells them in time."""
+        now_s = self._clock.now_s()
+        if now_s - self._rules_s.get(symbol, float("-inf")) < _RULES_KEPT_S:
+            return
+        self._rules_s[symbol] = now_s
+        await self._ask(("rules", symbol), lambda: self._ask_rules(symbol), waits=waits)
+
+    def doubt_rules(self, symbol: Symbol) -> None:
+        """The venue refused an order for the instrument's status: what is known of it is old."""
+        self._rules_s.pop(symbol, None)
+
     async def want_fee(self, symbol: Symbol) -> None:
         """Have the account's own rate, where the venue tells it in time. Suspends 2 s at most."""
         now_s = self._clock.now_s()
@@ -78,13 +93,22 @@ class Quotes:
         for task in self._asking.values():
             task.cancel()
 
-    async def _ask(self, what: tuple[str, Symbol], ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _ask_rules(self, symbol: Symbol) -> None:
+        try:
+            await self._client.refresh_instrument(symbol)
+        except HoldfastError:
+            self._rules_s[symbol] = self._clock.now_s() - _RULES_KEPT_S + _RULES_AGAIN_S
+
+    async def _ask(
+        self, what: tuple[str, Symbol], ask: Callable[[], Coroutine[Any, Any, None]], *, waits: bool = True
+    ) -> None:
         """One question at a time for one thing; whoever waits leaves after a while, the question goes on."""
         task = self._asking.get(what)
         if task is None:
             task = self._asking[what] = asyncio.get_running_loop().create_task(ask(), name=f"{what[0]} {what[1]}")
             task.add_done_callback(lambda _: self._asking.pop(what, None))
-        await asyncio.wait({task}, timeout=_WAIT_S)
+        if waits:
+            await asyncio.wait({task}, timeout=_WAIT_S)
 
     async def _ask_ticker(self, symbol: Symbol) -> None:
         # A public read costs nothing of the key's counter: one bad answer shall not deny an order.

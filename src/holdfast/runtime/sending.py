@@ -26,6 +26,7 @@ from holdfast.errors import (
     HaltedError,
     HoldfastError,
     InsufficientFundsError,
+    MaintenanceError,
     Outcome,
     OutcomeUnknownError,
     VenueError,
@@ -326,7 +327,10 @@ class Sending:
                     read="orders",
                     now_s=self._clock.now_s(),
                 )
+            if isinstance(error, MaintenanceError) and intent.symbol is not None:
+                self._judging.doubt_rules(intent.symbol)
             self._claims.settle(recounts=True)
+            error.args = (f"{error}; nothing was placed, and what was claimed for it is released", *error.args[1:])
             return error
         if error.outcome is Outcome.NEVER_SENT or not has_left:
             self._never_sent(name, error.code or "never_sent", detail)

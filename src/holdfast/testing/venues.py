@@ -190,6 +190,9 @@ class FakeClient:
     def instruments(self) -> Mapping[Symbol, Instrument]:
         return self._venue.orders.instruments if self._is_loaded else {}
 
+    async def refresh_instrument(self, symbol: Symbol) -> None:
+        """Nothing to read: what is listed is always what the test says."""
+
     async def server_time(self) -> ServerTime:
         began_s = await self._ask("time", is_private=False)
         wall_us = self._clock.wall_us()

@@ -21,7 +21,7 @@ from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import OpenOrder, OrdersSnapshot, Snapshot, Source
 from holdfast.core.credentials import Credential
 from holdfast.core.events import event
-from holdfast.core.instruments import AssetInfo, Candle, Instrument, Ticker
+from holdfast.core.instruments import AssetInfo, Candle, Instrument, InstrumentStatus, Ticker
 from holdfast.core.limits import DecayingCounter
 from holdfast.core.orders import CancelAck, OrderAck, OrderTicket
 from holdfast.core.parking import PROBE_EVERY_S
@@ -168,6 +168,7 @@ class KrakenClient:
             maximum=limits.PUBLIC.maximum, decay_per_s=limits.PUBLIC.decay_per_s, now_s=now_s
         )
         self._names: Names | None = None
+        self._instruments: dict[Symbol, Instrument] = {}
         self._listed_at_s = now_s
         self._has_tokenized = False
         self._is_proved = False
@@ -187,6 +188,21 @@ class KrakenClient:
         tokenized = await self._tokenized() if self._has_tokenized else None
         self._names = parse.names_of(assets.body, pairs.body, tokenized_body=tokenized)
         self._listed_at_s = assets.sent_s
+        self._instruments = dict(self._names.instruments)
+
+    async def refresh_instrument(self, symbol: Symbol) -> None:
+        """``AssetPairs`` of one pair: its rules and status now. Suspends."""
+        known = self._instruments.get(symbol)
+        if known is None:
+            return
+        try:
+            reply = await self._public("AssetPairs", pair=known.venue_symbol)
+        except VenueError as error:
+            if error.outcome is not Outcome.REJECTED or isinstance(error, RateLimitedError):
+                raise
+            self._instruments[symbol] = msgspec.structs.replace(known, status=InstrumentStatus.OFFLINE)
+            return
+        self._instruments[symbol] = parse.instrument_of(reply.body, known)
 
     async def relist(self) -> bool:
         """
@@ -234,7 +250,7 @@ class KrakenClient:
     @property
     def instruments(self) -> Mapping[Symbol, Instrument]:
         """What Kraken lists; empty before ``load``."""
-        return {} if self._names is None else self._names.instruments
+        return self._instruments
 
     @property
     def locked_assets(self) -> frozenset[AssetCode]:

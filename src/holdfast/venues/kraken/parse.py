@@ -169,6 +169,20 @@ def names_of(assets_body: bytes, pairs_body: bytes, *, tokenized_body: bytes | N
     return Names(listed=listed, assets=assets, instruments=instruments, altnames=altnames)
 
 
+def instrument_of(body: bytes, known: Instrument) -> Instrument:
+    """
+    One instrument out of ``AssetPairs`` that was asked for it alone: its rules and status now.
+
+    Raises:
+        PayloadError: Not this endpoint's shape, or another instrument.
+    """
+    pairs = _result(body, dict[str, wire.AssetPair], "AssetPairs")
+    pair = pairs.get(known.venue_symbol)
+    if pair is None:
+        raise PayloadError(f"AssetPairs: asked for {known.venue_symbol}, told of {ascii(sorted(pairs))[:80]}")
+    return _instrument(known.venue_symbol, pair, base=known.base, quote=known.quote)
+
+
 def _can_be_named(symbol: str, altname: str) -> bool:
     try:
         code_of_altname(symbol)
