@@ -380,7 +380,7 @@ def test_first_answer_after_a_restart_counts_no_higher_than_what_was_known_a_mom
     """A lagging answer would give back what our own fill has just taken."""
     account = Account()
     kept = {name: Holding(asset=name, total=Decimal("10")) for name in ("USD", "EUR", "BTC")}
-    account.ledger.restore(kept, {"USD": 1.0, "EUR": account.ledger.settings.rest_lag_s}, now_s=account.now_s)
+    account.ledger.restore(kept, {"USD": (Decimal("10"), 1.0)}, now_s=account.now_s)
 
     account.read(USD="12", EUR="12", BTC="10")
 

@@ -73,15 +73,16 @@ class Ledger:
     def restore(
         self,
         holdings: Mapping[AssetCode, Holding],
-        ages_s: Mapping[AssetCode, float] | None = None,
+        lows: Mapping[AssetCode, tuple[Decimal, float]] | None = None,
         *,
         now_s: float,
     ) -> Outcome:
         """
         Take last known figures from the store: stale, reason ``restored``, age unknown, until a read confirms them.
 
-        Only before anything was stated: what is already known is not replaced. *ages_s* says how long ago each was
-        written down: against one younger than REST may lag, the first answers count no higher than it.
+        Only before anything was stated: what is already known is not replaced. *lows* has, for what was written down
+        within the time that REST may lag, the lowest total and how long ago the newest was written: the first answers
+        count no higher than that.
         """
         draft = Draft()
         for asset, holding in holdings.items():
@@ -90,9 +91,9 @@ class Ledger:
                 continue
             line.total, line.held, line.available = holding.total, holding.held, holding.available
             line.is_restored = True
-            age_s = max(0.0, (ages_s or {}).get(asset, float("inf")))
-            if age_s < self.settings.rest_lag_s:
-                line.raw_lost, line.raw_lost_s = holding.total, now_s - age_s
+            if lows is not None and asset in lows:
+                line.raw_lost, age_s = lows[asset]
+                line.raw_lost_s = now_s - age_s
             draft.changes.append(line.change("restored", cause="store", as_of_s=now_s, is_money=False))
         return draft.outcome()
 

@@ -33,7 +33,7 @@ from holdfast.runtime.listeners import Listeners
 from holdfast.runtime.local import LocalBroker
 from holdfast.runtime.ownership import account_fingerprint, broker_fingerprint
 from holdfast.runtime.parts import Held, Parts, real_parts
-from holdfast.runtime.record import ages_of, holdings_of
+from holdfast.runtime.record import holdings_of, lows_of
 from holdfast.runtime.supervisor import ACCOUNT_FACT, Contact, PinnedAccount, Supervisor
 from holdfast.runtime.trading import Trading
 from holdfast.runtime.vitals import READ_BREAK_MAX_S, Vitals
@@ -42,6 +42,9 @@ __all__ = ["Mode", "Opening", "open"]
 
 _TRIAL_WAITS_S: Final = 15.0
 """What a trial may wait for beside its answer: the lane, the store, a price."""
+
+
+_ROWS_LATELY: Final = 10_000
 
 
 def open(  # noqa: A001  # Users read it as holdfast.open().
@@ -358,10 +361,13 @@ async def _open_broker(
             ),
         )
         await opened.supervisor.entry.restore()
-        rows = await store.latest()
-        holdings, ages_s = holdings_of(rows), ages_of(rows, wall_us=parts.clock.wall_us())
+        holdings = holdings_of(await store.latest())
         if holdings:
-            account.take(account.ledger.restore, holdings, ages_s, read=FROM_STORE, now_s=parts.clock.now_s())
+            wall_us = parts.clock.wall_us()
+            since_us = wall_us - int(account.ledger.settings.rest_lag_s * 1_000_000)
+            lately = await store.history(since_wall_us=since_us, limit=_ROWS_LATELY, newest_first=True)
+            lows = lows_of(lately, wall_us=wall_us)
+            account.take(account.ledger.restore, holdings, lows, read=FROM_STORE, now_s=parts.clock.now_s())
     except BaseException:
         await opened.close()
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -14,7 +14,9 @@ from holdfast.core.balances import Balance, Holding
 from holdfast.core.changes import Change, Discrepancy
 from holdfast.core.seams import JournalRow
 
-__all__ = ["ages_of", "amount_text", "holdings_of", "row_of_balance", "row_of_change", "row_of_discrepancy"]
+__all__ = ["amount_text", "holdings_of", "lows_of", "row_of_balance", "row_of_change", "row_of_discrepancy"]
+
+_EVIDENCE: Final = ("discrepancy", "notice", "reservation", "audit")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -93,9 +95,21 @@ def holdings_of(rows: Iterable[JournalRow]) -> dict[AssetCode, Holding]:
     }
 
 
-def ages_of(rows: Iterable[JournalRow], *, wall_us: int) -> dict[AssetCode, float]:
-    """How long ago each asset's newest row was written, seconds; none is negative, whatever the wall clock did."""
-    return {row.asset: max(0.0, (wall_us - row.wall_us) / 1_000_000) for row in rows if row.asset is not None}
+def lows_of(rows: Iterable[JournalRow], *, wall_us: int) -> dict[AssetCode, tuple[Decimal, float]]:
+    """
+    Of figures that were written down lately: each asset's lowest total, and how long ago its newest row was written.
+
+    Seconds, never negative, whatever the wall clock did. The newest row alone would not do: it may be a late answer that
+    was believed only under the bound of the one before.
+    """
+    lows: dict[AssetCode, tuple[Decimal, float]] = {}
+    for row in rows:
+        if row.asset is None or row.total is None or row.kind in _EVIDENCE:
+            continue
+        total, age_s = parse_amount(row.total), max(0.0, (wall_us - row.wall_us) / 1_000_000)
+        low, newest_s = lows.get(row.asset, (total, age_s))
+        lows[row.asset] = (min(low, total), min(newest_s, age_s))
+    return lows
 
 
 def _cause(**facts: Any) -> str:
