@@ -137,7 +137,8 @@ def test_nobody_releases_a_claim_whose_order_is_at_the_venue(then: str, force: b
     assert life.reserved() == reserved > 0
 
 
-def test_an_order_in_doubt_is_released_by_a_person_only() -> None:
+def test_an_order_in_doubt_is_released_by_a_person_only_and_stays_in_doubt() -> None:
+    """A person's word frees the money and proves nothing: who waits for the evidence goes on waiting."""
     life = Life()
     life.sent()
     life.lose()
@@ -145,9 +146,35 @@ def test_an_order_in_doubt_is_released_by_a_person_only() -> None:
         life.intents.release("a", wall_us=life.wall_us)
     assert life.reserved() == Decimal("408.16")
     life.intents.release("a", force=True, wall_us=life.wall_us)
-    assert life.at() == "absent, released"
-    assert life.ended().cause == "forced"
+    assert life.at() == "in_doubt, released"
     assert life.reserved() == 0
+    assert [each.intent_id for each in life.intents.doubts()] == ["a"]
+    with pytest.raises(ReservationStateError):
+        life.intents.release("a", force=True, wall_us=life.wall_us)
+    life.intents.absent("a", wall_us=life.wall_us)
+    assert (life.ended().order, life.ended().reservation) == ("absent", "released")
+
+
+@pytest.mark.parametrize("word", ["row", "listed", "closed"])
+def test_an_order_that_a_person_gave_up_and_that_is_there_is_told_as_it_is(word: str) -> None:
+    life = Life()
+    life.sent()
+    life.lose()
+    life.intents.release("a", force=True, wall_us=life.wall_us)
+    match word:
+        case "row":
+            life.row("new")
+        case "listed":
+            life.state(opened())
+        case _:
+            life.found_closed()
+    life.recount()
+    if word == "closed":
+        assert (life.ended().order, life.ended().reservation) == ("filled", "released")
+    else:
+        assert life.at() == "open, released"
+    assert life.reserved() == 0
+    assert life.intents.contradicted == []
 
 
 def test_an_order_that_ended_and_waits_for_the_figures_is_not_released_by_force() -> None:
@@ -435,22 +462,20 @@ def test_every_order_ends_in_exactly_one_step_of_its_claim() -> None:
     assert life.steps() == []
 
 
-@pytest.mark.parametrize("said", ["rejected", "never_sent", "absent", "forced"])
+@pytest.mark.parametrize("said", ["rejected", "never_sent", "absent"])
 @pytest.mark.parametrize("word", ["row", "fill", "listed", "looked up", "closed"])
 def test_an_order_that_was_said_never_to_be_placed_and_is_there_is_a_contradiction(said: str, word: str) -> None:
     life = Life()
     life.sent()
-    if said in ("absent", "forced"):
+    if said == "absent":
         life.lose()
     match said:
         case "rejected":
             life.refuse()
         case "never_sent":
             life.never_sent()
-        case "absent":
-            life.intents.absent("a", wall_us=life.wall_us)
         case _:
-            life.intents.release("a", force=True, wall_us=life.wall_us)
+            life.intents.absent("a", wall_us=life.wall_us)
     match word:
         case "row":
             life.row("new")

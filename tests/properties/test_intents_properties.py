@@ -324,7 +324,8 @@ class Story:
         if force and (name in self.flying or intent.client_order_id in self.at_venue):
             return
         before = dict(self.sums)
-        may = intent.order is None or (force and intent.order is OrderState.IN_DOUBT)
+        is_free = intent.reservation.is_ended
+        may = intent.order is None or (force and intent.order is OrderState.IN_DOUBT and not is_free)
         try:
             self.intents.release(name, force=force, wall_us=self.wall_us)
         except ReservationError:
@@ -622,6 +623,9 @@ class Story:
             with exact():
                 counted[intent.asset] += intent.counted
             reservation = self.intents.book.get(intent.intent_id)
+            if intent.reservation.is_ended:  # By a person, before there was evidence of its order.
+                assert (reservation, intent.counted) == (None, ZERO)
+                continue
             assert reservation is not None
             assert (reservation.counted, reservation.state) == (intent.counted, intent.reservation)
         for asset in ASSETS:
@@ -629,11 +633,13 @@ class Story:
 
     def every_reservation_ends_once(self) -> None:
         assert all(times == 1 for times in self.ends.values()), self.ends
-        assert not {intent.intent_id for intent in self.intents} & self.ends.keys()
+        assert not {each.intent_id for each in self.intents if not each.reservation.is_ended} & self.ends.keys()
         assert not self.intents.contradicted
 
     def an_order_in_doubt_keeps_all_of_its_money(self) -> None:
         for intent in self.intents:
+            if intent.reservation.is_ended:
+                continue
             is_in_doubt = intent.order is OrderState.IN_DOUBT
             assert is_in_doubt is (intent.reservation is ReservationState.IN_DOUBT)
             if is_in_doubt or intent.order is OrderState.SENDING or intent.order is None:

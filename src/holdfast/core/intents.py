@@ -179,7 +179,7 @@ class Intents:
         """What a bot's live intents may still take of an asset, what the venue holds for them included."""
         claimed = ZERO
         for intent in self._live.values():
-            if intent.bot == bot and intent.asset == asset:
+            if intent.bot == bot and intent.asset == asset and not intent.reservation.is_ended:
                 claimed = add(claimed, needed(intent))
         return claimed
 
@@ -294,6 +294,8 @@ class Intents:
         """
         End a claim of which nothing was sent; with *force*, a person's word, one in doubt too.
 
+        A person's word frees the money and proves nothing: the order stays in doubt until there is evidence.
+
         Raises:
             UnknownReservationError: There is no such live intent.
             ReservationStateError: Its order is, or may be, at the venue; or it ended before.
@@ -301,8 +303,16 @@ class Intents:
         intent = self._existing(intent_id)
         if intent.order is None:
             return self._end(intent, None, ReservationState.RELEASED, cause, wall_us=wall_us)
-        if force and intent.order is OrderState.IN_DOUBT:
-            return self._end(intent, OrderState.ABSENT, ReservationState.RELEASED, "forced", wall_us=wall_us)
+        if force and intent.order is OrderState.IN_DOUBT and not intent.reservation.is_ended:
+            self.book.release(intent_id)
+            return self._step(
+                intent,
+                "forced",
+                wall_us=wall_us,
+                reservation=ReservationState.RELEASED,
+                counted=ZERO,
+                detail="released by a person; whether its order is at the venue is still being found out",
+            )
         raise _wrong_state(intent, "its order is, or may be, at the venue: cancel it, or wait for the evidence")
 
     def expire(self, *, now_s: float, wall_us: int) -> None:
@@ -429,6 +439,10 @@ class Intents:
         for intent in list(self._live.values()):
             if intent.order is None or intent.reservation is ReservationState.IN_DOUBT:
                 continue
+            if intent.reservation.is_ended:
+                if intent.order.is_ended:
+                    self._end(intent, intent.order, intent.reservation, intent.cause, wall_us=wall_us)
+                continue
             if intent.debits:
                 intent = self._reflect(intent, ledger)
             if intent.order is not None and intent.order.is_ended and not intent.debits:
@@ -455,6 +469,8 @@ class Intents:
         """
         due: list[float] = []
         for intent in self._live.values():
+            if intent.reservation.is_ended:
+                continue
             if intent.debits:
                 due.append(max(debit.seen_s for debit in intent.debits) + self._rest_lag_s)
             elif intent.order is OrderState.OPEN and intent.reservation is ReservationState.ACTIVE:
@@ -578,7 +594,9 @@ class Intents:
         detail: str | None = None,
     ) -> Intent:
         intent_id = intent.intent_id
-        if end is ReservationState.CONSUMED:
+        if intent.reservation.is_ended:
+            end = intent.reservation  # By a person, before there was evidence: it ends once.
+        elif end is ReservationState.CONSUMED:
             self.book.consume(intent_id)
         elif end is ReservationState.EXPIRED:
             self.book.expire(intent_id)

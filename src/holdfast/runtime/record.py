@@ -99,8 +99,8 @@ def lows_of(rows: Iterable[JournalRow], *, wall_us: int) -> dict[AssetCode, tupl
     """
     Of figures that were written down lately: each asset's lowest total, and how long ago its newest row was written.
 
-    Seconds, never negative, whatever the wall clock did. The newest row alone would not do: it may be a late answer that
-    was believed only under the bound of the one before.
+    Seconds, never negative, whatever the wall clock did. The newest row alone would not do: it may be a late answer
+    that was believed only under the bound of the one before.
     """
     lows: dict[AssetCode, tuple[Decimal, float]] = {}
     for row in rows:
