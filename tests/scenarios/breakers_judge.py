@@ -141,6 +141,8 @@ class BreakerJudge:
     def _became(self, name: str, state: str) -> None:
         now_s = self._clock.now_s()
         self._states[name] = state
+        if self._kept is not None and name in self._kept:
+            self._kept[name] = state  # An order that was under way when the client began to close.
         if name == "read":
             if state == "open":
                 self._read_opened_s = now_s

@@ -195,6 +195,19 @@ class TestWhatOthersTake:
         puppet.look()
         assert puppet.names == {"I1"}
 
+    def test_claims_left_without_money_are_told_of_or_it_is_seen(self) -> None:
+        for is_told, names in ((True, set()), (False, {"V5"})):
+            puppet = Puppet()
+            puppet.claim("one", required="4000")
+            puppet.happen("withdrawal", asset="USD", amount="9000")
+            puppet.read()
+            if is_told:
+                puppet.say("reservations.uncovered", asset="USD", reserved="4000", left="1000")
+            for _ in range(10):
+                puppet.bench.pass_time(1)
+                puppet.look()
+            assert puppet.names == names
+
     def test_approval_on_what_was_taken_long_ago(self) -> None:
         puppet = Puppet()
         puppet.happen("external_order", pair="BTC-USD", side="buy", quantity="0.2", price="30000")

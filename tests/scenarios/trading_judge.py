@@ -4,7 +4,8 @@ The judge of a client that trades: what the venue knows against what the client 
 I1: no order is approved beyond what the venue would really let us spend, every live reservation that the venue has not
 taken over counted. I9: a reservation comes to exactly one end, is never negative, and their sum is what the figures
 say. I10: an order in doubt keeps its money until there is evidence. I11: one intent, at most one order. P4: the venue
-refuses nothing for funds that was approved. P8: an exit is not stopped by a stale figure. I15: nothing is left over.
+refuses nothing for funds that was approved. P8: an exit is not stopped by a stale figure. V5: claims that others have
+left without money are told of. I15: nothing is left over.
 
 The venue's word is its ground truth; of the client's, only events and views count. What the client sent is read beside
 its wires.
@@ -34,6 +35,8 @@ from tests.scenarios.outside import Outside
 __all__ = ["Figures", "TradingJudge", "View"]
 
 _ZERO: Final = Decimal(0)
+_NEARLY: Final = Decimal("0.98")
+_TOLD_WITHIN_S: Final = 2.0
 _COARSER: Final = 2  # Places by which a venue may round more coarsely than its ledger.
 _LOOKUPS_NEEDED: Final = ("OpenOrders", "ClosedOrders", "TradesHistory")
 _FIT: Final = ("live", "fresh")
@@ -189,6 +192,7 @@ class TradingJudge:
         self._doubted: dict[str, Decimal] = {}  # Intent in doubt to the amount it began with.
         self._absent: dict[str, float] = {}  # Client order ids that were said never to have been accepted.
         self._uncovered: set[AssetCode] = set()
+        self._short_s: dict[AssetCode, float] = {}  # Since when claims are more than what is free.
         self._excused: set[str] = set()  # Intents whose approval is counted apart.
         self._aparts: list[_Apart] = []
         self._before: list[ReservationView] = []
@@ -201,6 +205,7 @@ class TradingJudge:
         """A client is there; what an earlier one claimed has to be claimed still."""
         self._view = view
         self._uncovered.clear()
+        self._short_s.clear()
         self._aparts.clear()
         alive = {each.intent_id: each for each in view.reservations()}
         for before in self._before:
@@ -564,6 +569,7 @@ class TradingJudge:
                 )
             if asset in self._assets and balance.is_fit_to_approve:
                 self._judge_spendable(asset, balance, unplaced=unplaced.get(asset, _ZERO))
+            self._judge_covered(asset, balance, unplaced=unplaced.get(asset, _ZERO))
         now_s = self._clock.now_s()
         due = [each for each in self._aparts if each.due_s <= now_s]
         self._aparts = [each for each in self._aparts if each.due_s > now_s]
@@ -589,6 +595,22 @@ class TradingJudge:
                 "I1",
                 f"{balance.spendable} {asset} are spendable ({balance.state}, {balance.source}); the venue lets go "
                 f"{self._venue.free(asset)}, not yet there {unplaced}, taken by others {excuse}",
+            )
+
+    def _judge_covered(self, asset: AssetCode, balance: Balance, *, unplaced: Decimal) -> None:
+        """Claims that others have left without money are told of, once they could be noticed."""
+        now_s = self._clock.now_s()
+        # Beyond what fees that no figure shows, and rounding, may make of it.
+        is_short = bool(unplaced) and multiply(unplaced, _NEARLY) > max(self._venue.free(asset), _ZERO)
+        if not is_short or not balance.is_fit_to_approve:
+            self._short_s.pop(asset, None)
+            return
+        since_s = self._short_s.setdefault(asset, now_s)
+        if now_s - since_s > self._unnoticed_s() + _TOLD_WITHIN_S and asset not in self._uncovered:
+            self._violated(
+                "V5",
+                f"{unplaced} {asset} are claimed, {self._venue.free(asset)} are free: since {now_s - since_s:.1f} s "
+                "nobody was told",
             )
 
     def _rounding(self, asset: AssetCode) -> Decimal:

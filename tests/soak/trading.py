@@ -22,7 +22,24 @@ from tools.evidence import FOLDER, evidence
 __all__ = ["TradingBrokenError", "main", "summed"]
 
 _APPROVED_AT_LEAST: Final = 0.97
-_INVARIANTS: Final = ("I1", "I2", "I3", "I5", "I6", "I9", "I10", "I11", "I12", "I15", "I16", "P1", "P4", "P8", "P10")
+_INVARIANTS: Final = (
+    "I1",
+    "I2",
+    "I3",
+    "I5",
+    "I6",
+    "I9",
+    "I10",
+    "I11",
+    "I12",
+    "I15",
+    "I16",
+    "P1",
+    "P4",
+    "V5",
+    "P8",
+    "P10",
+)
 _TELL_EVERY_S: Final = 20.0
 
 
