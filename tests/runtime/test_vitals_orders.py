@@ -15,7 +15,6 @@ from holdfast.store.memory import MemoryStore
 from holdfast.testing import FakeClock, FakeVenue, run_virtual
 from tests.runtime.entry_rig import Trade, outcome_of, trading
 
-
 READS = ("BalanceEx", "Balance", "orders")
 
 

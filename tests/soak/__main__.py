@@ -30,6 +30,7 @@ PARTS: Final = (
     "competition",
     "crashes",
     "order_crashes",
+    "breakers",
     "trading",
     "days",
 )
