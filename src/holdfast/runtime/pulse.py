@@ -39,6 +39,7 @@ class Pulse:
         self._timer: asyncio.TimerHandle | None = None
         self._beat_s = 0.0
         self._until_s = 0.0
+        self._paused_s = float("-inf")  # When the latest pause was noticed.
 
     async def start(self) -> None:
         """Beat from now on. Where it did not, what has arrived already is let in first: suspends for a moment."""
@@ -58,9 +59,13 @@ class Pulse:
         missed_s = now_s - self._beat_s
         if missed_s <= _MISSING_AFTER_S:
             return False
-        self._beat_s = now_s
+        self._beat_s = self._paused_s = now_s
         self._on_pause(now_s, missed_s)
         return True
+
+    def has_paused_since(self, since_s: float, *, now_s: float) -> bool:
+        """Whether a pause was noticed after *since_s*, whoever heard of it first."""
+        return self.has_paused(now_s) or self._paused_s > since_s
 
     def stop(self) -> None:
         """Beat no more."""

@@ -191,7 +191,7 @@ class Sending:
         if not is_durable:
             verdict = msgspec.structs.replace(verdict, code=VerdictCode.STORE_UNAVAILABLE, is_reserved=False)
             raise self._judging.denial(verdict, name)
-        return await self._send(intent, ticket, passage, send_until_s)
+        return await self._send(intent, ticket, passage, judged_s=began_s, send_until_s=send_until_s)
 
     def _ticket(self, ask: OrderAsk, verdict: Verdict, intent: Intent, began_s: float) -> OrderTicket:
         return OrderTicket(
@@ -207,7 +207,9 @@ class Sending:
             valid_until_us=self._time.at_us(began_s) + int(self._settings.validity_s * 1_000_000),
         )
 
-    async def _send(self, intent: Intent, ticket: OrderTicket, passage: Passage, send_until_s: float) -> Order:
+    async def _send(
+        self, intent: Intent, ticket: OrderTicket, passage: Passage, *, judged_s: float, send_until_s: float
+    ) -> Order:
         """One order, over one wire, once; the second wire only where the first provably took nothing."""
         name = intent.intent_id
         has_left = False
@@ -215,7 +217,7 @@ class Sending:
 
         def before_send() -> None:
             nonlocal has_left
-            self._check_sending(intent, send_until_s)
+            self._check_sending(intent, judged_s=judged_s, send_until_s=send_until_s)
             has_left = True
             passage.leaves(self._clock.now_s())
             self._tell_sent(intent, ticket, via)
@@ -267,7 +269,7 @@ class Sending:
         intent = await self._claims.find(name)
         return order_of(intent, self._name) if intent.order in _TOLD else None
 
-    def _check_sending(self, intent: Intent, send_until_s: float) -> None:
+    def _check_sending(self, intent: Intent, *, judged_s: float, send_until_s: float) -> None:
         """
         The last look before the write, in the same step.
 
@@ -282,7 +284,7 @@ class Sending:
                 f"{self._name}: {intent.intent_id} came to be sent {now_s - send_until_s:.1f} s too late (a busy lane, "
                 "or a pause): its figures and validity are from before; ask again"
             )
-        if self._judging.pulse.has_paused(now_s) and not intent.is_exit:
+        if self._judging.pulse.has_paused_since(judged_s, now_s=now_s) and not intent.is_exit:
             raise DeniedError(
                 f"{self._name}: this process was paused since {intent.intent_id} was judged: what was pushed meanwhile "
                 "has not been read; ask again"
