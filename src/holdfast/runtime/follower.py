@@ -61,6 +61,8 @@ class Follower:
             try:
                 await self._ask_about_doubts()
                 await self._look_up()
+                if self._entry.time.is_due(now_s):
+                    await self._ask_time()
             except HoldfastError:
                 # Asked again at its own time; that reads fail is told by the reader.
                 await asyncio.sleep(0.5)
