@@ -359,6 +359,8 @@ async def trading(seed: int, keeps_digest: bool) -> dict[str, Any]:
         run.watch()
         watcher = asyncio.create_task(run.sample(), name="sampler")
         try:
+            if draw.random() < 0.4:
+                await _others_take(run, draw)
             await _trouble(run)
             healed_s = await _heal(run)
             judge.judge_run()
@@ -424,6 +426,37 @@ def _judge_of(w: World, budgets: Mapping[str, Mapping[str, str]]) -> TradingJudg
         rest_lag_s=60.0,
         violated=w.checker.violated,
     )
+
+
+async def _others_take(run: _Run, draw: random.Random) -> None:
+    """[V5] In quiet, others take what a bot has claimed: it is told within the bound, and again once it is back."""
+    w = run.w
+    verdict = await w.broker.verify_balance_before_order(
+        "BTC-USD", "buy", quote_quantity="9000", order_type="market", intent_id="claimed early", reserve=True
+    )
+    if not verdict.is_reserved:
+        return  # A price that was no longer fresh: nothing to take from.
+    free = w.venue.free("USD")
+    most = format_amount((free - 5000).quantize(Decimal(1)))
+    event = draw.choice(
+        (
+            {"kind": "withdrawal", "asset": "USD", "amount": most},
+            {"kind": "external_order", "pair": "BTC-USD", "side": "buy", "quantity": "0.6", "price": "35000.0"},
+            {"kind": "external_trade", "pair": "BTC-USD", "side": "buy", "quantity": "0.45"},
+        )
+    )
+    w.happen(**event)
+    run.judge.happened()
+    await asyncio.sleep(draw.uniform(5.0, 9.0))
+    run.look()
+    w.happen(kind="external_cancel")
+    if event["kind"] != "external_order":
+        w.happen(kind="deposit", asset="USD", amount=most)
+    run.judge.happened()
+    await asyncio.sleep(5.0)
+    run.look()
+    with contextlib.suppress(HoldfastError):
+        await w.broker.release_reservation("claimed early")
 
 
 async def _trouble(run: _Run) -> None:
