@@ -17,7 +17,8 @@ import msgspec
 from rich.console import Console
 
 from holdfast.cli.balances import balances_document
-from holdfast.cli.tables import balances_table, history_table
+from holdfast.cli.journal_lines import JournalLines
+from holdfast.cli.tables import balances_table
 from holdfast.core.balances import Balance
 from holdfast.testing import run_virtual
 from tests.scenarios.world import World, world
@@ -96,7 +97,7 @@ async def _told(seed: int) -> Told:
             figures=figures,
             journal=[(row.kind, row.asset, row.total, row.held, row.available, row.source, row.cause) for row in rows],
             document=msgspec.json.encode(balances_document([w.broker])).decode(),
-            tables=_shown(balances_table(w.broker)) + _shown(history_table(rows)),
+            tables=_shown(balances_table(w.broker)) + _shown(JournalLines(rows)),
             explained=[line for lines in explained for line in lines],
         )
 

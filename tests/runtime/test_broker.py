@@ -321,7 +321,7 @@ def test_explain_shows_the_figure_its_reasons_and_the_rows_behind_it() -> None:
             assert found.lines[0].startswith("USD at acme-master is live")
             assert (found.balance.spendable or 0) < (found.balance.available or 0)
             assert found.balance.kept_back == 10
-            (why,) = [line for line in found.lines if line.startswith("Kept back 10.00, ")]
+            (why,) = [line for line in found.lines if line.startswith("Kept back 10, ")]
             assert "pushed and is not yet confirmed by REST counts only once it is" in why
             assert [row.kind for row in found.rows] == ["delta", "snapshot"]
             assert '"cause":"deposit"' in found.rows[0].cause

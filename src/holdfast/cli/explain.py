@@ -47,7 +47,7 @@ async def _explain(broker: str, asset: str, rows: int, wait_s: float, common: Co
                 }
             )
         else:
-            from holdfast.cli.tables import print_explanation
+            from holdfast.cli.journal_lines import print_explanation
 
             print_explanation(explanation)
         if explanation.balance.is_fit_to_approve:

@@ -51,7 +51,7 @@ async def _history(
         if common.is_json:
             print_json({"schema_version": 1, "broker": name, "rows": [journal_document(row) for row in rows]})
         else:
-            from holdfast.cli.tables import print_history
+            from holdfast.cli.journal_lines import print_history
 
             print_history(rows)
     return Exit.OK

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from holdfast.cli.tables import amount_cell, plain, short_amount, trimmed, when_text
+from holdfast.cli.journal_lines import JournalLines
+from holdfast.cli.tables import Rows, amount_cell, plain, short_amount, when_text
 from holdfast.core.verdicts import MEANINGS
 
 if TYPE_CHECKING:
@@ -37,9 +36,9 @@ def print_orders(broker: str, orders: list[Order]) -> None:
     if not orders:
         out.print(plain(f"{broker}: no orders"), style="dim")
         return
-    table = _table("order", "what", "quantity", "price", "filled", "state", "reserved")
-    for order in orders:
-        table.add_row(
+    heads = ("order", "what", "quantity", "price", "filled", "state", "reserved")
+    rows = [
+        (
             plain(order.intent_id or order.order_id or "–"),
             plain(_what(order)),
             _quantity_cell(order),
@@ -48,7 +47,9 @@ def print_orders(broker: str, orders: list[Order]) -> None:
             plain(_state(order)),
             _reserved_cell(order),
         )
-    out.print(table)
+        for order in orders
+    ]
+    out.print(Rows(heads, rows, plain_heads={"what", "state"}))
 
 
 def print_order(order: Order) -> None:
@@ -81,9 +82,9 @@ def print_reservations(broker: str, views: list[ReservationView]) -> None:
     if not views:
         out.print(plain(f"{broker}: nothing is reserved"), style="dim")
         return
-    table = _table("intent", "state", "asset", "claimed", "reserved", "for", "order", "bot", "since")
-    for view in views:
-        table.add_row(
+    heads = ("intent", "state", "asset", "claimed", "reserved", "for", "order", "bot", "since")
+    rows = [
+        (
             plain(view.intent_id),
             plain(view.state.value),
             plain(view.asset),
@@ -94,7 +95,9 @@ def print_reservations(broker: str, views: list[ReservationView]) -> None:
             plain(view.bot or "–"),
             plain(when_text(view.created_us)),
         )
-    out.print(table)
+        for view in views
+    ]
+    out.print(Rows(heads, rows, plain_heads={"state"}))
 
 
 def print_reservation(view: ReservationView, rows: list[JournalRow]) -> None:
@@ -114,32 +117,9 @@ def print_reservation(view: ReservationView, rows: list[JournalRow]) -> None:
         ("changed", f"{when_text(view.updated_us)} UTC"),
     )
     if rows:
-        table = _table("seq", "UTC", "step", "claim", "order", "reserved", "filled", "detail")
-        for row in rows:
-            table.add_row(str(row.seq), when_text(row.wall_us), *_step_cells(row))
-        Console().print(table)
-
-
-def _step_cells(row: JournalRow) -> tuple[Text, ...]:
-    """One change of a reservation, from its journal row."""
-    facts = msgspec.json.decode(row.cause, type=dict[str, str])
-    before, after = facts.get("before"), facts.get("after", "")
-    claim = after if before in (None, after) else f"{before} → {after}"
-    return (
-        plain(facts.get("cause", "")),
-        plain(claim),
-        plain(facts.get("order", "–")),
-        Text(trimmed(facts.get("reserved")), justify="right"),
-        Text(trimmed(facts.get("filled")) or "–", justify="right"),
-        plain(facts.get("detail", "")),
-    )
-
-
-def _table(*heads: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    return table
+        out = Console()
+        out.print()
+        out.print(JournalLines(rows, is_one_intent=True))
 
 
 def _print_facts(*facts: tuple[str, str | None]) -> None:

@@ -8,12 +8,13 @@ only for a proven zero. The meaning never hangs on colour alone.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Container, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import msgspec
 from rich import box
 from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -22,11 +23,12 @@ from holdfast.core.balances import Balance, BalanceState
 from holdfast.core.verdicts import TradingState
 
 if TYPE_CHECKING:
-    from holdfast.core.seams import JournalRow
-    from holdfast.runtime.broker import Broker
-    from holdfast.runtime.views import BrokerStatus, Explanation
+    from rich.console import ConsoleOptions, RenderResult
 
-__all__ = ["balances_table", "print_balances", "print_explanation", "print_history", "print_status", "status_table"]
+    from holdfast.runtime.broker import Broker
+    from holdfast.runtime.views import BrokerStatus
+
+__all__ = ["Rows", "balances_table", "print_balances", "print_status", "status_table", "wrapped"]
 
 _STATE_STYLE = {
     BalanceState.LIVE: "green",
@@ -232,49 +234,51 @@ def when_text(wall_us: int) -> str:
     return moment.strftime("%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
 
 
-def cause_text(cause: str) -> str:
-    """A journal row's cause for people: its values without their names, each once."""
-    try:
-        fields = msgspec.json.decode(cause, type=dict[str, object])
-    except msgspec.DecodeError:
-        return cause
-    return " ".join(dict.fromkeys(str(value) for value in fields.values() if value is not None))
-
-
 def trimmed(text: str | None) -> str:
     """A kept amount's text as ``short_amount`` shows it."""
     return "" if text is None else short_amount(parse_amount(text))
 
 
-def history_table(rows: list[JournalRow]) -> Table:
-    """Journal rows, one a line."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("seq", justify="right", no_wrap=True)
-    table.add_column("UTC", no_wrap=True)
-    table.add_column("what", overflow="fold")
-    for name in ("total", "held", "available"):
-        table.add_column(name, justify="right", overflow="fold")
-    table.add_column("cause", overflow="fold")
-    for row in rows:
-        what = Text(" ".join(part for part in (row.kind, row.asset, row.source) if part))
-        amounts = (trimmed(text) for text in (row.total, row.held, row.available))
-        table.add_row(str(row.seq), when_text(row.wall_us), what, *amounts, plain(cause_text(row.cause)))
-    return table
+def wrapped(console: Console, text: str, *, width: int, first: str, indent: int) -> list[Text]:
+    """*text* of ours or a venue's behind *first*, in lines of *width* columns, broken between words, then indented."""
+    room = max(width - max(len(first), indent), 10)
+    lines = plain(text).wrap(console, room)
+    starts = [first or " " * indent, *[" " * indent] * (len(lines) - 1)]
+    shown = [Text(start).append_text(line) for start, line in zip(starts, lines, strict=True)]
+    for line in shown:
+        line.rstrip()
+    return shown
 
 
-def print_history(rows: list[JournalRow]) -> None:
-    """The journal on stdout."""
-    console = Console()
-    if rows:
-        console.print(history_table(rows))
-    else:
-        console.print("no journal rows", style="dim")
+class Rows:
+    """
+    A table where it fits; where it does not, each row on lines of its own, its values with their labels.
 
+    Args:
+        heads: Of the columns; the first one's values name the rows.
+        rows: The cells.
+        plain_heads: Columns whose values need no label.
+    """
 
-def print_explanation(explanation: Explanation) -> None:
-    """Why a figure is what it is, on stdout."""
-    console = Console()
-    for line in explanation.lines:
-        console.print(plain(line))
-    if explanation.rows:
-        console.print(history_table(list(explanation.rows)))
+    def __init__(self, heads: Sequence[str], rows: Sequence[Sequence[Text]], *, plain_heads: Container[str]) -> None:
+        self._heads = heads
+        self._rows = rows
+        self._plain_heads = plain_heads
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for head in self._heads:
+            table.add_column(head, no_wrap=True)
+        for row in self._rows:
+            table.add_row(*row)
+        if Measurement.get(console, options.update(max_width=100_000), table).maximum <= options.max_width:
+            yield table
+            return
+        for row in self._rows:
+            yield row[0]
+            labelled = (
+                cell.plain if head in self._plain_heads else f"{head} {cell.plain}"
+                for head, cell in zip(self._heads[1:], row[1:], strict=True)
+                if cell.plain != "–"
+            )
+            yield from wrapped(console, ", ".join(labelled), width=options.max_width, first="", indent=4)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from holdfast.core.amounts import format_amount
+from holdfast.core.amounts import format_amount, trim_amount
 from holdfast.core.balances import Balance, BalanceState
 from holdfast.core.seams import JournalRow
 from holdfast.runtime.views import BrokerStatus, Explanation
@@ -32,7 +32,7 @@ def explanation_of(status: BrokerStatus, balance: Balance, rows: Sequence[Journa
             f"The venue states total {_amount(balance.total)}, held {_amount(balance.held)},"
             f" available {_amount(balance.available)}."
         ),
-        f"Reserved by us {_amount(balance.reserved)}; spendable {_amount(balance.spendable)}.",
+        f"Reserved by us {_ours(balance.reserved)}; spendable {_ours(balance.spendable)}.",
         *_shortfall(status, balance),
         _stream_line(status),
     ]
@@ -56,7 +56,7 @@ def _shortfall(status: BrokerStatus, balance: Balance) -> tuple[str, ...]:
             "beyond what is shown is left out"
         )
     why += "; a floor is never spent"
-    return (f"Kept back {_amount(balance.kept_back)}, so that less is spendable than available: {why}.",)
+    return (f"Kept back {_ours(balance.kept_back)}, so that less is spendable than available: {why}.",)
 
 
 def _stream_line(status: BrokerStatus) -> str:
@@ -67,3 +67,8 @@ def _stream_line(status: BrokerStatus) -> str:
 
 def _amount(value: Decimal | None) -> str:
     return "unknown" if value is None else format_amount(value)
+
+
+def _ours(value: Decimal | None) -> str:
+    """What we worked out ourselves: no venue stated its idle zeros."""
+    return "unknown" if value is None else trim_amount(value)
