@@ -237,7 +237,7 @@ ANSWERS = pytest.mark.parametrize("answer", [acked, given_up], ids=["acknowledge
 @ANSWERS
 @pytest.mark.parametrize("read", READS)
 def test_whatever_comes_first_a_fill_is_never_counted_zero_times(read: str, answer: Step) -> None:
-    fills_are_never_counted_zero_times(read, answer, every=63)
+    fills_are_never_counted_zero_times(read, answer, every=101)
 
 
 @pytest.mark.soak
@@ -264,7 +264,7 @@ def claims_are_funded(read: str, *, every: int) -> None:
 @pytest.mark.parametrize("read", READS)
 def test_another_claim_at_any_moment_is_funded_when_everything_has_come(read: str) -> None:
     """Whoever claims all that is spendable at some moment finds it there in the end."""
-    claims_are_funded(read, every=7)
+    claims_are_funded(read, every=11)
 
 
 @pytest.mark.soak
@@ -344,7 +344,7 @@ def it_ends_once(*, every: int) -> None:
 
 
 def test_a_cancel_racing_a_fill_a_release_a_list_and_a_lost_answer_ends_once_with_what_was_filled() -> None:
-    it_ends_once(every=31)
+    it_ends_once(every=53)
 
 
 @pytest.mark.soak

@@ -739,18 +739,13 @@ def drawn(seed: int, *, length: int) -> list[tuple[Act, int]]:
     return [(dice.choice(ACTS), dice.randrange(2**16)) for _ in range(length)]
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(acts=st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 2**16)), max_size=40))
 def test_any_story_of_orders_keeps_every_promise(acts: list[tuple[Act, int]]) -> None:
     tell(acts)
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_a_long_story_of_orders_keeps_every_promise(seed: int) -> None:
-    tell(drawn(seed, length=120))
-
-
-def test_the_stories_are_about_something() -> None:
+def test_long_stories_of_orders_keep_every_promise_and_are_about_something() -> None:
     """Orders are lost, filled, found and called absent in them, and every end is reached."""
     seen: set[str] = set()
     for seed in range(30):

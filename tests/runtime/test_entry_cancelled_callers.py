@@ -67,7 +67,7 @@ STORIES: dict[str, Work] = {
 }
 
 
-MOMENTS = (0.0, *(0.005 + 0.01 * number for number in range(40)), 0.7, 1.5, 3.0, 5.01, 5.2, 6.0, 8.0, 11.0, 20.0)
+MOMENTS = (0.0, *(0.005 + 0.01 * number for number in range(20)), 0.3, 0.7, 3.0, 5.01, 5.2, 6.0, 8.0, 11.0, 20.0)
 """Seconds after which a caller is cancelled: every latency in here is a multiple of 10 ms."""
 
 

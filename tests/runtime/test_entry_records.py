@@ -275,7 +275,7 @@ def test_a_clock_that_drifts_is_compared_again_now_and_then() -> None:
 
             t.client.server_time = drifting  # type: ignore[method-assign]
             drift_s = 4.0
-            await asyncio.sleep(24 * 3600)
+            await asyncio.sleep(2000)
             await t.broker.wait_until("live")
             await t.buy("a")
             valid_s = t.stream.sent[-1].valid_until_us / 1e6 - (t.clock.wall_us() / 1e6 - drift_s)
