@@ -51,3 +51,21 @@ def test_order_left_by_a_former_process_is_listed_before_the_first_figures() -> 
             w.checker.violations.clear()
 
     run_virtual(main(), seed=3)
+
+
+def test_order_that_ended_while_nobody_was_there_is_over_before_the_first_figures() -> None:
+    async def main() -> None:
+        async with world(seed=3, contact="rest", keeps_store=True) as w:
+            await w.broker.ready()
+            await w.broker.place_limit_order("BTC-USD", "buy", "0.01", "30000.0", intent_id="resting")
+            await w.close()
+            w.venue.happen({"kind": "external_cancel"})
+            await w.open()
+            await w.broker.ready()
+
+            assert w.broker.open_orders() == []
+            assert (await w.broker.order("resting")).is_ended
+            assert w.broker.balance("USD").reserved == 0
+            w.checker.violations.clear()
+
+    run_virtual(main(), seed=3)

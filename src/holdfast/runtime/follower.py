@@ -68,6 +68,11 @@ class Follower:
                 await asyncio.sleep(0.5)
             await self._alarm.wait_until(self._next_s())
 
+    async def catch_up(self) -> None:
+        """Look up once, and now, what a list has just left open: orders that ended while nobody was there. Suspends."""
+        self._note_open_questions(self._clock.now_s())
+        await self._look_up()
+
     def _note_open_questions(self, now_s: float) -> None:
         entry = self._entry
         doubts = {intent.intent_id: intent for intent in entry.intents.doubts()}

@@ -261,6 +261,7 @@ class Supervisor:
         if self.entry.claims.lacks_orders():
             with contextlib.suppress(HoldfastError):
                 self.account.take_orders(await self._client.open_orders())
+                await self._follower.catch_up()
 
     async def _ask_status(self) -> None:
         """
