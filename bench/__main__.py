@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from bench import rows_code, rows_durable, rows_money, rows_nonces, rows_start, rows_time
+from bench import rows_code, rows_durable, rows_health, rows_money, rows_nonces, rows_start, rows_time
 from bench.figures import Figure, Scale, machine
 from tools.evidence import write_evidence
 
@@ -28,6 +28,7 @@ ROWS: dict[str, Callable[[Scale], list[Figure]]] = {
     "reads": rows_time.reads,
     "funds": rows_money.funds,
     "claims": rows_money.claims,
+    "guarded": rows_health.guarded,
     "durable": rows_durable.durable,
     "reservations": rows_durable.reservations,
 }

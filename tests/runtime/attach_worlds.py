@@ -33,10 +33,12 @@ from holdfast.runtime.views import (
     BalancesChanged,
     BrokerStatus,
     Explanation,
+    Isolable,
     NonceStatus,
     Order,
     RefreshReport,
     ReservationView,
+    ResetReport,
     StreamStatus,
 )
 from holdfast.testing import FakeClock, MemorySockets
@@ -215,6 +217,17 @@ class StandIn:
         )
         found: RefreshReport = await self._call("refresh", report, timeout_s=timeout_s)
         return found
+
+    async def reset_circuit_breaker(self, *, timeout_s: float) -> ResetReport:
+        refresh = RefreshReport(
+            broker=self.name, reads=("BalanceEx",), attempts=1, took_s=0.1, changed=(), suspects=(), error=None
+        )
+        report = ResetReport(broker=self.name, before=(), after=(), refresh=refresh)
+        found: ResetReport = await self._call("reset_circuit_breaker", report, timeout_s=timeout_s)
+        return found
+
+    async def isolate(self, what: Isolable, *, reason: str | None) -> None:
+        await self._call("isolate", None, what=what, reason=reason)
 
     async def explain(self, asset: AssetCode, *, limit: int) -> Explanation:
         answer = Explanation(broker=self.name, balance=self.balance(asset), lines=("so",), rows=tuple(self.rows))

@@ -236,6 +236,9 @@ def test_every_call_reaches_the_owner_and_comes_back() -> None:
     async def test(host: Host) -> None:
         broker = (await host.attach()).broker
         assert (await broker.refresh(timeout_s=3.0)).reads == ("BalanceEx",)
+        assert (await broker.reset_circuit_breaker(timeout_s=3.0)).is_ok
+        await broker.isolate("trade", reason="lunch")
+        assert host.backend.asked[-1] == ("isolate", {"what": "trade", "reason": "lunch"})
         assert (await broker.explain("USD", limit=3)).lines == ("so",)
         assert (await broker.verify(ASK, intent_id="v", reserve=True, ttl_s=5.0, valid_until_s=None)).is_reserved
         placed = await broker.place(ASK, intent_id="i1", is_reserved=True, valid_until_s=None)

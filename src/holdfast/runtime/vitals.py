@@ -108,6 +108,26 @@ class Capability:
         is_closed: What fails from now on fails because we end it.
     """
 
+    __slots__ = (
+        "_broker",
+        "_is_upheld",
+        "_now_s",
+        "_on_change",
+        "_slow_call_s",
+        "breaker",
+        "error_count",
+        "is_closed",
+        "is_stuck_told",
+        "last_error",
+        "last_fault",
+        "last_fault_s",
+        "last_success_s",
+        "latency_s",
+        "name",
+        "told_openings",
+        "told_state",
+    )
+
     def __init__(
         self,
         name: str,
