@@ -221,6 +221,16 @@ def test_a_denial_adds_up_where_more_is_kept_back_than_is_held_and_reserved() ->
     assert str(error_of(short)).endswith("spendable 395.66 (total 1000, held 350, reserved 0.84, kept back 253.5)")
 
 
+def test_a_floor_has_its_own_name_and_is_not_kept_back() -> None:
+    figures: dict[str, Any] = {"total": Decimal(700), "available": Decimal(700), "floor": Decimal("100.00")}
+    assert judged(BUY, balance("USD", "300", **figures)).detail == (
+        "total 700, held 0, reserved 0, floor 100, kept back 300"
+    )
+    assert judged(
+        BUY, balance("USD", "350", **{**figures, "total": Decimal(450), "available": Decimal(450)})
+    ).detail == ("total 450, held 0, reserved 0, floor 100")
+
+
 def test_a_denial_names_what_is_available_where_it_is_not_what_total_and_held_leave() -> None:
     lent: dict[str, Any] = {"total": Decimal(100), "held": Decimal(0), "available": Decimal(300)}
     assert judged(BUY, balance("USD", "300", **lent)).detail == "total 100, held 0, available 300, reserved 0"

@@ -336,6 +336,17 @@ def test_explain_shows_the_figure_its_reasons_and_the_rows_behind_it() -> None:
     run_virtual(main())
 
 
+def test_explain_names_a_floor_and_does_not_call_it_kept_back() -> None:
+    async def main() -> None:
+        async with world(settings={"floors": {"USD": "100"}}) as w:
+            await w.broker.ready()
+            found = await w.broker.explain("USD")
+            assert "Reserved by us 0, floor 100; spendable 1000.25." in found.lines
+            assert not any("Kept back" in line for line in found.lines)
+
+    run_virtual(main())
+
+
 def test_history_is_what_was_accepted_in_order() -> None:
     async def main() -> None:
         async with world() as w:

@@ -194,7 +194,8 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     ``available`` are shown as the venue states them, negative where it says so; ``spendable`` is never negative.
     ``age_s`` is seconds since the figure was last known to be true (request start for REST, latest proof of the
     channel for a stream), on a clock that runs through suspend. ``reason`` is a fixed word such as ``age``, ``gap``,
-    ``suspect_empty``, ``restored``, ``clock_jump``, or ``None`` where nothing is wrong.
+    ``suspect_empty``, ``restored``, ``clock_jump``, or ``None`` where nothing is wrong. ``floor`` is what your settings
+    keep of it whatever is asked for.
     """
 
     asset: AssetCode
@@ -207,6 +208,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     age_s: float | None
     source: Source | None
     reason: str | None
+    floor: Decimal = ZERO
 
     @property
     def is_fit_to_approve(self) -> bool:
@@ -216,11 +218,12 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def kept_back(self) -> Decimal | None:
         """
-        What of ``available`` is neither reserved nor spendable; None while one of them is unknown.
+        What of ``available`` may not be counted on yet, beside what is reserved and the floor; None while unknown.
 
-        A floor of yours, and what may not be counted on yet: what was pushed and is not confirmed, what an open order
-        may hold beyond what is shown, the difference between two readings of which neither was ruled out.
+        What was pushed and is not confirmed, what an open order may hold beyond what is shown, the difference between
+        two readings of which neither was ruled out.
         """
         if self.available is None or self.spendable is None:
             return None
-        return max(ZERO, subtract(subtract(self.available, self.reserved), self.spendable))
+        left = subtract(subtract(self.available, self.reserved), self.floor)
+        return max(ZERO, subtract(left, self.spendable))

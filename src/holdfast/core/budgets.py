@@ -85,4 +85,4 @@ class Budgets:
             return None
         known = ", ".join(sorted(self._parts))
         who = "the order names no bot" if bot is None else f"no budget names the bot {bot}"
-        return f"{who}, and {asset} is shared out among {known}"
+        return f"{who}, and {asset} is kept for those whom budgets name: {known}"

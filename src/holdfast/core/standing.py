@@ -83,6 +83,7 @@ def answer(
             source=None,
             reason="never_stated" if suspicion is None else suspicion.reason,
         )
+    floor = settings.floors.get(asset, ZERO)
     state, as_of_s, reason = _judge(line, asset, standing=standing, settings=settings, now_s=now_s)
     return Balance(
         asset=asset,
@@ -90,11 +91,14 @@ def answer(
         held=line.held,
         available=line.available,
         reserved=reserved,
-        spendable=_spendable(line, asset, standing=standing, orders=orders, reserved=reserved, settings=settings),
+        spendable=_spendable(
+            line, asset, standing=standing, orders=orders, taken=add(reserved, floor), settings=settings
+        ),
         state=state,
         age_s=None if as_of_s == NEVER_S else max(0.0, now_s - as_of_s),
         source=Source.DERIVED if line.is_derived else line.source,
         reason=reason,
+        floor=floor,
     )
 
 
@@ -164,11 +168,11 @@ def _spendable(
     *,
     standing: Standing,
     orders: OpenOrders,
-    reserved: Decimal,
+    taken: Decimal,
     settings: LedgerSettings,
 ) -> Decimal | None:
     """
-    What may still be promised: the least of all readings that have not been ruled out, less our claims and the floor.
+    What may still be promised: the least of all readings that have not been ruled out, less *taken*: claims and floor.
 
     Where the venue contradicts itself, or an order holds an amount nobody can tell, that is nothing.
     """
@@ -212,5 +216,5 @@ def _spendable(
             theirs = min(theirs, subtract(stated.available, risen))
         least = min(least, add(theirs, dispute.debits))
     least = add(least, line.late_debits)
-    least = subtract(least, add(reserved, settings.floors.get(asset, ZERO)))
+    least = subtract(least, taken)
     return least if least > ZERO else ZERO

@@ -207,6 +207,8 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
             if balance.available is not None and balance.available != subtract(balance.total, balance.held):
                 parts.append(f"available {trim_amount(balance.available)}")
         parts.append(f"reserved {trim_amount(balance.reserved)}")
+        if balance.floor:
+            parts.append(f"floor {trim_amount(balance.floor)}")
         if balance.kept_back:
             parts.append(f"kept back {trim_amount(balance.kept_back)}")
         if self.code is not VerdictCode.FUNDS_SHORT:

@@ -32,7 +32,7 @@ def explanation_of(status: BrokerStatus, balance: Balance, rows: Sequence[Journa
             f"The venue states total {_amount(balance.total)}, held {_amount(balance.held)},"
             f" available {_amount(balance.available)}."
         ),
-        f"Reserved by us {_ours(balance.reserved)}; spendable {_ours(balance.spendable)}.",
+        f"Reserved by us {_ours(balance.reserved)}{_floor(balance)}; spendable {_ours(balance.spendable)}.",
         *_shortfall(status, balance),
         _stream_line(status),
     ]
@@ -55,7 +55,6 @@ def _shortfall(status: BrokerStatus, balance: Balance) -> tuple[str, ...]:
             "what was pushed and is not yet confirmed by REST counts only once it is, and what an open order may hold "
             "beyond what is shown is left out"
         )
-    why += "; a floor is never spent"
     return (f"Kept back {_ours(balance.kept_back)}, so that less is spendable than available: {why}.",)
 
 
@@ -63,6 +62,10 @@ def _stream_line(status: BrokerStatus) -> str:
     if status.stream.reason == "not_wanted":
         return "No stream is used here: REST alone keeps these figures."
     return f"The stream is {status.stream.state}" + (f" ({status.stream.reason})." if status.stream.reason else ".")
+
+
+def _floor(balance: Balance) -> str:
+    return f", floor {_ours(balance.floor)}" if balance.floor else ""
 
 
 def _amount(value: Decimal | None) -> str:
