@@ -8,6 +8,7 @@ opened after the fork. It talks to whoever asked for it over a socket that is it
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import importlib
 import json
@@ -15,6 +16,7 @@ import os
 import select
 import signal
 import socket
+import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -70,6 +72,30 @@ class Forked:
             await self._writer.wait_closed()
 
 
+class _Parent:
+    """The process that everything is forked from; one for each module, until this process ends."""
+
+    def __init__(self, module: str) -> None:
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.control.setblocking(False)
+        self.is_used = False
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.crash.forks", str(theirs.fileno()), module],
+                cwd=ROOT,
+                pass_fds=[theirs.fileno()],
+            )
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        self.control.close()
+        self._process.kill()
+        self._process.wait()
+
+
+_parents: Final[dict[str, _Parent]] = {}
+
+
 class Forks:
     """
     Makes them, for the length of an ``async with`` block; kills what is left at its end.
@@ -80,45 +106,39 @@ class Forks:
 
     def __init__(self, module: str) -> None:
         self._module = module
-        self._process: asyncio.subprocess.Process | None = None
-        self._control: socket.socket | None = None
+        self._parent: _Parent | None = None
         self._waiting: list[asyncio.Future[int]] = []
         self._living: dict[int, Forked] = {}
         self._ended_early: dict[int, int] = {}
 
     async def __aenter__(self) -> Forks:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        ours.setblocking(False)
-        with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.crash.forks", str(theirs.fileno()), self._module,
-                cwd=ROOT, pass_fds=[theirs.fileno()],
-            )  # fmt: skip
-        self._control = ours
-        asyncio.get_running_loop().add_reader(ours.fileno(), self._heard)
+        parent = _parents.get(self._module)
+        if parent is None:
+            parent = _parents[self._module] = _Parent(self._module)
+        if parent.is_used:
+            raise AssertionError(f"one at a time forks from {self._module}")
+        parent.is_used = True
+        self._parent = parent
+        asyncio.get_running_loop().add_reader(parent.control.fileno(), self._heard)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._control is not None
-        assert self._process is not None
+        assert self._parent is not None
         for forked in list(self._living.values()):
             forked.send_signal(signal.SIGKILL)
-            forked.send_signal(signal.SIGCONT)
             await forked.wait()
-        asyncio.get_running_loop().remove_reader(self._control.fileno())
-        self._control.close()
-        self._process.kill()
-        await self._process.wait()
+        asyncio.get_running_loop().remove_reader(self._parent.control.fileno())
+        self._parent.is_used = False
 
     async def start(self, work: Any) -> Forked:
         """Fork one and tell it its *work*, which JSON can express."""
-        assert self._control is not None
+        assert self._parent is not None
         ours, theirs = socket.socketpair()
         reader, writer = await asyncio.open_connection(sock=ours, limit=_LINE_MAX)
         waiter: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         with theirs:
             self._waiting.append(waiter)
-            socket.send_fds(self._control, [b"."], [theirs.fileno()])
+            socket.send_fds(self._parent.control, [b"."], [theirs.fileno()])
         pid = await waiter
         forked = self._living[pid] = Forked(pid, reader, writer)
         if pid in self._ended_early:
@@ -127,9 +147,9 @@ class Forks:
         return forked
 
     def _heard(self) -> None:
-        assert self._control is not None
+        assert self._parent is not None
         with contextlib.suppress(BlockingIOError):
-            while said := self._control.recv(4096):
+            while said := self._parent.control.recv(4096):
                 pid, status = json.loads(said)
                 if status is None:
                     self._waiting.pop(0).set_result(pid)

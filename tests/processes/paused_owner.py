@@ -110,6 +110,7 @@ class Paused:
         seed: Draws what is ordered.
         pause_s: How long each pause is at least.
         waits_s: How long a caller waits for an owner that takes its call.
+        is_spent: Whether somebody else takes nearly all of the money during a pause.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class Paused:
         seed: int,
         pause_s: float,
         waits_s: float = WAIT_S,
+        is_spent: bool = True,
     ) -> None:
         self.report = PauseReport()
         self._kraken = kraken
@@ -129,6 +131,7 @@ class Paused:
         self._pause_s = pause_s
         self._chain = OrderChain(kraken, forks, folder, wire=wire, seed=seed)
         self._waits_s = waits_s
+        self._is_spent = is_spent
         self._chain.config["lane"] = {"wait_s": waits_s}
 
     async def pause_at(self, name: str) -> None:
@@ -150,7 +153,7 @@ class Paused:
             stopped_s = time.monotonic()
             arrived = _count(kraken, begun)
             # Whoever spends what it saw before the pause spends what is not there.
-            spent = _most_of(owner, "USD")
+            spent = _most_of(owner, "USD") if self._is_spent else "0.01"
             kraken.venue.happen({"kind": "withdrawal", "asset": "USD", "amount": spent})
             asked = await self._ask_meanwhile(caller, owner.process.pid)
             await self._nobody_takes_over(caller, owner.process.pid)

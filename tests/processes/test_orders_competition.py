@@ -34,7 +34,7 @@ async def competition(kraken: LocalKraken, tmp_path: Path) -> AsyncIterator[Comp
 
 
 async def test_tasks_and_attached_processes_compete_for_one_order_and_exactly_one_is_approved(
-    competition: Competition,
+    competition: Competition, kraken: LocalKraken
 ) -> None:
     await competition.rounds(of_all=12, of_tasks=4, of_processes=6, of_orders=3)
 
@@ -43,10 +43,8 @@ async def test_tasks_and_attached_processes_compete_for_one_order_and_exactly_on
     assert report.denied == {"funds_short": 15 * 127 + 10 * 63}
     assert len(report.won_by_process) > 1
 
-
-async def test_judge_of_the_competition_sees_room_for_two(competition: Competition, kraken: LocalKraken) -> None:
+    # The judge judged: with room for two there are two.
     kraken.venue.happen({"kind": "deposit", "asset": "USD", "amount": "5000"})
     await competition.lives[0].shows(lambda picture: float(picture["balances"]["USD"][6]) > 14_000)
-
     with pytest.raises(BrokenPromiseError, match="'approved': 2"):
         await competition.rounds(of_all=0, of_tasks=1, of_processes=0, of_orders=0)

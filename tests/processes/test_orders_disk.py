@@ -60,9 +60,11 @@ async def client(chain: OrderChain, disk: Disk) -> AsyncIterator[TradingLife]:
 
 async def books(chain: OrderChain, what: Callable[[Books], bool]) -> Books:
     """What the store says, once it says that."""
-    async with asyncio.timeout(15):
-        while not what(found := await asyncio.to_thread(books_of, chain.database, is_dead=False)):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    until_s = time.monotonic() + 15.0
+    while not what(found := await asyncio.to_thread(books_of, chain.database, is_dead=False)):
+        states = {name: (intent.order, intent.reservation, intent.cause) for name, intent in found.intents.items()}
+        assert time.monotonic() < until_s, "\n".join(map(str, states.items()))
+        await asyncio.sleep(0.05)
     return found
 
 
@@ -95,13 +97,14 @@ async def test_order_that_cannot_be_made_durable_is_denied_and_claims_nothing(
         await client.shows(is_quiet)
         assert sent(chain) == number + 1
 
-    names = {f"{which}, {how}" for which in ("first", "third") for how in ways}
-    found = await books(chain, lambda found: names <= {name for name, each in found.intents.items() if each.is_ended})
-    assert found.intents.keys() == names
-    for how in ways:
-        never = found.intents[f"first, {how}"]
-        assert (never.order, never.reservation) == (OrderState.NEVER_SENT, ReservationState.RELEASED)
-        assert found.intents[f"third, {how}"].order is OrderState.FILLED
+    thirds = {f"third, {how}" for how in ways}
+    found = await books(chain, lambda found: thirds <= {name for name, each in found.intents.items() if each.is_ended})
+    for name, each in found.intents.items():
+        if name in thirds:
+            assert each.order is OrderState.FILLED
+        else:  # Claimed before anybody knew that the disk fails.
+            assert name.startswith("first")
+            assert (each.order, each.reservation) == (OrderState.NEVER_SENT, ReservationState.RELEASED)
     await chain.settled(client, judges_events=False)
 
 
@@ -140,7 +143,10 @@ async def test_bot_killed_while_its_disk_fails_finds_out_what_it_could_not_write
     disk.heals()
 
     report = await chain.finish()
-    assert report.ends == {"consumed, canceled": 1} | ({"released, absent": 1} if how == "io_kept" else {})
+    # Of what failed and was kept all the same, the denial may be, too.
+    released = {end for end in report.ends if end.startswith("released")}
+    assert released <= ({"released, absent", "released, never_sent"} if how == "io_kept" else set())
+    assert report.ends == {"consumed, canceled": 1} | dict.fromkeys(released, 1)
     assert report.orders_at_venue == 1
 
 
