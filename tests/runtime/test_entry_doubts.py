@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from holdfast.core.balances import OrderChange, OrdersSnapshot
-from holdfast.core.venue import ServerTime
+from holdfast.core.venue import Fill, ServerTime
 from holdfast.errors import OutcomeUnknownError, UnknownReservationError, VenueError
 from holdfast.testing import run_virtual
 from tests.runtime.entry_rig import D, Trade, outcome_of, trading
@@ -172,6 +172,70 @@ def test_an_order_that_only_the_fills_know_is_looked_up_by_its_id() -> None:
             order = await t.broker.resolution("a", timeout_s=120)
             assert (order.state, order.filled) == ("filled", D("0.01"))
             assert asked(t, "orders_by_id")
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("by_s", [-7200.0, 7200.0])
+def test_fills_are_asked_for_by_the_venues_clock_whatever_was_done_to_ours(by_s: float) -> None:
+    """A wall clock that was set between the claim and the question hides no fill."""
+
+    async def main() -> None:
+        async with trading() as t:
+            await lose(t, "lost")
+            t.orders.fill("O1")
+
+            async def nothing(**_: object) -> list[object]:
+                return []
+
+            asked_since: list[float] = []
+            fills = t.client.fills
+
+            async def world_fills(*, since_s: float | None = None, until_s: float | None = None) -> list[Fill]:
+                assert since_s is not None
+                asked_since.append(since_s)
+                return await fills(since_s=since_s, until_s=until_s)
+
+            t.venue.orders.clock = t.clock.world()
+            t.orders.fills[:] = [
+                msgspec.structs.replace(each, at_s=t.clock.true_wall_us() / 1e6) for each in t.orders.fills
+            ]
+            server_time = t.client.server_time
+
+            async def world_time() -> ServerTime:
+                told = await server_time()
+                return msgspec.structs.replace(told, venue_time_s=t.clock.true_wall_us() / 1e6)
+
+            t.client.server_time = world_time  # type: ignore[method-assign]
+            t.client.closed_orders = nothing  # type: ignore[method-assign,assignment]
+            t.client.fills = world_fills  # type: ignore[method-assign]
+            t.clock.step_wall(by_s)
+            order = await t.broker.resolution("a", timeout_s=300)
+            assert (order.state, order.filled) == ("filled", D("0.01"))
+            assert all(since_s <= t.orders.fills[0].at_s for since_s in asked_since)
+
+    run_virtual(main())
+
+
+def test_a_row_that_does_not_name_us_makes_no_order_somebody_elses() -> None:
+    """The channel may tell of an order without our id: whose it is, a look-up by the venue's id has to say."""
+
+    async def main() -> None:
+        async with trading() as t:
+            push = t.stream.push_order
+            await lose(t, "lost")
+            order = t.orders.open["O1"]
+            anonymous = msgspec.structs.replace(order, client_order_id=None)
+            push(OrderChange(order_id="O1", order=anonymous, as_of_s=t.clock.now_s(), reason="new"))
+            assert len(t.said("order.external")) == 1
+            t.orders.fill("O1")
+
+            async def nothing(**_: object) -> list[object]:
+                return []
+
+            t.client.closed_orders = nothing  # type: ignore[method-assign,assignment]
+            found = await t.broker.resolution("a", timeout_s=300)
+            assert (found.state, found.filled) == ("filled", D("0.01"))
 
     run_virtual(main())
 

@@ -183,8 +183,12 @@ class Claims:
         self.settle()
 
     def knows_order(self, order_id: str) -> bool:
-        """Whether this id of the venue is known to be of an order that is in no doubt."""
-        return order_id in self._looked_up or order_id in self._externals or self.intents.get(order_id) is not None
+        """
+        Whether it is known whose order has this id of the venue: that of one in doubt is not.
+
+        A row that named nobody says nothing: an order of ours may be told of without our id.
+        """
+        return order_id in self._looked_up or self.intents.get(order_id) is not None
 
     def knows(self, order_id: str) -> None:
         """This id of the venue was looked up: whose it is, is known."""

@@ -25,6 +25,7 @@ __all__ = ["Follower"]
 
 _FILLS_BEFORE_S: Final = 5.0
 _FILLS_AFTER_S: Final = 5.0
+_LONGEST_VALIDITY_S: Final = 60.0
 _LOOK_S: Final = 2.0
 _LOOK_MAX_S: Final = 15.0
 _IDLE_S: Final = 5.0
@@ -176,18 +177,17 @@ class Follower:
     async def _ask_fills(self, names: list[str]) -> None:
         """Fills name the venue's order id only: one of an order that we do not know is looked up."""
         asked_s = self._clock.now_s()
-        began_us = min(
-            (intent.created_us for name in names if (intent := self._intent(name)) is not None), default=None
-        )
-        if began_us is None:
+        valid_until_us = [
+            intent.valid_until_us
+            for name in names
+            if (intent := self._intent(name)) is not None and intent.valid_until_us is not None
+        ]
+        if not valid_until_us:
             return
-        # What is executed is executed within its validity; what rests is in the other lists.
-        until_us = max(
-            (intent.valid_until_us or 0 for name in names if (intent := self._intent(name)) is not None), default=0
-        )
+        # What is executed is executed within its validity, by the venue's clock; what rests is in the other lists.
         fills = await self._client.fills(
-            since_s=self._entry.time.of_wall(began_us) / 1e6 - _FILLS_BEFORE_S,
-            until_s=until_us / 1e6 + _FILLS_AFTER_S if until_us else None,
+            since_s=min(valid_until_us) / 1e6 - _LONGEST_VALIDITY_S - _FILLS_BEFORE_S,
+            until_s=max(valid_until_us) / 1e6 + _FILLS_AFTER_S,
         )
         unknown = list(dict.fromkeys(fill.order_id for fill in fills if not self._claims.knows_order(fill.order_id)))
         if unknown and not await self._take_by_id(unknown):

@@ -49,7 +49,3 @@ class VenueTime:
         if self._ahead_s is None:
             return self._clock.wall_us() - int((self._clock.now_s() - now_s) * 1_000_000)
         return int((now_s + self._ahead_s) * 1_000_000)
-
-    def of_wall(self, wall_us: int) -> int:
-        """A moment of our wall clock, on the venue's."""
-        return wall_us + self.now_us() - self._clock.wall_us()
