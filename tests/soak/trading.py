@@ -1,5 +1,7 @@
 """
-Bots that trade while everything fails, 2,000 seeds; and 64 tasks that compete for room for one order, 10,000 rounds.
+Bots that trade while everything fails, 2,000 seeds; and 64 tasks that compete for room for one order, on virtual time.
+
+The 10,000 rounds of that with real processes are the part ``competition``.
 
     python -m tests.soak trading
 
@@ -59,7 +61,7 @@ def main(
 
     *counts* are seeds and rounds, where neither the full nor the quick ones are wanted.
     """
-    seeds, rounds = counts or ((20, 200) if quick else (2_000, 10_000))
+    seeds, rounds = counts or ((20, 200) if quick else (2_000, 1_000))
     with evidence("trading", seeds=range(seeds), folder=folder) as figures:
         competed = _compete(rounds, told)
         figures["compete"] = competed
