@@ -120,6 +120,31 @@ def test_a_clock_of_the_venue_that_lags_ours_prolongs_the_doubt() -> None:
     run_virtual(main())
 
 
+def test_one_answer_about_the_time_that_is_hours_off_proves_nothing() -> None:
+    async def main() -> None:
+        async with trading(orders={"validity_s": 30}) as t:
+            server_time, answers = t.client.server_time, [3600.0]
+
+            async def wrong_once() -> ServerTime:
+                told = await server_time()
+                off_s = answers.pop() if answers else 0.0
+                return msgspec.structs.replace(told, venue_time_s=told.venue_time_s + off_s)
+
+            t.orders.listeners.clear()
+            t.stream.latency_s = 1.0
+            placing = asyncio.create_task(outcome_of(t.buy("a")))
+            await asyncio.sleep(0.5)
+            t.client.server_time = wrong_once  # type: ignore[method-assign]
+            t.stream.cut()
+            assert await placing == "OutcomeUnknownError"
+            await asyncio.sleep(25)
+            assert t.at("a") == "in_doubt, in_doubt"
+            await asyncio.sleep(30)
+            assert t.at("a") is None
+
+    run_virtual(main())
+
+
 # Found
 
 

@@ -152,8 +152,10 @@ class Follower:
     async def _ask_time(self) -> None:
         time = await self._client.server_time()
         self._entry.time.hear(time)
+        # One answer that is hours off is no evidence: what counts is no later than the clock as it is believed.
+        believed_s = self._entry.time.at_us(time.received_s) / 1_000_000
         for doubt in self._doubts.values():
-            doubt.heard_time(venue_time_s=time.venue_time_s, received_s=time.received_s)
+            doubt.heard_time(venue_time_s=min(time.venue_time_s, believed_s), received_s=time.received_s)
 
     async def _ask_open(self) -> None:
         asked_s = self._clock.now_s()
