@@ -331,6 +331,29 @@ def test_a_snapshot_restates_only_what_it_speaks_of() -> None:
     assert not account.ledger.is_restated_since(account.now_s, "LOCKED")
 
 
+@pytest.mark.parametrize("why", ["lost", "suspect", "overruled", "unspoken"])
+def test_what_the_stream_tells_is_shown_only_where_it_is_believed_and_not_overruled(why: str) -> None:
+    account = live()
+    assert account.ledger.shows("USD")
+    assert account.ledger.shows("DOT")
+    asset = "USD"
+    if why == "lost":
+        account.ledger.lose_channel(Channel.BALANCES, "gap", now_s=account.now_s)
+    elif why == "suspect":
+        account.wait(1.0)
+        account.push()
+    elif why == "overruled":
+        for _ in range(8):
+            account.wait(10.0)
+            account.read(USD="900", BTC="1")
+        assert account.label("USD") == "fresh rest_differs"
+        assert account.ledger.shows("BTC")
+    else:
+        asset = "LOCKED"
+        account.ledger.state_snapshot(pushed(account.now_s, omits="LOCKED", USD="1000", BTC="1"), now_s=account.now_s)
+    assert not account.ledger.shows(asset)
+
+
 # After the stream's last word
 
 

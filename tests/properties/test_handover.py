@@ -310,7 +310,7 @@ class Trading(Model):
     def _hear_delta(self, delta: Delta) -> None:
         self.ledger.prove(self.now_s)
         assert self.ledger.move((delta,), now_s=self.now_s).refused is None
-        self.intents.moved((delta,))
+        self.intents.moved([delta] if self.ledger.shows(delta.asset) else [])
         self.settle()
 
     def hear_orders(self, dice: Dice) -> None:

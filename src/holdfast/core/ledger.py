@@ -322,6 +322,11 @@ class Ledger:
         """What the venue holds beyond our estimates for the orders that it includes (their fees); zero if unknown."""
         return handover.hold_excess(self._book, asset)
 
+    def shows(self, asset: AssetCode) -> bool:
+        """Whether a change of an asset that the stream tells of now is in its figures: believed, and not overruled."""
+        standing, line = self._book.standing, self._book.peek(asset)
+        return standing.is_accepted and line.raw is not None and not line.rest_won
+
     def is_anchored_since(self, asset: AssetCode, since_s: float) -> bool:
         """Whether held and available stand on a REST answer that was *asked for* at *since_s* or later, and counts."""
         line = self._book.peek(asset)

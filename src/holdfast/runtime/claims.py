@@ -146,8 +146,8 @@ class Claims:
         self.settle(recounts=True)
 
     def balances_moved(self, deltas: Sequence[Delta]) -> None:
-        """Balance legs."""
-        self.intents.moved(deltas)
+        """Balance legs: of those that the ledger does not show, a fill's money goes on being claimed."""
+        self.intents.moved([delta for delta in deltas if self.account.ledger.shows(delta.asset)])
 
     def figures_changed(self) -> None:
         """The ledger took something: what is claimed beside its figures may be less, or more."""
