@@ -48,12 +48,16 @@ def forget_at_restart(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Claims, "restore", restore)
 
 
+def see_nothing_of_others(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Claims, "look_for_uncovered", lambda self: None)
+
+
 def send_again(patch: pytest.MonkeyPatch) -> None:
     send = Sending._send
 
-    async def twice(self: Sending, intent: Any, ticket: Any, *more: Any) -> Any:
+    async def twice(self: Sending, intent: Any, ticket: Any, *facts: Any, **more: Any) -> Any:
         try:
-            return await send(self, intent, ticket, *more)
+            return await send(self, intent, ticket, *facts, **more)
         except HoldfastError:
             with contextlib.suppress(HoldfastError):
                 await self._client.place_order(ticket, deadline_s=5.0, before_send=lambda: None)
@@ -70,6 +74,7 @@ def send_again(patch: pytest.MonkeyPatch) -> None:
         (wait_for_no_lag, "I10"),
         (forget_at_restart, "I9"),
         (send_again, "I11"),
+        (see_nothing_of_others, "V5"),
     ],
 )
 def test_runtime_that_errs_is_seen_within_a_few_seeds(
@@ -92,10 +97,13 @@ def test_crash_sends_and_hears_nothing_more_and_what_had_left_arrives() -> None:
         async with world(seed=3, keeps_store=True, points=TRADING_POINTS) as w:
             await w.converged()
             w.fault(kind="ws_in", name="add_order", action={"do": "delay", "low_s": 0.2})
+            sent = asyncio.Event()
+            w.on_event = lambda event: sent.set() if event.name == "order.sent" else None
             order = asyncio.create_task(
                 w.broker.place_limit_order("BTC-USD", "buy", "0.01", "30000", intent_id="left"), name="order"
             )
-            await asyncio.sleep(0.1)
+            await sent.wait()
+            await asyncio.sleep(0.0)
             assert len(w.record.sent) == 1
             told = len(w.events)
             await asyncio.gather(w.crash(), _cancelled(order))
