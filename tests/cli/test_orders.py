@@ -99,6 +99,18 @@ def test_an_unreachable_venue_is_told_from_missing_money(holdfast: Command, venu
     assert document["reason"] == "restored"
 
 
+def test_while_the_venue_is_away_no_order_is_called_unknown(holdfast: Command, venue: Served) -> None:
+    holdfast.configure(venue)
+    assert holdfast.here("orders").returncode == 0
+    venue.process.terminate()
+    venue.process.wait(timeout=10)
+    for arguments in (("orders",), ("orders", "cancel", "whose")):
+        done = holdfast.here(*arguments, "--wait", "2")
+        assert done.returncode == 6
+        assert "venue_not_loaded" in done.stderr
+    assert "did not tell whose it may be" in done.stderr
+
+
 def test_the_answer_for_people_begins_with_yes_or_no(holdfast: Command, shared_venue: Served) -> None:
     holdfast.configure(shared_venue)
     assert holdfast.here("verify-balance", "USD", "1").stdout.startswith("yes  approved")

@@ -179,6 +179,7 @@ def test_own_fails_where_another_owns_and_attach_where_nobody_does(tmp_path: Pat
             await host.open("attach")
         assert nobody.value.exit_code == 9
         assert nobody.value.pid is None
+        assert "or open with mode auto" in str(nobody.value)
         assert host.clock.now_s() - began_s < 3
         await host.open("own")
         with pytest.raises(OwnedElsewhereError) as elsewhere:
@@ -590,8 +591,9 @@ def test_connect_gives_a_desk_of_the_owners_broker_and_never_owns(tmp_path: Path
 
 def test_connect_says_when_nobody_is_there(tmp_path: Path) -> None:
     async def test(host: Host) -> None:
-        with pytest.raises(OwnerSilentError, match="nobody owns"):
+        with pytest.raises(OwnerSilentError, match="no owner at /simulated/acme-master: start its owner") as nobody:
             await host.connect()
+        assert "mode" not in str(nobody.value)  # Whoever connects cannot become the owner.
         await host.open()
         connecting = Connecting(
             "unix:/simulated/acme-master",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -34,16 +35,22 @@ def list_(
     return wait(_list(ended, limit, broker, wait_s, common))
 
 
+def _left_s(until_s: float) -> float:
+    """What is left of a wait; enough for one answer that is on its way."""
+    return max(until_s - time.monotonic(), 0.5)
+
+
 async def _list(ended: bool, limit: int, broker: str | None, wait_s: float, common: Common) -> int:
     config = load(common.config)
     name = only_name(config, broker)
     async with opened(config, [name], contact="rest") as desk:
         account = desk[name]
+        until_s = time.monotonic() + wait_s
         await settle(desk, timeout_s=wait_s)
         error = None
         if not ended and account.status().stream.state != "live":
             # Nobody pushes what others place.
-            error = (await account.refresh(timeout_s=wait_s)).error
+            error = (await account.refresh(timeout_s=_left_s(until_s))).error
         found = await account.orders(limit=limit) if ended else account.open_orders()
         if common.is_json:
             print_json({"schema_version": 1, "broker": name, "orders": [document_of(order) for order in found]})
@@ -93,7 +100,7 @@ def cancel(
     """
     Cancel an open order, ours or not. Works in every trading state.
 
-    Exits with 2 where no such order is known, and with 6 where the venue did not take the cancel.
+    Exits with 2 where no such order is known, and with 6 where the venue did not take the cancel or could not be asked.
     """
     return wait(_cancel(order, broker, wait_s, common))
 
@@ -103,12 +110,17 @@ async def _cancel(order: str, broker: str | None, wait_s: float, common: Common)
     name = only_name(config, broker)
     async with opened(config, [name], contact="rest") as desk:
         account = desk[name]
+        until_s = time.monotonic() + wait_s
         await settle(desk, timeout_s=wait_s)
         try:
             done = await account.cancel_order(order)
         except UnknownNameError:
             # Somebody else's, perhaps, and nobody pushed it.
-            await account.refresh(timeout_s=wait_s)
+            report = await account.refresh(timeout_s=_left_s(until_s))
+            if report.error is not None:
+                say(f"holdfast: {name}: {order!a} is no order of ours, and the venue did not tell whose it may be")
+                tell_trouble(account)
+                return Exit.VENUE_UNAVAILABLE
             done = await account.cancel_order(order)
         if done.intent_id is not None:
             with contextlib.suppress(NotReadyError):

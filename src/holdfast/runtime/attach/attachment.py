@@ -159,7 +159,7 @@ class Attachment:
         """What whoever waited for the owner in vain is told; *what* was not done."""
         silent_for_s = self._silent_for_s()
         if self._owner_pid is None:
-            text = f"nobody owns the account of broker {self.name or self.where} here"
+            text = f"nobody owns the account of broker {self.name} here" if self.name else f"no owner at {self.where}"
         elif silent_for_s is None:
             text = f"process {self._owner_pid} owns the account of broker {self.name or self.where} and does not answer"
         else:

@@ -162,7 +162,8 @@ class Seat:
                 if elsewhere is not None:
                     raise elsewhere
                 if attachment.owner_pid is None:
-                    raise attachment.silence("start one, or open with mode auto to become the owner")
+                    may_become = ", or open with mode auto to become it" if self._venue else ""  # connect() cannot.
+                    raise attachment.silence(f"start its owner, a bot or `holdfast up`{may_become}")
                 raise attachment.silence(f"it ended the connection ({attachment.loss})")
             pause_s = await self._pause(pause_s)
 
