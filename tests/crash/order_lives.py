@@ -15,6 +15,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ import msgspec
 from holdfast.core.amounts import format_amount, parse_amount
 from holdfast.runtime.intent_record import client_order_id_of
 from holdfast.runtime.state_folder import StateFolder
+from holdfast.simulators.kraken import KrakenSimSettings
 from holdfast.store.sqlite.copies import verify
 from tests.crash.client import BROKER
 from tests.crash.forks import Forked, Forks
@@ -31,9 +33,9 @@ from tests.crash.order_client import TradingWork
 from tests.crash.order_judge import Books, OrderJudge, books_of
 from tests.crash.order_scenes import SCENES
 from tests.crash.order_steps import OrderStep, Wire, step_called
-from tests.crash.venues import LocalKraken, differences
+from tests.crash.venues import LocalKraken, differences, local_kraken
 
-__all__ = ["CLIENT", "SETTLES_WITHIN_S", "OrderChain", "OrderReport", "TradingLife", "trading_config"]
+__all__ = ["CLIENT", "SETTLES_WITHIN_S", "OrderChain", "OrderReport", "TradingLife", "order_kraken", "trading_config"]
 
 CLIENT: Final = "tests.crash.order_client"
 SETTLES_WITHIN_S: Final = 60.0
@@ -46,6 +48,12 @@ _OLD_STORE: Final = Path(__file__).resolve().parents[1] / "store" / "fixtures" /
 _ANSWERED_WITHIN_S: Final = 15.0
 _DURABLE_WITHIN_S: Final = 3.0
 _LEAVES_SENDING: Final = ("durable, nothing is sent", "durable, nobody was told")
+
+
+def order_kraken(*, seed: int) -> AbstractAsyncContextManager[LocalKraken]:
+    """Serve a venue that says no to what our own rules let through: a post-only order that would take."""
+    settings = KrakenSimSettings(are_calls_counted=False, is_crossing_post_only_an_error=True)
+    return local_kraken(seed=seed, settings=settings)
 
 
 def trading_config(kraken: LocalKraken, folder: Path, *, wire: Wire, **orders: Any) -> dict[str, Any]:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["SCENES"]
 
 PAIR: Final = "BTC-USD"
-OTHER_PAIR: Final = "ETH-USD"
 _FOREVER_S: Final = 3600.0
 
 
@@ -134,14 +133,9 @@ async def deaf(chain: OrderChain, life: TradingLife) -> None:
 
 
 async def refused(chain: OrderChain, life: TradingLife) -> None:
-    """The venue says no: the market closed since its rules were read."""
-    chain.kraken.venue.happen({"kind": "pair_status", "pair": OTHER_PAIR, "status": "cancel_only"})
-    try:
-        ask = {"symbol": OTHER_PAIR, "side": "buy", "quantity": "0.01", "price": "1000.00"}
-        await life.do("place", ask=ask, intent_id=chain.new_name(), may_fail=True)
-        await asyncio.sleep(_FOREVER_S)
-    finally:
-        chain.kraken.venue.happen({"kind": "pair_status", "pair": OTHER_PAIR, "status": "online"})
+    """The venue says no: an order that may only rest would be filled."""
+    ask = {"symbol": PAIR, "side": "buy", "quantity": "0.001", "price": "150000.0", "post_only": True}
+    await life.do("place", ask=ask, intent_id=chain.new_name(), may_fail=True)
 
 
 async def reduce(chain: OrderChain, life: TradingLife) -> None:

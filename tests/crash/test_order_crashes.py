@@ -18,10 +18,10 @@ from holdfast.core.reservations import ReservationState
 from tests.crash.forks import Forks
 from tests.crash.lives import BrokenPromiseError
 from tests.crash.order_judge import Books, OrderJudge, books_of
-from tests.crash.order_lives import CLIENT, OrderChain, OrderReport
+from tests.crash.order_lives import CLIENT, OrderChain, OrderReport, order_kraken
 from tests.crash.order_scenes import SCENES
 from tests.crash.order_steps import STEPS, Wire, step_called
-from tests.crash.venues import LocalKraken, local_kraken
+from tests.crash.venues import LocalKraken
 from tests.soak.order_crashes import plan
 
 pytestmark = pytest.mark.processes
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture
 async def kraken() -> AsyncIterator[LocalKraken]:
-    async with local_kraken(seed=4) as kraken:
+    async with order_kraken(seed=4) as kraken:
         yield kraken
 
 
@@ -73,7 +73,7 @@ async def test_bot_killed_amid_a_migration_leaves_a_store_that_the_next_one_open
 
 async def lives(forks: Forks, folder: Path, wire: Wire, *steps: str) -> OrderReport:
     folder.mkdir()
-    async with local_kraken(seed=4) as kraken:
+    async with order_kraken(seed=4) as kraken:
         chain = OrderChain(kraken, forks, folder, wire=wire, seed=11)
         if steps[0].startswith("migrating"):
             chain.write_old_store()

@@ -23,9 +23,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.crash.forks import Forks
-from tests.crash.order_lives import CLIENT, REST_LAG_S, SETTLES_WITHIN_S, VALIDITY_S, OrderChain, OrderReport
+from tests.crash.order_lives import (
+    CLIENT,
+    REST_LAG_S,
+    SETTLES_WITHIN_S,
+    VALIDITY_S,
+    OrderChain,
+    OrderReport,
+    order_kraken,
+)
 from tests.crash.order_steps import STEPS, OrderStep, Wire
-from tests.crash.venues import local_kraken
 from tools.evidence import FOLDER, evidence
 
 __all__ = ["KILLS_PER_STEP", "main", "measure", "plan"]
@@ -88,7 +95,7 @@ async def measure(*, kills_per_step: int, seed: int, told: Callable[[str], None]
 
 async def _chain(forks: Forks, wire: Wire, steps: Sequence[OrderStep], *, seed: int) -> OrderReport:
     with tempfile.TemporaryDirectory(prefix="hf-orders-") as folder:
-        async with local_kraken(seed=seed) as kraken:
+        async with order_kraken(seed=seed) as kraken:
             chain = OrderChain(kraken, forks, Path(folder), wire=wire, seed=seed)
             if steps[0].scene == "migrate":
                 chain.write_old_store()
