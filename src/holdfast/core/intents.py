@@ -86,6 +86,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     expires_us: int | None = None  # An unsent claim ends here, as far as another process can know.
     expires_s: float | None = None  # The same on our clock, which nobody sets.
     valid_until_us: int | None = None  # The venue's clock: nothing of the order is executed later.
+    asked_us: int | None = None  # The venue's clock when the order was made: nothing of it is executed earlier.
     doubted_us: int | None = None
     cause: str = "claimed"
     detail: str | None = None
@@ -206,9 +207,11 @@ class Intents:
         self._changes.append(IntentChange(None, kept))
         return kept
 
-    def submit(self, intent_id: str, ticket: OrderTicket, *, is_exit: bool, wall_us: int) -> Intent:
+    def submit(
+        self, intent_id: str, ticket: OrderTicket, *, is_exit: bool, wall_us: int, asked_us: int | None = None
+    ) -> Intent:
         """
-        An order is about to be sent on this claim.
+        An order is about to be sent on this claim; *asked_us* is the venue's clock now, on which its validity counts.
 
         Raises:
             UnknownReservationError: There is no such live intent.
@@ -227,6 +230,7 @@ class Intents:
             side=ticket.side,
             is_exit=is_exit,
             valid_until_us=ticket.valid_until_us,
+            asked_us=asked_us,
             expires_us=None,
             expires_s=None,
         )

@@ -26,6 +26,7 @@ __all__ = ["Follower"]
 _FILLS_BEFORE_S: Final = 5.0
 _FILLS_AFTER_S: Final = 5.0
 _LONGEST_VALIDITY_S: Final = 60.0
+_TOGETHER_S: Final = 20.0
 _LOOK_S: Final = 2.0
 _LOOK_MAX_S: Final = 15.0
 _IDLE_S: Final = 5.0
@@ -179,18 +180,18 @@ class Follower:
     async def _ask_fills(self, names: list[str]) -> None:
         """Fills name the venue's order id only: one of an order that we do not know is looked up."""
         asked_s = self._clock.now_s()
-        valid_until_us = [
-            intent.valid_until_us
+        spans = sorted(
+            (_span_of(intent), name)
             for name in names
             if (intent := self._intent(name)) is not None and intent.valid_until_us is not None
-        ]
-        if not valid_until_us:
-            return
-        # What is executed is executed within its validity, by the venue's clock; what rests is in the other lists.
-        fills = await self._client.fills(
-            since_s=min(valid_until_us) / 1e6 - _LONGEST_VALIDITY_S - _FILLS_BEFORE_S,
-            until_s=max(valid_until_us) / 1e6 + _FILLS_AFTER_S,
         )
+        if not spans:
+            return
+        # Those that were made about the same time are asked for together: a long time of a busy account is many pages.
+        (since_s, _), _ = spans[0]
+        near = [(span, name) for span, name in spans if span[0] <= since_s + _TOGETHER_S]
+        names = [name for _, name in near]
+        fills = await self._client.fills(since_s=since_s, until_s=max(span[1] for span, _ in near))
         unknown = list(dict.fromkeys(fill.order_id for fill in fills if not self._claims.knows_order(fill.order_id)))
         if unknown and not await self._take_by_id(unknown):
             return  # Whose a fill is that cannot be looked up, nobody knows: no evidence.
@@ -256,3 +257,14 @@ class Follower:
         times += [doubt.next_s() for doubt in self._doubts.values()]
         times += [at_s for at_s, _ in self._looks.values()]
         return min(times)
+
+
+def _span_of(intent: Intent) -> tuple[float, float]:
+    """
+    When an order may have been executed at once, UTC seconds on the venue's clock: within its validity, and a little.
+
+    What rests beyond it is in the other lists.
+    """
+    until_s = (intent.valid_until_us or 0) / 1e6
+    asked_s = until_s - _LONGEST_VALIDITY_S if intent.asked_us is None else intent.asked_us / 1e6
+    return asked_s - _FILLS_BEFORE_S, until_s + _FILLS_AFTER_S

@@ -177,7 +177,9 @@ class Sending:
         name = intent.intent_id
         ticket = self._ticket(ask, verdict, intent, began_s)
         wall_us = self._clock.wall_us()
-        intent = self._claims.intents.submit(name, ticket, is_exit=verdict.is_exit, wall_us=wall_us)
+        intent = self._claims.intents.submit(
+            name, ticket, is_exit=verdict.is_exit, wall_us=wall_us, asked_us=self._time.at_us(began_s)
+        )
         written = self._claims.settle()
         self._judging.tell(verdict)
         send_until_s = began_s + self._settings.validity_s - _AHEAD_S
