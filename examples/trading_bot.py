@@ -41,7 +41,7 @@ async def main(kraken: LocalVenue) -> None:
         try:
             await broker.place_market_order(SYMBOL, "buy", quote_quantity="100", intent_id="buy-2")
         except holdfast.OutcomeUnknownError:
-            print(f"buy-2 is unknown: {broker.balance('USD').reserved} USD stay reserved, and nothing is sent again")
+            print(f"buy-2 is unknown: {broker.balance('USD').reserved:f} USD stay reserved, and nothing is sent again")
             found = await broker.resolution("buy-2", timeout_s=60)
             print(f"buy-2 is {found.state}")
 
@@ -56,6 +56,7 @@ async def main(kraken: LocalVenue) -> None:
         print(f"out-1 is {sold.state}: {sold.filled} BTC for {sold.cost} USD")
         again = await broker.close_position(SYMBOL)
         print("nothing is left to sell" if again is None else again.state)
+        # What buy-2 took was told while nobody listened: it stays reserved until a read must include it, 65 s at most.
         show(broker, "at last")
 
 
@@ -71,7 +72,8 @@ async def over(broker: holdfast.Broker, order: holdfast.Order) -> holdfast.Order
 def show(broker: holdfast.Broker, when: str) -> None:
     for asset in ("USD", "BTC"):
         balance = broker.balance(asset)
-        print(f"{when}: {balance.total:f} {asset}, of which {balance.spendable:f} may be spent ({balance.state})")
+        print(f"{when}: {balance.total:f} {asset} ({balance.state}), {balance.spendable:f} may be spent", end="")
+        print(f"; held {balance.held:f}, reserved {balance.reserved:f}, kept back {balance.kept_back:f}")
 
 
 if __name__ == "__main__":

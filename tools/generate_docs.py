@@ -38,8 +38,9 @@ NOTICE = "<!-- Generated from {source} by `make docs`. Edit the source, not this
 
 
 CLI_INTRODUCTION = """\
-Data goes to standard output and diagnostics to standard error, so that `--output json` can be piped. What an
-exit code says stands in [Exit codes](exit-codes.md).
+Data goes to standard output and diagnostics to standard error, so that `--output json` can be piped. A command that
+cannot answer prints nothing on standard output, in either form: standard error says why, and so does the exit code.
+What it says stands in [Exit codes](exit-codes.md).
 """
 
 CONFIG_INTRODUCTION = """\

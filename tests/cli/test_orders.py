@@ -117,7 +117,8 @@ def test_the_answer_for_people_begins_with_yes_or_no(holdfast: Command, shared_v
     denied = holdfast.here("verify-balance", "USD", "20000")
     assert denied.returncode == 4
     assert denied.stdout.startswith("no  funds_short")
-    assert "10000" in denied.stdout
+    assert "short by 10000.00" in denied.stdout
+    assert "total 10000, held 0, reserved 0" in denied.stdout
 
 
 def test_an_order_is_listed_shown_and_cancelled_by_name(holdfast: Command, venue: Served) -> None:

@@ -28,6 +28,8 @@ def print_verdict(verdict: Verdict) -> None:
     answer = ("yes", "bold green") if verdict.is_approved else ("no", "bold red")
     out.print(Text.assemble(answer, f"  {verdict.code.value}: {MEANINGS[verdict.code]}"))
     out.print(plain(f"  {verdict.arithmetic}"))
+    if verdict.detail is not None and verdict.detail not in verdict.arithmetic:
+        out.print(plain(f"  {verdict.detail}"))
 
 
 def print_orders(broker: str, orders: list[Order]) -> None:

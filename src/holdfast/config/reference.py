@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typing
+from types import NoneType
 from typing import Any, Final
 
 import msgspec
@@ -28,10 +30,13 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 def _type_text(kind: Any) -> str:
     inner = getattr(kind, "__origin__", kind) if hasattr(kind, "__metadata__") else kind
+    parts = typing.get_args(inner)
+    if NoneType in parts:
+        (inner,) = (part for part in parts if part is not NoneType)
     text = inner.__name__ if isinstance(inner, type) else str(inner)
     if text.startswith("typing.Literal["):
         return " | ".join(text.removeprefix("typing.Literal[").removesuffix("]").replace("'", '"').split(", "))
-    return text.removesuffix(" | None").replace("str", "text").replace("float", "number").replace("int", "whole number")
+    return text.replace("str", "text").replace("float", "number").replace("int", "whole number")
 
 
 def _settings() -> list[Setting]:
