@@ -346,7 +346,7 @@ def test_messages_say_what_against_what_and_what_next() -> None:
     assert str(error_of(short)) == "need 409.04000 USD, spendable 100 (total 157, held 50, reserved 7)"
     stale = judged(BUY, balance("USD", "100", "stale", reason="age"))
     assert "stale age" in str(error_of(stale))
-    assert "force a refresh" in str(error_of(stale))
+    assert "broker.refresh()" in str(error_of(stale))
     odd = str(error_of(judged(ask_for("buy", "0.01", "40000.15"), "1000")))
     assert odd == "price_step: the price is not on the instrument's tick (prices of BTC-USD are multiples of 0.1 USD)"
 

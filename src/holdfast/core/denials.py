@@ -90,7 +90,7 @@ _NOT_READY: Final = {
 }
 
 _NEXT: Final = {
-    VerdictCode.BALANCE_STALE: "wait for a fresh figure, or force a refresh",
+    VerdictCode.BALANCE_STALE: "wait for a fresh figure, or `await broker.refresh()`",
     VerdictCode.BALANCE_UNKNOWN: "wait for the first confirmed figure",
     VerdictCode.PRICE_UNKNOWN: "pass a limit price, or ask again",
     VerdictCode.RULES_UNKNOWN: "ask again; a broker that is ready has read them",

@@ -186,14 +186,14 @@ class Capability:
         breaker, retry_after_s = self.breaker, self.breaker.retry_after_s(now_s)
         if retry_after_s is None:
             return (
-                f"the {self.name} breaker is isolated ({breaker.why}): `holdfast reset-circuit-breaker "
-                f"{self._broker}` closes it"
+                f"the {self.name} breaker is isolated ({breaker.why}): `reset_circuit_breaker()` of the broker "
+                f"{self._broker} closes it"
             )
         trial = "a trial is under way" if breaker.state(now_s) is BreakerState.HALF_OPEN else "it is open"
         return (
             f"the {self.name} breaker lets nothing through ({trial}; {self.error_count} errors in a row, the latest: "
             f"{breaker.why}): the next trial in {max(0.0, retry_after_s):.1f} s, or at once with "
-            f"`holdfast reset-circuit-breaker {self._broker}`"
+            f"`reset_circuit_breaker()` of the broker {self._broker}"
         )
 
     async def guard(
