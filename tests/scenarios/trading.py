@@ -381,7 +381,7 @@ async def trading(seed: int, keeps_digest: bool) -> dict[str, Any]:
 def _venue_settings(draw: random.Random) -> dict[str, Any]:
     return {
         "market_step_s": draw.choice((0.0, 0.5, 2.0)),
-        "liquidity": Decimal(draw.choice(("1", "0.05"))),
+        "liquidity": Decimal(draw.choice(("1", "0.25"))),
         "resting_fill_parts": draw.choice((1, 1, 3)),
         "are_fees_paid_in_credits": draw.random() < 0.2,
         "maker_rebate_percent": Decimal(draw.choice(("0", "0", "0.02"))),
