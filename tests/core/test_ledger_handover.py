@@ -217,6 +217,29 @@ def test_an_order_nobody_can_size_is_included_by_time_alone() -> None:
     assert account.ledger.includes("A")
 
 
+@pytest.mark.parametrize(("later_s", "is_included"), [(59.0, False), (60.0, True)])
+def test_a_figure_asked_for_a_lag_later_includes_an_order_whatever_it_says(later_s: float, is_included: bool) -> None:
+    account = live()
+    account.place(order("A", "100"))
+    account.wait(later_s)
+    account.read(USD="1000 250 750", BTC="1")
+    assert account.ledger.includes("A") is is_included
+
+
+def test_an_order_that_a_slow_list_told_of_counts_from_when_it_was_told() -> None:
+    account = Account()
+    account.read(USD="1000 0 1000", BTC="1")
+    asked_s = account.now_s
+    account.wait(10.0)
+    account.ledger.state_orders(orders(asked_s, order("A", "100"), source=Source.REST), now_s=account.now_s)
+    account.wait(55.0)
+    account.read(USD="1000 0 1000", BTC="1")  # Our record of orders is not counted any more, and this lags.
+    assert (account["USD"].spendable, counted(account)) == (Decimal(1000), Decimal(0))
+    account.wait(5.0)
+    account.read(USD="1000 100 900", BTC="1")
+    assert (account["USD"].spendable, counted(account)) == (Decimal(900), Decimal(100))
+
+
 # What the venue holds beyond
 
 
@@ -232,6 +255,19 @@ def test_what_a_list_of_orders_used_up_is_no_excess_any_more() -> None:
     account.push_orders(order("A", "500"), order("B", "7"))
     assert account.figures("USD") == "1000 507 493"
     assert account.ledger.hold_excess("USD") == 0
+
+
+def test_what_a_fill_whose_legs_wait_had_held_is_no_excess() -> None:
+    account = live()
+    account.place(order("A", "60"))
+    account.place(order("B", "40"))
+    account.wait(1)
+    account.read(USD="1000 100.4 899.6", BTC="1")
+    account.fill("A", "T1")
+    assert account.ledger.hold_excess("USD") == Decimal("0.4")
+    account.push_orders(order("B", "40"), order("C", "0.3"))
+    assert account.figures("USD") == "1000 100.4 899.6"
+    assert account.ledger.hold_excess("USD") == Decimal("0.1")
 
 
 def test_the_excess_of_a_filled_order_stays_until_the_venue_says_otherwise() -> None:
