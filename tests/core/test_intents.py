@@ -566,3 +566,29 @@ def test_a_list_that_says_what_is_known_changes_nothing() -> None:
 
 def test_states_that_end_an_order_are_the_ones_that_end() -> None:
     assert {each.value for each in OrderState if not each.is_ended} == {"sending", "open", "in_doubt"}
+
+
+# One intent, one order
+
+
+@pytest.mark.parametrize("word", ["row", "listed", "closed"])
+@pytest.mark.parametrize("is_over", [False, True])
+def test_a_second_order_under_one_id_of_ours_is_told_and_is_not_taken_for_the_first(word: str, is_over: bool) -> None:
+    """A frame that was delivered twice may be executed twice: Kraken's id is unique among open orders only."""
+    life = Life()
+    life.sent()
+    life.ack()
+    life.row("new")
+    if is_over:
+        life.row("canceled", filled="0")
+    before = None if is_over else life.live()
+    match word:
+        case "row":
+            life.row("new", order_id="O2")
+        case "listed":
+            life.found_open(opened("O2"))
+        case _:
+            life.found_closed(order_id="O2")
+    assert [(intent.intent_id, second) for intent, second in life.intents.doubled] == [("a", "O2")]
+    if before is not None:
+        assert life.live() == before

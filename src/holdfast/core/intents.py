@@ -153,6 +153,9 @@ class Intents:
         """Intents whose order was said never to have been placed, and is at the venue all the same."""
         self.ended_untold: list[Intent] = []
         """Intents whose order is over, and what it took nobody told: to be looked up."""
+        self.doubled: list[tuple[Intent, str]] = []
+        """Intents under whose id of ours the venue has another order beside the one we know, and that one's id."""
+        self._seconds: dict[str, None] = {}
         self._gone: dict[str, Intent] = {}
 
     # Looking
@@ -331,7 +334,10 @@ class Intents:
         """Take one row of the orders channel; whether it is about an order of ours."""
         intent = self._named(change.order_id, change.client_order_id)
         if intent is None:
-            return self._is_gone(change.client_order_id, is_alive=change.order is not None or bool(change.filled))
+            is_alive = change.order is not None or bool(change.filled)
+            return self._is_gone(change.client_order_id, change.order_id, is_alive=is_alive)
+        if self._is_second(intent, change.order_id):
+            return True
         if change.order is None and change.filled is None and change.fill is None:
             self._end_untold(intent, change, wall_us=wall_us)
             return True
@@ -368,7 +374,9 @@ class Intents:
         """An open order is listed; whether it is ours."""
         intent = self._named(order.order_id, order.client_order_id)
         if intent is None:
-            return self._is_gone(order.client_order_id, is_alive=True)
+            return self._is_gone(order.client_order_id, order.order_id, is_alive=True)
+        if self._is_second(intent, order.order_id):
+            return True
         if intent.order is not None and intent.order.is_ended:
             return True  # A list that lags.
         is_known = intent.order is OrderState.OPEN and intent.order_id == order.order_id
@@ -396,7 +404,9 @@ class Intents:
         """An order that is over is listed; whether it is ours."""
         intent = self._named(order.order_id, order.client_order_id)
         if intent is None:
-            return self._is_gone(order.client_order_id, is_alive=bool(order.filled))
+            return self._is_gone(order.client_order_id, order.order_id, is_alive=bool(order.filled))
+        if self._is_second(intent, order.order_id):
+            return True
         is_ended = intent.order is not None and intent.order.is_ended
         if is_ended and not intent.untold_fee:
             return True
@@ -536,11 +546,24 @@ class Intents:
             intent_id = self._by_client.get(client_order_id)
         return None if intent_id is None else self._live.get(intent_id)
 
-    def _is_gone(self, client_order_id: str | None, *, is_alive: bool) -> bool:
+    def _is_second(self, intent: Intent, order_id: str) -> bool:
+        """Whether this is another order than the one that we know under this id of ours; then it is noted, once."""
+        if intent.order_id is None or intent.order_id == order_id:
+            return False
+        if order_id not in self._seconds:
+            self._seconds[order_id] = None
+            self.doubled.append((intent, order_id))
+            if len(self._seconds) > _GONE_KEPT:
+                del self._seconds[next(iter(self._seconds))]
+        return True
+
+    def _is_gone(self, client_order_id: str | None, order_id: str, *, is_alive: bool) -> bool:
         """Whether this is an order of ours that had ended; one that should not exist is noted."""
         gone = None if client_order_id is None else self._gone.get(client_order_id)
         if gone is None:
             return False
+        if is_alive and self._is_second(gone, order_id):
+            return True
         if is_alive and gone.order in _NOT_PLACED and gone not in self.contradicted:
             self.contradicted.append(gone)
         return True

@@ -260,7 +260,7 @@ class Claims:
             self._want_hand_over()
         changes = self.intents.drain()
         self.look_for_uncovered()
-        if self.intents.contradicted:
+        if self.intents.contradicted or self.intents.doubled:
             self._note_contradicted()
         if self.intents.ended_untold:
             untold, self.intents.ended_untold = self.intents.ended_untold, []
@@ -361,7 +361,14 @@ class Claims:
             self.look_for_uncovered()
 
     def _note_contradicted(self) -> None:
-        """An order that was said never to have been placed is at the venue: no more approvals until a person looks."""
+        """An order that should not be at the venue is: no more approvals until a person looks."""
+        doubled, self.intents.doubled = self.intents.doubled, []
+        for intent, order_id in doubled:
+            detail = (
+                f"{intent.intent_id} has two orders at the venue: {intent.order_id} and {order_id}, by one id of ours"
+            )
+            self.trading.broken("invariant_I11", self.account.store)
+            self.account.emitter(event("invariant.broken", broker=self.name, invariant="I11", detail=detail))
         gone, self.intents.contradicted = self.intents.contradicted, []
         for intent in gone:
             detail = f"{intent.intent_id} is at the venue, and ended as {intent.order} ({intent.cause})"
