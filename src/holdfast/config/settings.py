@@ -173,9 +173,13 @@ class BrokerConfig(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Count auto-earn rows (Kraken XBT.F) as available, as the venue documents for orders."),
     ] = True
     rate_tier: Annotated[
-        Literal["starter", "intermediate", "pro"],
-        Meta(description="The key's verification tier at Kraken, which decides how many calls it allows."),
-    ] = "starter"
+        Literal["starter", "intermediate", "pro"] | None,
+        Meta(
+            description="The key's verification tier at Kraken, which decides how many calls it allows; unset: the "
+            "smallest, starter, and where environment = simulated the simulator's own, pro.",
+            examples=["pro"],
+        ),
+    ] = None
     nonce_window: Annotated[
         int,
         Meta(ge=0, description="The key's nonce window as set at the venue, in nonce steps; 0: strictly increasing."),

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Protocol
 
-__all__ = ["ConnectionBudget", "DecayingCounter"]
+__all__ = ["ConnectionBudget", "DecayingCounter", "MakeCounter"]
 
 
 class DecayingCounter:
@@ -68,6 +69,14 @@ class DecayingCounter:
         self._level = max(self.level(now_s=now_s), self.maximum)
         self._as_of_s = max(now_s, self._as_of_s)
         self._quiet_until_s = max(self._quiet_until_s, now_s + quiet_s)
+
+
+class MakeCounter(Protocol):
+    """Makes a venue's counters, so that whoever uses them up elsewhere on this machine shares them."""
+
+    def __call__(self, name: str, *, maximum: float, decay_per_s: float, now_s: float) -> DecayingCounter:
+        """The counter *name*: ``private`` for the credential's, ``public`` for the address's."""
+        ...
 
 
 class ConnectionBudget:

@@ -278,10 +278,13 @@ async def _open_broker(
         options: dict[str, object] = {
             "must_be_simulator": is_simulated,
             "auto_earn_spendable": broker.auto_earn_spendable,
-            "rate_tier": broker.rate_tier,
+            "rate_tier": broker.rate_tier or ("pro" if is_simulated else "starter"),
             "read_deadline_s": broker.reading.read_deadline_s,
             "random": parts.randomness,
         }
+        rest_url = broker.rest_url if is_simulated and broker.rest_url else venue.production_rest_url
+        if parts.counters is not None:
+            options["counters"] = parts.counters(broker, credential, rest_url)
         opened.http = parts.http(broker)
         client = venue.client(
             http=opened.http,
@@ -289,7 +292,7 @@ async def _open_broker(
             credential=credential,
             clock=parts.clock,
             emit=emitter,
-            rest_url=broker.rest_url if is_simulated and broker.rest_url else venue.production_rest_url,
+            rest_url=rest_url,
             account=broker.name,
             options=options,
         )

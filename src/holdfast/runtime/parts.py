@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from holdfast.config import BrokerConfig, Config
 from holdfast.core.credentials import Credential
-from holdfast.core.limits import ConnectionBudget
+from holdfast.core.limits import ConnectionBudget, DecayingCounter, MakeCounter
 from holdfast.core.seams import Clock, Emit, HttpWire, Lane, Randomness, Store, StreamWire
 from holdfast.core.venue import StreamRules, Venue
 from holdfast.errors import ConfigError
@@ -51,7 +51,8 @@ class Parts:
 
     ``own`` takes the owner lock of a broker's, a credential's or an account's fingerprint and raises
     ``OwnedElsewhereError``; ``connections`` gives the connection budget of the host a stream connects to, shared by
-    every broker of it; ``sockets`` is where owners are served and found, None where nobody attaches.
+    every broker of it; ``counters`` makes the venue's call counters, each process alone with its own where None;
+    ``sockets`` is where owners are served and found, None where nobody attaches.
     """
 
     clock: Clock
@@ -64,6 +65,7 @@ class Parts:
     store: Callable[[BrokerConfig, Emit], Awaitable[Store]]
     own: Callable[[BrokerConfig, str], Held]
     connections: Callable[[str, StreamRules], ConnectionBudget]
+    counters: Callable[[BrokerConfig, Credential, str], MakeCounter] | None = None
     sockets: LocalSockets | None = None
 
 
@@ -152,6 +154,18 @@ def real_parts(config: Config) -> Parts:
         beside = folder.owner_lock_path(host).with_name(f"connections-{host}")
         return SharedBudget(beside, limit=rules.connect_budget, window_s=rules.connect_budget_window_s)
 
+    def counters(broker: BrokerConfig, credential: Credential, rest_url: str) -> MakeCounter:
+        from holdfast.runtime.counters import SharedCounter
+
+        host = hashlib.sha256(urlsplit(rest_url).netloc.encode()).hexdigest()[:16]
+
+        def make(name: str, *, maximum: float, decay_per_s: float, now_s: float) -> DecayingCounter:
+            # Private calls count by credential, public ones by address.
+            path = folder.counter_path(credential.fingerprint if name == "private" else host)
+            return SharedCounter(path, maximum=maximum, decay_per_s=decay_per_s, now_s=now_s)
+
+        return make
+
     return Parts(
         clock=clock,
         randomness=randomness,
@@ -163,6 +177,7 @@ def real_parts(config: Config) -> Parts:
         store=store,
         own=own,
         connections=connections,
+        counters=counters,
         sockets=UnixSockets(folder),
     )
 

@@ -81,6 +81,10 @@ class StateFolder:
         """The lane file of the credential with this fingerprint; its folder exists afterwards."""
         return self._subfolder("lanes") / f"lane-{_part(fingerprint)}"
 
+    def counter_path(self, fingerprint: str) -> Path:
+        """Where the calls on a credential, or to an address, are counted; its folder exists afterwards."""
+        return self._subfolder("lanes") / f"counter-{_part(fingerprint)}"
+
     def owner_lock_path(self, fingerprint: str) -> Path:
         """The owner lock of a credential's or an account's fingerprint; its folder exists afterwards."""
         return self._subfolder("locks") / f"owner-{_part(fingerprint)}.lock"
