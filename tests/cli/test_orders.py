@@ -223,7 +223,7 @@ def test_every_command_works_beside_a_running_owner(
     assert answered("explain", "kraken-master", "USD")["rows"]
     assert answered("history", "--limit", "3")["rows"]
     assert answered("nonce", "doctor")["is_well"]
-    assert answered("backup", "beside.db")["last_seq"] > 0
+    assert answered("backup", str(holdfast.folder / "beside.db"))["last_seq"] > 0
     assert answered("halt")["trading_state"] == "halted"
     assert answered("resume")["trading_state"] == "active"
     assert answered("orders", "cancel", "a-bid")["order"]["intent_id"] == "a-bid"
