@@ -31,7 +31,7 @@ async def main():
     folder = Path(work["folder"])
     options = {"must_be_simulator": True, "rate_tier": "starter"}
     if work["shares"]:
-        options["counters"] = lambda name, **facts: SharedCounter(folder / name, **facts)
+        options["counter"] = lambda **facts: SharedCounter(folder / "counter", **facts)
     wire = AiohttpWire(clock=clock)
     client = KRAKEN.client(
         http=wire, lane=FileLane(folder / "lane", clock=clock), clock=clock, emit=lambda event: None,

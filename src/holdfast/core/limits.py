@@ -72,11 +72,9 @@ class DecayingCounter:
 
 
 class MakeCounter(Protocol):
-    """Makes a venue's counters, so that whoever uses them up elsewhere on this machine shares them."""
+    """Makes the counter of a credential's calls, which others on this machine may share."""
 
-    def __call__(self, name: str, *, maximum: float, decay_per_s: float, now_s: float) -> DecayingCounter:
-        """The counter *name*: ``private`` for the credential's, ``public`` for the address's."""
-        ...
+    def __call__(self, *, maximum: float, decay_per_s: float, now_s: float) -> DecayingCounter: ...
 
 
 class ConnectionBudget:

@@ -282,9 +282,8 @@ async def _open_broker(
             "read_deadline_s": broker.reading.read_deadline_s,
             "random": parts.randomness,
         }
-        rest_url = broker.rest_url if is_simulated and broker.rest_url else venue.production_rest_url
         if parts.counters is not None:
-            options["counters"] = parts.counters(broker, credential, rest_url)
+            options["counter"] = parts.counters(broker, credential)
         opened.http = parts.http(broker)
         client = venue.client(
             http=opened.http,
@@ -292,7 +291,7 @@ async def _open_broker(
             credential=credential,
             clock=parts.clock,
             emit=emitter,
-            rest_url=rest_url,
+            rest_url=broker.rest_url if is_simulated and broker.rest_url else venue.production_rest_url,
             account=broker.name,
             options=options,
         )

@@ -51,7 +51,7 @@ class Parts:
 
     ``own`` takes the owner lock of a broker's, a credential's or an account's fingerprint and raises
     ``OwnedElsewhereError``; ``connections`` gives the connection budget of the host a stream connects to, shared by
-    every broker of it; ``counters`` makes the venue's call counters, each process alone with its own where None;
+    every broker of it; ``counters`` makes the counter of a credential's calls, this process's own where None;
     ``sockets`` is where owners are served and found, None where nobody attaches.
     """
 
@@ -65,7 +65,7 @@ class Parts:
     store: Callable[[BrokerConfig, Emit], Awaitable[Store]]
     own: Callable[[BrokerConfig, str], Held]
     connections: Callable[[str, StreamRules], ConnectionBudget]
-    counters: Callable[[BrokerConfig, Credential, str], MakeCounter] | None = None
+    counters: Callable[[BrokerConfig, Credential], MakeCounter] | None = None
     sockets: LocalSockets | None = None
 
 
@@ -154,14 +154,12 @@ def real_parts(config: Config) -> Parts:
         beside = folder.owner_lock_path(host).with_name(f"connections-{host}")
         return SharedBudget(beside, limit=rules.connect_budget, window_s=rules.connect_budget_window_s)
 
-    def counters(broker: BrokerConfig, credential: Credential, rest_url: str) -> MakeCounter:
+    def counters(broker: BrokerConfig, credential: Credential) -> MakeCounter:
         from holdfast.runtime.counters import SharedCounter
 
-        host = hashlib.sha256(urlsplit(rest_url).netloc.encode()).hexdigest()[:16]
+        path = folder.counter_path(credential.fingerprint)
 
-        def make(name: str, *, maximum: float, decay_per_s: float, now_s: float) -> DecayingCounter:
-            # Private calls count by credential, public ones by address.
-            path = folder.counter_path(credential.fingerprint if name == "private" else host)
+        def make(*, maximum: float, decay_per_s: float, now_s: float) -> DecayingCounter:
             return SharedCounter(path, maximum=maximum, decay_per_s=decay_per_s, now_s=now_s)
 
         return make

@@ -82,7 +82,7 @@ class StateFolder:
         return self._subfolder("lanes") / f"lane-{_part(fingerprint)}"
 
     def counter_path(self, fingerprint: str) -> Path:
-        """Where the calls on a credential, or to an address, are counted; its folder exists afterwards."""
+        """Where the calls on a credential are counted; its folder exists afterwards."""
         return self._subfolder("lanes") / f"counter-{_part(fingerprint)}"
 
     def owner_lock_path(self, fingerprint: str) -> Path:

@@ -163,11 +163,10 @@ class KrakenClient:
         self._random: Randomness = settings.random or random.Random()  # noqa: S311  # Jitter, not a secret.
         tier = limits.TIERS[settings.rate_tier]
         now_s = clock.now_s()
-        self._private_counter = settings.counter(
-            "private", maximum=tier.maximum, decay_per_s=tier.decay_per_s, now_s=now_s
-        )
-        self._public_counter = settings.counter(
-            "public", maximum=limits.PUBLIC.maximum, decay_per_s=limits.PUBLIC.decay_per_s, now_s=now_s
+        make_counter = settings.counter or DecayingCounter
+        self._private_counter = make_counter(maximum=tier.maximum, decay_per_s=tier.decay_per_s, now_s=now_s)
+        self._public_counter = DecayingCounter(
+            maximum=limits.PUBLIC.maximum, decay_per_s=limits.PUBLIC.decay_per_s, now_s=now_s
         )
         self._names: Names | None = None
         self._instruments: dict[Symbol, Instrument] = {}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from holdfast.core.limits import DecayingCounter, MakeCounter
+from holdfast.core.limits import MakeCounter
 from holdfast.core.seams import Randomness
 from holdfast.errors import ConfigError
 from holdfast.venues.kraken import limits
@@ -28,7 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``read_deadline_s``: seconds for one read with all its attempts, once it has the lane.
     ``lockout_s``: seconds of silence after ``EGeneral:Temporary lockout``.
     ``random``: where jitter comes from.
-    ``counters``: makes the call counters, ``private`` and ``public``; this process's own where None.
+    ``counter``: makes the counter of the credential's calls; a ``DecayingCounter`` of this process where None.
     """
 
     must_be_simulator: bool = False
@@ -37,13 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     read_deadline_s: float = 5.0
     lockout_s: float = limits.LOCKOUT_S
     random: Randomness | None = None
-    counters: MakeCounter | None = None
-
-    def counter(self, name: str, *, maximum: float, decay_per_s: float, now_s: float) -> DecayingCounter:
-        """The call counter *name*."""
-        if self.counters is not None:
-            return self.counters(name, maximum=maximum, decay_per_s=decay_per_s, now_s=now_s)
-        return DecayingCounter(maximum=maximum, decay_per_s=decay_per_s, now_s=now_s)
+    counter: MakeCounter | None = None
 
     @classmethod
     def of(cls, options: Mapping[str, object]) -> Settings:
