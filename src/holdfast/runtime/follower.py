@@ -48,12 +48,17 @@ class Follower:
         self._client = entry.client
         self._alarm = Alarm(account.clock)
         self._doubts: dict[str, Doubt] = {}
+        self._is_asking_fills = False
         self._looks: dict[str, tuple[float, float]] = {}  # By intent: when to look it up next, and the pause after.
         self._claims = entry.claims
         entry.claims.on_open_question = self._alarm.ring
 
     async def run(self) -> None:
         """Ask until cancelled. Suspends for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            await self._follow(tasks)
+
+    async def _follow(self, tasks: asyncio.TaskGroup) -> None:
         while True:
             now_s = self._clock.now_s()
             self._entry.intents.expire(now_s=now_s, wall_us=self._clock.wall_us())
@@ -61,7 +66,7 @@ class Follower:
             self._claims.settle()
             self._note_open_questions(now_s)
             try:
-                await self._ask_about_doubts()
+                await self._ask_about_doubts(tasks)
                 await self._look_up()
                 if self._entry.time.is_due(now_s):
                     await self._ask_time()
@@ -126,7 +131,7 @@ class Follower:
 
     # Doubts
 
-    async def _ask_about_doubts(self) -> None:
+    async def _ask_about_doubts(self, tasks: asyncio.TaskGroup) -> None:
         now_s = self._clock.now_s()
         wanting = {name: doubt.wants(now_s=now_s) for name, doubt in self._doubts.items()}
         wanting = {name: wants for name, wants in wanting.items() if wants}
@@ -142,8 +147,11 @@ class Follower:
         for name, wants in wanting.items():
             if "closed" in wants and name in self._doubts:
                 await self._ask_closed(name)
-        if "fills" in wanted:
-            await self._ask_fills([name for name, wants in wanting.items() if "fills" in wants])
+        if "fills" in wanted and not self._is_asking_fills:
+            # Beside the rest: a busy account's pages take minutes of a small budget; a newer doubt is quickly found.
+            self._is_asking_fills = True
+            names = [name for name, wants in wanting.items() if "fills" in wants]
+            tasks.create_task(self._ask_fills_beside(names), name=f"fills {self._account.name}")
         self._conclude()
 
     def _intent(self, name: str) -> Intent | None:
@@ -177,6 +185,16 @@ class Follower:
         if self._intent(name) is not None:
             self._doubts[name].negative("closed", asked_s=asked_s)
 
+    async def _ask_fills_beside(self, names: list[str]) -> None:
+        try:
+            await self._ask_fills(names)
+            self._conclude()
+        except HoldfastError:
+            pass  # Asked again at its own time.
+        finally:
+            self._is_asking_fills = False
+            self._alarm.ring()
+
     async def _ask_fills(self, names: list[str]) -> None:
         """Fills name the venue's order id only: one of an order that we do not know is looked up."""
         asked_s = self._clock.now_s()
@@ -196,7 +214,7 @@ class Follower:
         if unknown and not await self._take_by_id(unknown):
             return  # Whose a fill is that cannot be looked up, nobody knows: no evidence.
         for name in names:
-            if self._intent(name) is not None:
+            if self._intent(name) is not None and name in self._doubts:
                 self._doubts[name].negative("fills", asked_s=asked_s)
 
     def _conclude(self) -> None:
