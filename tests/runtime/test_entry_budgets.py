@@ -72,6 +72,19 @@ def test_what_is_claimed_rests_or_was_spent_counts_against_the_budget_once_each(
     run_virtual(main())
 
 
+def test_an_order_on_a_claim_is_its_bots_without_being_told_so() -> None:
+    async def main() -> None:
+        async with trading(**BUDGETS) as t:
+            verdict = await t.broker.verify_balance_before_order(
+                "BTC-USD", "buy", "0.005", order_type="limit", price="40000", bot="grid", intent_id="a", reserve=True
+            )
+            order = await t.buy("a", quantity="0.005", reservation=verdict)
+            assert order.bot == "grid"
+            assert left(t, "grid") == D("500") - D("200.8")
+
+    run_virtual(main())
+
+
 def test_what_is_sold_again_may_be_spent_again() -> None:
     async def main() -> None:
         async with trading(budgets={"grid": {"USD": "500", "BTC": "1"}}) as t:

@@ -177,7 +177,8 @@ def test_a_timeout_of_the_caller_is_a_cancellation_like_any_other() -> None:
     run_virtual(main())
 
 
-def test_a_desk_that_closes_under_an_order_says_so_and_leaves_it_in_doubt() -> None:
+@pytest.mark.parametrize("contact", ["stream", "rest"])
+def test_a_desk_that_closes_under_an_order_says_so_and_leaves_it_in_doubt(contact: str) -> None:
     """Nobody cancelled the caller: it is told what is known, by a type it can catch."""
 
     async def main() -> None:
@@ -191,9 +192,10 @@ def test_a_desk_that_closes_under_an_order_says_so_and_leaves_it_in_doubt() -> N
                 raise
 
         store = SlowStore()
-        async with trading(store=store) as t:
+        async with trading(store=store, contact=contact) as t:  # type: ignore[arg-type]
+            await t.broker.verify_balance_before_order("BTC-USD", "buy", "0.001", order_type="limit", price="40000")
             t.orders.listeners.clear()
-            t.stream.latency_s = 30.0
+            t.stream.latency_s = t.client.latency_s = 30.0
             running = asyncio.create_task(bot(t))
             await asyncio.sleep(0.5)
             assert len(t.sent) == 1

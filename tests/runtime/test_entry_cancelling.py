@@ -98,8 +98,10 @@ def test_a_claim_without_an_order_has_nothing_to_cancel(is_ended: bool) -> None:
             )
             if is_ended:
                 await t.broker.release_reservation("a")
+            asked = len(t.asked())
             with pytest.raises(ReservationStateError):
                 await t.broker.cancel_order("a")
+            assert len(t.asked()) == asked
 
     run_virtual(main())
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from holdfast.core.balances import OrderChange, OrdersSnapshot
-from holdfast.core.venue import Fill, ServerTime
+from holdfast.core.venue import Channel, Fill, ServerTime
 from holdfast.errors import OutcomeUnknownError, UnknownReservationError, VenueError
 from holdfast.testing import run_virtual
 from tests.runtime.entry_rig import D, Trade, outcome_of, trading
@@ -469,6 +469,20 @@ def test_an_order_that_ended_while_the_stream_was_away_is_looked_up() -> None:
             await asyncio.sleep(80)
             assert t.reserved() == 0
             assert (await t.broker.order("a")).fees == {"USD": D("1")}
+
+    run_virtual(main())
+
+
+def test_an_order_that_a_list_of_the_channel_does_not_know_is_looked_up_at_once() -> None:
+    async def main() -> None:
+        async with trading() as t:
+            await t.buy("a")
+            t.orders.listeners.clear()
+            t.orders.money_listeners.clear()
+            t.orders.fill("O1")
+            t.stream._state(Channel.ORDERS)
+            await asyncio.sleep(1)
+            assert (await t.broker.order("a")).state == "filled"
 
     run_virtual(main())
 

@@ -108,6 +108,17 @@ def test_a_busy_moment_is_no_pause() -> None:
     run_virtual(main())
 
 
+def test_the_first_order_after_a_machine_woke_is_not_judged_on_figures_of_before() -> None:
+    async def main() -> None:
+        async with trading() as t:
+            t.client.latency_s = 1.0
+            t.clock.suspend(3)
+            with pytest.raises(BalanceStaleError):
+                await t.broker.place_market_order("BTC-USD", "buy", quote_quantity="10")
+
+    run_virtual(main())
+
+
 def test_a_machine_that_slept_sends_nothing_that_was_judged_before() -> None:
     async def main() -> None:
         async with trading(store=SlowStore(delay_s=0.3)) as t:

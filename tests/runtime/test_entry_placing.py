@@ -8,8 +8,10 @@ import msgspec
 import pytest
 
 from holdfast.config import load_config
+from holdfast.core.orders import OrderAck
 from holdfast.core.seams import Priority
 from holdfast.errors import (
+    ClosedError,
     ConfigError,
     DeniedError,
     FundsShortError,
@@ -25,7 +27,7 @@ from holdfast.errors import (
 )
 from holdfast.runtime.intent_record import order_of, reservation_of
 from holdfast.testing import run_virtual
-from tests.runtime.entry_rig import D, SlowStore, trading
+from tests.runtime.entry_rig import D, SlowStore, outcome_of, trading
 
 # The way of an order
 
@@ -359,6 +361,52 @@ def test_an_order_in_doubt_is_never_sent_again() -> None:
                 await asyncio.sleep(10)
             assert len(t.sent) == 1
             assert t.orders.placed == []
+
+    run_virtual(main())
+
+
+def test_an_error_before_anything_was_handed_to_the_wire_is_no_doubt_whatever_it_says() -> None:
+    async def main() -> None:
+        async with trading() as t:
+
+            async def torn(*_: object, **__: object) -> OrderAck:
+                raise OutcomeUnknownError("the connection broke", venue="acme", request="place_order")
+
+            t.stream.place_order = torn  # type: ignore[method-assign]
+            with pytest.raises(OutcomeUnknownError):
+                await t.buy("a")
+            assert t.reserved() == 0
+            assert (await t.broker.order("a")).state == "never_sent"
+
+    run_virtual(main())
+
+
+def test_who_does_not_own_the_account_any_more_sends_nothing() -> None:
+    async def main() -> None:
+        async with trading() as t:
+
+            def not_ours() -> None:
+                raise ClosedError("another process may own the account")
+
+            t.entry.sending._check_ownership = not_ours
+            with pytest.raises(ClosedError):
+                await t.buy("a")
+            assert t.sent == []
+            assert t.reserved() == 0
+
+    run_virtual(main())
+
+
+def test_an_account_that_halts_while_an_order_is_on_its_way_to_the_write_sends_nothing() -> None:
+    async def main() -> None:
+        async with trading(store=SlowStore(delay_s=0.3)) as t:
+            placing = asyncio.create_task(outcome_of(t.buy("a")))
+            await asyncio.sleep(0.2)
+            assert t.at("a") == "sending, active"
+            t.entry.account.halt("invariant")
+            assert await placing == "HaltedError"
+            assert t.sent == []
+            assert t.reserved() == 0
 
     run_virtual(main())
 
