@@ -92,7 +92,7 @@ def test_an_unknown_order_is_told() -> None:
 @pytest.mark.parametrize("is_ended", [False, True])
 def test_a_claim_without_an_order_has_nothing_to_cancel(is_ended: bool) -> None:
     async def main() -> None:
-        async with trading() as t:
+        async with trading(contact="rest") as t:
             await t.broker.verify_balance_before_order(
                 "BTC-USD", "buy", quote_quantity="10", intent_id="a", reserve=True
             )

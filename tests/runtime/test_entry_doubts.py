@@ -413,6 +413,31 @@ def test_a_person_releases_a_doubt_and_is_told_when_it_was_there_all_the_same() 
     run_virtual(main())
 
 
+@pytest.mark.parametrize("said", ["rejected", "never_sent", "absent"])
+def test_an_order_that_was_said_not_to_be_there_and_is_stops_approvals_and_keeps_cancels(said: str) -> None:
+    async def main() -> None:
+        async with trading() as t:
+            if said == "never_sent":
+                t.stream.takes_orders = False
+                t.client.outcomes.add("never_sent")
+            else:
+                t.stream.outcomes.add("reject" if said == "rejected" else "lost_before")
+            await outcome_of(t.buy("a"))
+            assert (await t.broker.resolution("a", timeout_s=120)).state == said
+            t.stream.takes_orders = True
+            ticket = (t.client if said == "never_sent" else t.stream).sent[0]
+            t.orders.place(ticket)
+            (told,) = t.said("invariant.broken")
+            assert told["invariant"] == "I10"
+            assert t.broker.status().trading_state == "halted"
+            assert t.broker.status().trading_reason == "invariant_I10"
+            assert await outcome_of(t.buy("b", quantity="0.001")) == "HaltedError"
+            await t.broker.cancel_all_orders()
+            assert t.orders.open == {}
+
+    run_virtual(main())
+
+
 def test_nothing_is_asked_about_orders_while_there_is_no_doubt() -> None:
     async def main() -> None:
         async with trading() as t:

@@ -165,6 +165,8 @@ def test_a_state_outlives_the_process(state: str, tmp_path: Path) -> None:
                 assert t.broker.status().trading_reason == "over for today"
                 assert t.said("trading.changed") == []
                 assert await outcome_of(t.buy("a")) == "HaltedError"
+                await t.broker.set_trading_state("active")
+                assert [(told["before"], told["after"]) for told in t.said("trading.changed")] == [(state, "active")]
 
     run_virtual(main())
 
