@@ -27,9 +27,11 @@ from holdfast import errors
 from holdfast.cli import app as commands
 from holdfast.cli.exits import MEANINGS, PRECEDENCE, Exit
 from holdfast.config import SETTINGS
-from holdfast.core import verdicts
+from holdfast.core import parking, verdicts
 from holdfast.core.denials import error_of
 from holdfast.core.events import CATALOGUE
+from holdfast.errors import FaultClass, Outcome
+from holdfast.venues.kraken import errors as kraken_errors
 from tools.docstrings import markdown_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,6 +72,33 @@ A verdict is the answer to one check of one order, or of one amount: approved or
 figures behind it. Asking returns it; placing an order raises the error named beside it, with the verdict in
 `error.verdict`. Denied means that *we* refused and nothing was sent; what a *venue* refuses is rejected, and an error
 of its own. [How funds are checked](../concepts/p4-funds.md) tells what goes into the figures.
+"""
+
+FAULTS_INTRODUCTION = """\
+Every failed call is two things at once. Its *fault class* says whose fault it is, and so what it counts toward:
+`network`, `venue` and `payload` count toward a [breaker](../concepts/p6-breakers.md), as does an answer that is too
+slow; `rate_limit` has a cool-down of its own; `credential` and `clock` leave the key alone; `funds` and `request` are
+ours and count for nothing. Its *outcome* says what may have happened, which matters for an order: only `rejected` and
+`never_sent` release its money.
+"""
+
+FAULTS_STRINGS = """\
+Kraken answers with strings; a row fits every string that begins so, the longest first. Of several at once the most
+restrictive decides, and an order was rejected only where every one of them says so. A string that is not here is a
+`venue` fault, `unknown` for an order, and is not asked again. The date of every source is 2026-11-20.
+"""
+
+FAULTS_WITHOUT = """\
+What comes without a string of Kraken's own, or does not come at all.
+"""
+
+PARKING_INTRODUCTION = """\
+A credential that is refused is *parked*: nothing is signed with it, by any process of the machine, until what is named
+is over. `holdfast status` shows the cause; the events are `credential.parked` and `credential.unparked`. What can be
+seen before anything is sent is refused when the credential is loaded, and parks nothing: a key of a simulator in
+another environment or the other way round, a secret that is no base64, a blank or a newline around either (a file may
+end in one newline), a file that others may read. Kraken does not say that an address is not on a key's list: such a
+key looks revoked.
 """
 
 LIBRARY_INTRODUCTION = """\
@@ -240,6 +269,58 @@ def verdicts_page() -> str:
 # Library
 
 
+def faults_kraken_page() -> str:
+    after = {
+        kraken_errors.After.LOCKOUT: "silence on the key",
+        kraken_errors.After.BAD_KEY: "the key is parked",
+        kraken_errors.After.NEW_NONCE: "a read: once more with a new nonce; then the key is parked",
+        kraken_errors.After.MISSING_RIGHT: "this call is left out for 5 minutes",
+        kraken_errors.After.WAIT: "a pause",
+        kraken_errors.After.NEW_TOKEN: "a fresh token, once",
+        kraken_errors.After.NOT_AGAIN: "not again",
+        kraken_errors.After.AGAIN: "a read: again after a pause",
+    }
+
+    def strings() -> Iterator[tuple[str, ...]]:
+        for row in sorted(kraken_errors.TABLE, key=lambda row: (list(FaultClass).index(row.fault), row.prefix)):
+            shown = code(row.fault.value), code(row.outcome.value), code(row.error.__name__)
+            yield code(row.prefix), *shown, after[row.after], f"<{row.source}>"
+
+    def others() -> Iterator[tuple[str, ...]]:
+        for said, status in (("HTTP 429", 429), ("HTTP 5xx, Cloudflare's 52x", 503), ("any other status", 404)):
+            error, then = kraken_errors.error_of_status(status, request="BalanceEx", account=None, asked_to_wait_s=None)
+            shown = code(error.fault.value), code(error.outcome.value), code(type(error).__name__)
+            yield f"{said}, a body that is none of Kraken's", *shown, after[then]
+        network, unknown, payload = code(FaultClass.NETWORK.value), code(Outcome.UNKNOWN.value), code("payload")
+        unsent = code(Outcome.NEVER_SENT.value)
+        yield "no connection: refused, no name, no TLS", network, unsent, code("VenueUnreachableError"), "a read: again"
+        yield "sent, and no whole answer in time", network, unknown, code("OutcomeUnknownError"), "a read: again"
+        what = "200 and no answer of Kraken's, too large, a wrong amount, a cached one"
+        yield what, payload, unknown, code("PayloadError"), "not again"
+        yield "an answer that came, after `slow_call_s`", "counts like `venue`", "as it says", "none", "it is believed"
+
+    def causes() -> Iterator[tuple[str, ...]]:
+        for name, cause in parking.CAUSES.items():
+            yield code(name), cause.meaning, cause.ends
+
+    heads = ("class", "an order is", "error", "and then")
+    return "\n".join(
+        [
+            "# Faults of Kraken\n",
+            FAULTS_INTRODUCTION,
+            "## What Kraken says\n",
+            FAULTS_STRINGS,
+            table(("string", *heads, "source"), strings()),
+            "## What says nothing\n",
+            FAULTS_WITHOUT,
+            table(("what comes", *heads), others()),
+            "## Why a credential is parked\n",
+            PARKING_INTRODUCTION,
+            table(("cause", "what is wrong", "what ends it"), causes()),
+        ]
+    )
+
+
 def library_page() -> str:
     parts = [
         "# Library\n",
@@ -352,6 +433,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "reference/errors.md": ("src/holdfast/errors.py", errors_page),
     "reference/events.md": ("src/holdfast/core/events.py", events_page),
     "reference/verdicts.md": ("src/holdfast/core/verdicts.py", verdicts_page),
+    "reference/faults-kraken.md": ("src/holdfast/venues/kraken/errors.py", faults_kraken_page),
     "reference/library.md": ("src/holdfast/__init__.py", library_page),
 }
 

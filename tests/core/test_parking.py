@@ -7,12 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.core.parking import (
+    BAD_KEY,
+    BAD_KEYS,
+    CAUSES,
     INVALID_NONCE,
+    KEY_EXPIRED,
+    KEY_REVOKED,
     LOCKOUT,
     PROBE_EVERY_S,
     Entry,
     Parking,
+    advice_of,
+    is_for_a_person,
     judge,
+    named,
     parked,
     rearmed,
     remaining_s,
@@ -75,6 +83,27 @@ def test_probe_that_is_lost_closes_the_credential_for_another_while() -> None:
 
     assert entry(under_way, after_s=401) is Entry.CLOSED
     assert entry(under_way, after_s=400 + PROBE_EVERY_S + 1) is Entry.PROBE
+
+
+@pytest.mark.parametrize("cause", sorted(BAD_KEYS))
+def test_a_person_who_mended_a_refused_key_may_open_it_at_once(cause: str) -> None:
+    parking = park(cause, 300)
+    assert is_for_a_person(parking)
+    assert "doctor --retry" in advice_of(parking)
+    assert entry(parking, after_s=299) is Entry.CLOSED
+    assert entry(parking, after_s=301) is Entry.PROBE
+
+
+def test_only_a_key_that_nobody_knows_is_named_by_what_was_known_of_it() -> None:
+    assert named(BAD_KEY, was_healthy=False, has_expired=False) == BAD_KEY
+    assert named(BAD_KEY, was_healthy=True, has_expired=False) == KEY_REVOKED
+    assert named(BAD_KEY, was_healthy=True, has_expired=True) == KEY_EXPIRED
+    assert named("lockout", was_healthy=True, has_expired=True) == "lockout"
+
+
+def test_every_cause_says_what_it_means_and_what_ends_it() -> None:
+    assert set(CAUSES) > BAD_KEYS
+    assert all(each.meaning and each.ends for each in CAUSES.values())
 
 
 def test_bad_key_is_probed_again_and_again() -> None:

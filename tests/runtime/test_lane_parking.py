@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.core.parking import INVALID_NONCE, LOCKOUT, PROBE_EVERY_S
+from holdfast.core.parking import BAD_KEY, INVALID_NONCE, KEY_EXPIRED, KEY_REVOKED, LOCKOUT, PROBE_EVERY_S
 from holdfast.core.seams import Priority
+from holdfast.core.venue import CredentialInfo
 from holdfast.errors import CredentialParkedError
 from holdfast.runtime.lane import FileLane
 from tests.runtime.lane_rig import Rig
@@ -208,3 +209,36 @@ async def test_disk_that_fails_after_a_good_probe_does_not_hide_its_answer(rig: 
 
 async def test_lane_that_was_never_used_here_is_not_parked(rig: Rig) -> None:
     assert rig.lane().parking_now() is None
+
+
+@pytest.mark.parametrize(("expires_in_s", "cause"), [(None, KEY_REVOKED), (3600.0, KEY_REVOKED), (-1.0, KEY_EXPIRED)])
+async def test_a_key_that_was_healthy_is_parked_as_revoked_or_as_expired(
+    rig: Rig, expires_in_s: float | None, cause: str
+) -> None:
+    lane = rig.lane()
+    await take(lane)
+    info = CredentialInfo(
+        account_id="A",
+        permissions=("read",),
+        can_withdraw=False,
+        nonce_window=0,
+        ip_allow_list=(),
+        expires_at_s=None if expires_in_s is None else rig.clock.wall_us() / 1e6 + expires_in_s,
+    )
+    await lane.keep_credential_info(info)
+    async with lane.turn(priority=Priority.BALANCE) as turn:
+        await turn.take()
+        assert await turn.park(BAD_KEY, for_s=300) == cause
+    parking = (await rig.lane().state()).parking
+    assert parking is not None
+    assert parking.cause == cause
+    with pytest.raises(CredentialParkedError, match="doctor --retry") as caught:
+        await take(lane)
+    assert caught.value.cause == cause
+
+
+async def test_a_key_that_was_never_answered_is_only_a_bad_one(rig: Rig) -> None:
+    lane = rig.lane()
+    async with lane.turn(priority=Priority.BALANCE) as turn:
+        await turn.take()
+        assert await turn.park(BAD_KEY, for_s=300) == BAD_KEY

@@ -36,7 +36,7 @@ def test_nothing_signed_reaches_the_venue_during_a_lockout() -> None:
 
 def test_a_key_that_is_gone_is_parked_by_name_and_tried_once_in_five_minutes() -> None:
     found = run_virtual(revoked_key(hours=1.0), seed=1, horizon_s=HORIZON_S)
-    assert found["cause"] == "bad_key"
+    assert found["cause"] == "bad_key"  # The lane in memory remembers no health.
     assert found["parked_after_s"] < 60
     assert 5 <= found["signed_calls"] <= found["allowed"]
     assert set(found["openings"].values()) == {0}

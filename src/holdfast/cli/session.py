@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from holdfast.cli.common import say
+from holdfast.core.parking import BAD_KEYS
 from holdfast.errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -29,12 +30,23 @@ _STOPPED: Final = frozenset(
     {"halted_account_mismatch", "halted_owned_elsewhere", "halted_ownership_lost", "halted_invariant"}
 )
 
+_CORRECT_THE_KEY: Final = (
+    "correct the key or its secret, then `holdfast nonce doctor --retry` opens the credential"
+)
+
 _HINTS: Final = (
     (
         "halted_account_mismatch",
         "this store belongs to another account: give the broker another name, or `holdfast restore --start-new`",
     ),
-    ("credential_bad_key", "correct the key or its secret, then `holdfast nonce doctor --retry` opens the credential"),
+    *(
+        (
+            f"credential_{each}",
+            "correct the key or its secret, then `holdfast nonce doctor --retry` opens the credential",
+        )
+        for each in sorted(BAD_KEYS)
+    ),
+    ("credential_permission_missing", "give the key the right that `last error` names, at the venue"),
     ("credential_lockout", "wait: the venue asked for silence, and every call would prolong it"),
     ("credential_", "`holdfast nonce doctor` tells why and what to do"),
     (

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from holdfast.core.breakers import BreakerState
+from holdfast.core.parking import BAD_KEY, CLOCK, INVALID_NONCE, LOCKOUT, PERMISSION_MISSING
 from holdfast.core.streaming import StreamState
 from holdfast.core.venue import VenueMode
 from holdfast.errors import (
@@ -20,9 +21,11 @@ from holdfast.errors import (
     CredentialParkedError,
     FaultClass,
     HoldfastError,
+    InvalidNonceError,
     LockoutError,
     MaintenanceError,
     PayloadError,
+    PermissionMissingError,
     RateLimitedError,
     StoreError,
     VenueError,
@@ -79,7 +82,7 @@ def fault_of(error: HoldfastError) -> Fault:
         return Fault(word="store", counts=False)
     if isinstance(error, LockoutError):
         pause_s = error.retry_after_s or LOCKOUT_PAUSE_S
-        return Fault(word=error.fault.value, counts=False, pause_s=pause_s, parks="lockout")
+        return Fault(word=error.fault.value, counts=False, pause_s=pause_s, parks=LOCKOUT)
     if isinstance(error, RateLimitedError):
         return Fault(word=error.fault.value, counts=False, pause_s=error.retry_after_s or RATE_LIMIT_PAUSE_S)
     if not isinstance(error, VenueError):
@@ -90,12 +93,18 @@ def fault_of(error: HoldfastError) -> Fault:
         case FaultClass.RATE_LIMIT:
             return Fault(word=error.fault.value, counts=False, pause_s=error.retry_after_s or RATE_LIMIT_PAUSE_S)
         case FaultClass.CREDENTIAL:
-            cause = error.code or "refused"
-            return Fault(word=error.fault.value, counts=False, pause_s=CREDENTIAL_PAUSE_S, parks=cause)
+            return Fault(word=error.fault.value, counts=False, pause_s=CREDENTIAL_PAUSE_S, parks=_cause_of(error))
         case FaultClass.CLOCK:
-            return Fault(word=error.fault.value, counts=False, pause_s=CLOCK_PAUSE_S, parks="clock")
+            return Fault(word=error.fault.value, counts=False, pause_s=CLOCK_PAUSE_S, parks=CLOCK)
         case _:
             return Fault(word=error.fault.value, counts=False)
+
+
+def _cause_of(error: VenueError) -> str:
+    """Why the credential is left alone, until its lane says it more precisely."""
+    if isinstance(error, PermissionMissingError):
+        return PERMISSION_MISSING
+    return INVALID_NONCE if isinstance(error, InvalidNonceError) else BAD_KEY
 
 
 def word_of_loss(error: HoldfastError) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from holdfast.core.nonces import FAR_AHEAD_S, JUMP_S, NONCE_MAX, SKEW_BOUND_S, Basis, NonceRecord, NonceUnit, ahead_s
-from holdfast.core.parking import BAD_KEY, INVALID_NONCE, LOCKOUT, Parking
+from holdfast.core.parking import BAD_KEYS, INVALID_NONCE, LOCKOUT, Parking
 
 __all__ = ["NonceCause", "NonceDiagnosis", "NonceFacts", "diagnose"]
 
@@ -95,7 +95,7 @@ def diagnose(facts: NonceFacts) -> NonceDiagnosis:
             f"The key is parked for {parking.cause}, which has nothing to do with its nonces.",
             (
                 "Correct the key or its secret, then run `holdfast nonce doctor --retry`: it opens the key at once."
-                if parking.cause == BAD_KEY
+                if parking.cause in BAD_KEYS
                 else "Mend that cause first.",
             ),
         )

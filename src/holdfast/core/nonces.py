@@ -112,6 +112,7 @@ class NonceRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     nonce_window: int | None = None  # Read while the key was healthy, like permissions.
     permissions: tuple[str, ...] = ()
     healthy_wall_us: int | None = None
+    expires_wall_us: int | None = None
     in_flight_max: int = 1
 
     def taken(self, nonce: int) -> NonceRecord:

@@ -13,23 +13,54 @@ from typing import Final
 import msgspec
 
 __all__ = [
+    "ACCOUNT_LOCKED",
     "BAD_KEY",
+    "BAD_KEYS",
+    "CAUSES",
+    "CLOCK",
     "INVALID_NONCE",
+    "KEY_EXPIRED",
     "KEY_REFUSED",
+    "KEY_REVOKED",
     "LOCKOUT",
+    "PERMISSION_MISSING",
     "PROBE_EVERY_S",
+    "WRONG_SECRET",
+    "Cause",
     "Entry",
     "Parking",
     "advice_of",
     "is_for_a_person",
     "judge",
+    "named",
     "parked",
     "rearmed",
     "remaining_s",
 ]
 
 BAD_KEY: Final = "bad_key"
-"""The venue refused the key or its signature: a wrong secret looks the same as a wrong key."""
+"""The venue does not know the key, and never did as far as we know."""
+
+KEY_REVOKED: Final = "key_revoked"
+"""The venue does not know the key any more."""
+
+KEY_EXPIRED: Final = "key_expired"
+"""The key's time, as the venue stated it, is over."""
+
+WRONG_SECRET: Final = "wrong_secret"  # noqa: S105  # The word for a cause.
+"""The venue knows the key and refuses the signature."""
+
+ACCOUNT_LOCKED: Final = "account_locked"
+"""The key may be good: the venue has closed the account behind it."""
+
+BAD_KEYS: Final = frozenset({BAD_KEY, KEY_REVOKED, KEY_EXPIRED, WRONG_SECRET, ACCOUNT_LOCKED})
+"""What a person mends, and one probe in five minutes notices."""
+
+PERMISSION_MISSING: Final = "permission_missing"
+"""The key is good and may not make this call: the call is left out for a while, and nothing else."""
+
+CLOCK: Final = "clock"
+"""Our time is what the venue refuses."""
 
 INVALID_NONCE: Final = "invalid_nonce"
 """Refused twice, the second time after the regeneration: one probe later, then a person."""
@@ -39,6 +70,50 @@ LOCKOUT: Final = "lockout"
 
 PROBE_EVERY_S: Final = 300.0
 """A parked credential is tried at most once in so many seconds."""
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a credential is parked: what is wrong, and what ends it."""
+
+    meaning: str
+    ends: str
+
+
+_PROBED: Final = "one probe every 5 minutes; a person who mended it opens it at once, `holdfast nonce doctor --retry`"
+
+CAUSES: Final[dict[str, Cause]] = {
+    BAD_KEY: Cause(
+        meaning="the venue does not know the key, and never answered it here: mistyped, deleted, of another venue or "
+        "of another environment",
+        ends=_PROBED,
+    ),
+    KEY_REVOKED: Cause(
+        meaning="the venue answered the key before and does not know it any more: revoked, deleted, or used from an "
+        "address that it is not allowed from",
+        ends=_PROBED,
+    ),
+    KEY_EXPIRED: Cause(meaning="the venue does not know the key any more, and had named that time", ends=_PROBED),
+    WRONG_SECRET: Cause(
+        meaning="the venue refuses the signature: the secret is not this key's, or only part of it", ends=_PROBED
+    ),
+    ACCOUNT_LOCKED: Cause(meaning="the venue has locked or disabled the account behind the key", ends=_PROBED),
+    PERMISSION_MISSING: Cause(
+        meaning="the key lacks the right that one call needs; only that call is left out",
+        ends="the call is tried again after 5 minutes",
+    ),
+    INVALID_NONCE: Cause(
+        meaning="a nonce was refused, and its regeneration too",
+        ends="one probe after 5 minutes; refused again, a person: `holdfast nonce doctor`",
+    ),
+    LOCKOUT: Cause(
+        meaning="the venue asked for silence",
+        ends="by itself once the time is over, and not before, whoever asks",
+    ),
+    CLOCK: Cause(
+        meaning="the venue refuses our time", ends="one probe a minute, and as soon as the clock is measured good"
+    ),
+}
+"""Every cause, in the order in which the reference tells them."""
 
 
 class Parking(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -84,14 +159,14 @@ def is_for_a_person(parking: Parking) -> bool:
 
     Never through a lockout's silence, not even where a key was refused while it was still in force.
     """
-    return parking.cause == BAD_KEY and parking.for_s is not None and parking.for_s <= PROBE_EVERY_S
+    return parking.cause in BAD_KEYS and parking.for_s is not None and parking.for_s <= PROBE_EVERY_S
 
 
 def advice_of(parking: Parking) -> str:
     """What was refused and what to do, to end a sentence that says what is parked and how long; maybe empty."""
     if INVALID_NONCE in {parking.cause, parking.under}:
         return ": the venue refused the nonces; run `holdfast nonce doctor`"
-    if parking.cause == BAD_KEY:
+    if parking.cause in BAD_KEYS:
         return f": {KEY_REFUSED}"
     if parking.cause == LOCKOUT:
         return ": the venue locked the key out, and every call before the time is over may start it anew"
@@ -103,6 +178,13 @@ KEY_REFUSED: Final = (
     "opens it at once"
 )
 """What a person does about a key that was refused."""
+
+
+def named(cause: str, *, was_healthy: bool, has_expired: bool) -> str:
+    """*cause*, as precisely as can be said of a key that the venue answered before, or had named an end for."""
+    if cause != BAD_KEY:
+        return cause
+    return KEY_EXPIRED if has_expired else KEY_REVOKED if was_healthy else BAD_KEY
 
 
 def judge(parking: Parking | None, *, now_s: float, wall_us: int) -> Entry:

@@ -197,11 +197,14 @@ class Turn(Protocol):
         """
         ...
 
-    async def park(self, cause: str, *, for_s: float | None) -> None:
+    async def park(self, cause: str, *, for_s: float | None) -> str:
         """
         Close the credential to every process of this host for *for_s* seconds, or until a person acts when None.
 
         Durable. Suspends.
+
+        Returns:
+            The cause, as precisely as what is known of the credential allows.
         """
         ...
 

@@ -237,7 +237,11 @@ class FileLane:
         wall_us = self._passage.clock.wall_us()
         await self._amend(
             lambda record: msgspec.structs.replace(
-                record, nonce_window=info.nonce_window, permissions=info.permissions, healthy_wall_us=wall_us
+                record,
+                nonce_window=info.nonce_window,
+                permissions=info.permissions,
+                healthy_wall_us=wall_us,
+                expires_wall_us=None if info.expires_at_s is None else int(info.expires_at_s * 1_000_000),
             )
         )
 

@@ -10,7 +10,7 @@ import msgspec
 
 from holdfast.core.events import event
 from holdfast.core.nonces import FAR_AHEAD_S, NonceRecord, ahead_s
-from holdfast.core.parking import INVALID_NONCE, Entry, parked, rearmed
+from holdfast.core.parking import INVALID_NONCE, Entry, named, parked, rearmed
 from holdfast.core.seams import Priority
 from holdfast.errors import ClosedError, CredentialBusyError, InvariantError, StoreError
 from holdfast.runtime.lane_gate import Ticket
@@ -103,7 +103,7 @@ class FileTurn:
             return await self._take_beyond_beside(ticket)
         return await self._hand_out_beyond(ticket, self._record or passage.read())
 
-    async def park(self, cause: str, *, for_s: float | None) -> None:
+    async def park(self, cause: str, *, for_s: float | None) -> str:
         """
         Close the credential to every process of this host. See ``holdfast.core.seams.Turn``.
 
@@ -119,10 +119,17 @@ class FileTurn:
             if cause == INVALID_NONCE:
                 passage.refused += 1
                 record = record.refused(self._nonce, wall_us=wall_us)
+            expires_us = record.expires_wall_us
+            cause = named(
+                cause,
+                was_healthy=record.healthy_wall_us is not None,
+                has_expired=expires_us is not None and expires_us <= wall_us,
+            )
             parking = parked(record.parking, cause, for_s=for_s, is_probe=self._is_probe, now_s=now_s, wall_us=wall_us)
             self._has_parked = True
             # A cancelled caller must not leave the key open to the next one.
             await self._write(ticket, msgspec.structs.replace(record, parking=parking), must_land=True)
+            return cause
         finally:
             self._free_lane(ticket)
 

@@ -165,7 +165,7 @@ class Reader:
         self._failing = fault.word
         self.last_error = f"{read}: {error}"
         if isinstance(error, BadCredentialError) and fault.pause_s is not None:
-            self.last_error += f"; parked for bad_key for {fault.pause_s:.0f} s: {KEY_REFUSED}"
+            self.last_error += f"; parked for {fault.pause_s:.0f} s: {KEY_REFUSED}"
         if isinstance(error, PayloadError):
             account.answer_refused(read, type(error).__name__, str(error))
         if fault.pause_s is not None:

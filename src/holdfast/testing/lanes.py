@@ -140,5 +140,6 @@ class _MemoryTurn:
     async def take_beyond(self) -> int:
         return self._lane.take(jump_us=1_000_000)
 
-    async def park(self, cause: str, *, for_s: float | None) -> None:
+    async def park(self, cause: str, *, for_s: float | None) -> str:
         self._lane.park(cause, for_s=for_s)
+        return cause

@@ -352,8 +352,17 @@ async def test_lockout_is_silence_for_its_time() -> None:
     await bench.client.read_balances("BalanceEx")
 
 
-@pytest.mark.parametrize("text", ["EAPI:Invalid key", "EAPI:Invalid signature", "EAuth:Failed"])
-def test_refused_key_is_parked_and_probed_at_most_every_five_minutes(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("EAPI:Invalid key", "bad_key"),
+        ("EAPI:Invalid signature", "wrong_secret"),
+        ("EAuth:Failed", "bad_key"),
+        ("EAuth:Account temporary disabled", "account_locked"),
+        ("ETrade:User Locked", "account_locked"),
+    ],
+)
+def test_refused_key_is_parked_by_its_cause_and_probed_at_most_every_five_minutes(text: str, cause: str) -> None:
     async def scenario() -> None:
         bench = Bench()
         bench.http.answers["BalanceEx"] = [bench.http.error(text)]
@@ -361,7 +370,7 @@ def test_refused_key_is_parked_and_probed_at_most_every_five_minutes(text: str) 
             error = await refused(bench.client.read_balances("BalanceEx"))
             assert isinstance(error, BadCredentialError | CredentialParkedError)
             await asyncio.sleep(10)
-        assert set(bench.lane.parks) == {("bad_key", 300.0)}
+        assert set(bench.lane.parks) == {(cause, 300.0)}
         assert len(bench.nonces()) == 2
 
     run_virtual(scenario())

@@ -630,7 +630,7 @@ class KrakenClient:
                         nonce = await turn.take_beyond()
                         answer = await self._send_signed(request, form, nonce, cost, deadline, flight)
                     if isinstance(answer, _Failure):
-                        await self._park(turn, answer.after)
+                        await self._park(turn, answer)
                     return answer
 
         flying = asyncio.get_running_loop().create_task(take_turn(), name=f"kraken {request}")
@@ -655,18 +655,19 @@ class KrakenClient:
         if not flying.cancelled():
             flying.exception()  # Seen: whoever asked for it may be gone.
 
-    async def _park(self, turn: Turn, after: After) -> None:
+    async def _park(self, turn: Turn, answer: _Failure) -> None:
         """Close the credential to everybody where the refusal says that going on makes it worse."""
+        after = answer.after
         if after is After.NEW_NONCE:
             self._emit(event("nonce.refused", broker=self._account, attempt=2))
             cause, for_s = "invalid_nonce", None
         elif after is After.LOCKOUT:
             cause, for_s = "lockout", self._settings.lockout_s
         elif after is After.BAD_KEY:
-            cause, for_s = "bad_key", limits.PROBE_AFTER_S
+            cause, for_s = errors.cause_of(answer.error), limits.PROBE_AFTER_S
         else:
             return
-        await turn.park(cause, for_s=for_s)
+        cause = await turn.park(cause, for_s=for_s)
         told_s = PROBE_EVERY_S if for_s is None else for_s  # Until a person acts, but for one probe.
         self._emit(event("credential.parked", broker=self._account, cause=cause, for_s=told_s))
 

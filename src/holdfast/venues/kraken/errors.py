@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from holdfast.core.parking import ACCOUNT_LOCKED, BAD_KEY, WRONG_SECRET
 from holdfast.errors import (
     BadCredentialError,
     FaultClass,
@@ -26,6 +27,7 @@ from holdfast.errors import (
     MaintenanceError,
     Outcome,
     OutcomeUnknownError,
+    PayloadError,
     PermissionMissingError,
     RateLimitedError,
     UnknownOrderError,
@@ -39,6 +41,7 @@ __all__ = [
     "TABLE",
     "After",
     "Row",
+    "cause_of",
     "error_of",
     "error_of_status",
     "failures",
@@ -277,6 +280,14 @@ def error_of(
         retry_after_s=wait_s,
     )
     return error, row.after
+
+
+def cause_of(error: VenueError | PayloadError) -> str:
+    """Why a key is parked whose call was refused with *error*, by the string alone."""
+    code = getattr(error, "code", None) or ""
+    if code == "EAPI:Invalid signature":
+        return WRONG_SECRET
+    return ACCOUNT_LOCKED if code.startswith(("EAuth:Account", "ETrade:")) else BAD_KEY
 
 
 def error_of_status(
