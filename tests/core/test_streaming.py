@@ -431,3 +431,19 @@ def test_jump_is_told_once() -> None:
     clock = watch()
     assert clock.observe(now_s=104.0, awake_s=94.0, wall_us=99_000_000) is not None
     assert clock.observe(now_s=105.0, awake_s=95.0, wall_us=100_000_000) is None
+
+
+def test_a_person_ends_a_wait_and_not_the_budget() -> None:
+    broker = Broker(budget=ConnectionBudget(limit=8, window_s=600.0))
+    for _ in range(8):
+        at_s = broker.life.connect_at_s()
+        assert at_s is not None
+        broker.now_s = max(broker.now_s, at_s)
+        broker.life.connecting(now_s=broker.now_s)
+        broker.life.lost("unreachable", now_s=broker.now_s)
+        if broker.budget.used(now_s=broker.now_s) == 6:
+            assert (broker.life.connect_at_s() or 0.0) > broker.now_s
+            broker.life.hurry(now_s=broker.now_s)
+            assert broker.life.connect_at_s() == broker.now_s
+    broker.life.hurry(now_s=broker.now_s)
+    assert (broker.life.connect_at_s() or 0.0) > broker.now_s + 100

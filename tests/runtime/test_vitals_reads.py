@@ -260,6 +260,21 @@ def test_the_streams_breaker_is_a_mirror_and_adds_no_second_backoff() -> None:
     assert few == many > 10
 
 
+def test_a_reset_lets_the_stream_connect_without_waiting() -> None:
+    async def main() -> None:
+        async with world() as w:
+            await w.broker.wait_until("live")
+            w.stream.refuses = unreachable()
+            w.stream.cut()
+            await asyncio.sleep(1800)
+            w.stream.refuses = None
+            report = await w.broker.reset_circuit_breaker()
+            assert [each.breaker.state.value for each in report.before][2] != "closed"
+            await w.broker.wait_until("live", timeout_s=6)
+
+    run_virtual(main())
+
+
 @pytest.mark.parametrize("error", [LockoutError("locked out", retry_after_s=30, **AT), BadCredentialError("", **AT)])
 def test_a_stream_that_may_not_be_opened_is_not_broken(error: HoldfastError) -> None:
     async def main() -> None:

@@ -110,7 +110,7 @@ CAUSES: Final[dict[str, Cause]] = {
         ends="by itself once the time is over, and not before, whoever asks",
     ),
     CLOCK: Cause(
-        meaning="the venue refuses our time", ends="one probe a minute, and as soon as the clock is measured good"
+        meaning="the venue refuses our time", ends="one call a minute, until the venue takes it"
     ),
 }
 """Every cause, in the order in which the reference tells them."""

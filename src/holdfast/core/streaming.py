@@ -168,6 +168,12 @@ class StreamLife:
         self._connect_at_s = now_s + self._wait_s(reason)
         self._retries += 1
 
+    def hurry(self, *, now_s: float) -> None:
+        """A person asked: what is left of a wait is over, and waits begin anew; the budget is kept."""
+        self._retries = 0
+        if self._connect_at_s is not None:
+            self._connect_at_s = min(self._connect_at_s, now_s)
+
     def _wait_s(self, reason: str) -> float:
         settings = self._settings
         beyond = self._retries - settings.retries_at_once

@@ -344,6 +344,13 @@ class StreamRecord:
         self.live_s = now_s
         return opened_s
 
+    def reset(self, now_s: float) -> None:
+        """A person cleared it: the next connection need not wait."""
+        self.error_count = 0
+        self.opened_s = None
+        if self.life is not None:
+            self.life.hurry(now_s=now_s)
+
     def state(self, now_s: float) -> BreakerState:
         """The state that its life amounts to."""
         if self.opened_s is None or self.life is None:
@@ -511,8 +518,7 @@ class Vitals:
                 self._emit(event("breaker.reset", broker=self.name, capability=each.name, before=before.value))
             each.told_state = BreakerState.CLOSED
             each.is_stuck_told = False
-        self.stream.error_count = 0
-        self.stream.opened_s = None
+        self.stream.reset(now_s)
         self.on_change()
         await self._store.keep_fact(FACT, self._text())
 
