@@ -438,6 +438,21 @@ def test_an_order_that_was_said_not_to_be_there_and_is_stops_approvals_and_keeps
     run_virtual(main())
 
 
+def test_a_second_order_under_one_id_of_ours_stops_approvals_and_is_not_taken_for_the_first() -> None:
+    async def main() -> None:
+        async with trading() as t:
+            await t.buy("a")
+            t.orders.place(t.stream.sent[0])
+            assert t.said("invariant.broken")[0]["invariant"] == "I11"
+            assert t.broker.status().trading_reason == "invariant_I11"
+            assert await outcome_of(t.buy("b", quantity="0.001")) == "HaltedError"
+            assert (await t.broker.order("a")).order_id == "O1"
+            t.orders.fill("O2")
+            assert (await t.broker.order("a")).state == "open"
+
+    run_virtual(main())
+
+
 def test_nothing_is_asked_about_orders_while_there_is_no_doubt() -> None:
     async def main() -> None:
         async with trading() as t:

@@ -227,6 +227,21 @@ def test_without_the_accounts_rate_the_dearest_counts_and_it_is_asked_again_late
     run_virtual(main())
 
 
+def test_a_rate_that_was_not_told_again_for_hours_gives_way_to_the_dearest() -> None:
+    async def main() -> None:
+        async with trading() as t:
+            t.orders.rates["BTC-USD"] = ("0.001", "0.0005")
+            assert (await t.broker.verify_balance_before_order(**BUY)).fee == D("0.4")
+            t.client.failing["fee_rates"] = t.venue.lost("fee_rates", "acme-master")
+            await asyncio.sleep(3700)
+            assert (await t.broker.verify_balance_before_order(**BUY)).fee == D("0.4")
+            await asyncio.sleep(3700)
+            verdict = await t.broker.verify_balance_before_order(**BUY)
+            assert (verdict.fee, verdict.fee_source) == (D("1.6"), "lowest_tier")
+
+    run_virtual(main())
+
+
 def test_a_rate_that_rose_is_counted_for_a_claim_that_was_made_before() -> None:
     """What an order of a claim needs once it rests is worked out with the rate of the order, not of the claim."""
 

@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 import pytest
 
-from holdfast.config import load_config
+from holdfast.config import ReadingSettings, load_config
 from holdfast.core.orders import OrderAck
 from holdfast.core.seams import Priority
 from holdfast.errors import (
@@ -45,6 +45,23 @@ def test_a_limit_order_goes_over_the_stream_and_rests_with_its_claim() -> None:
             assert t.spendable() <= D("598.4")
             await asyncio.sleep(70)
             assert t.at("a") == "open, covered"
+            assert t.spendable() == D("598.4")
+
+    run_virtual(main())
+
+
+def test_a_hand_over_has_rest_read_in_time_and_does_not_wait_for_the_schedule() -> None:
+    """What counts twice meanwhile counts twice for the venue's lag and a few seconds, however quiet the account is."""
+
+    async def main() -> None:
+        async with trading(reading=ReadingSettings(reconcile_quiet_s=290, anchor_max_age_s=600)) as t:
+            await asyncio.sleep(5)
+            await t.buy("a")
+            began_s = t.clock.now_s()
+            assert t.spendable() < D("598.4")
+            while t.at("a") != "open, covered":
+                await asyncio.sleep(0.5)
+                assert t.clock.now_s() - began_s < 5 + 15
             assert t.spendable() == D("598.4")
 
     run_virtual(main())
