@@ -148,7 +148,6 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     largest_order: Decimal | None = None  # The most that the order may be worth, in quote; None: no bound.
     note: str | None = None  # What was compared against what, where neither code nor figures say; see ``detail``.
     is_reserved: bool = False  # Whether the money was claimed in the same step.
-    is_post_only: bool = False  # Whether it was asked for as an order that never takes.
     retry_after_s: float | None = None  # Of an open breaker: seconds until it lets a trial through; None: isolated.
 
     @property

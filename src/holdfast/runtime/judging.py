@@ -199,8 +199,6 @@ class Judging:
             budget_note=self._budgets.note(ask.bot, asset),
             intent_id=intent_id,
         )
-        if ask.is_post_only:
-            verdict = msgspec.structs.replace(verdict, is_post_only=True)
         if verdict.code is VerdictCode.INSTRUMENT_UNKNOWN:
             hint = near_symbols(ask.symbol, self._client.instruments)
             verdict = msgspec.structs.replace(verdict, note=f"{self._client.venue} lists no {ask.symbol!a}: {hint}")

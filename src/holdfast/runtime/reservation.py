@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.core.assets import AssetCode
 from holdfast.core.denials import error_of
-from holdfast.core.orders import OrderAsk, OrderType
+from holdfast.core.orders import OrderAsk
 from holdfast.core.verdicts import Verdict, VerdictCode
 from holdfast.errors import (
     IntentRepeatedError,
@@ -94,18 +94,9 @@ def ask_of(verdict: Verdict) -> OrderAsk:
     Raises:
         OrderInputError: It was about an amount, not an order.
     """
-    if verdict.symbol is None or verdict.side is None or verdict.order_type is None:
+    if verdict.ask is None:
         raise OrderInputError("this verdict is about an amount, not an order: verify an order first", field="verdict")
-    return OrderAsk(
-        symbol=verdict.symbol,
-        side=verdict.side,
-        order_type=verdict.order_type,
-        quantity=verdict.quantity,
-        quote_quantity=verdict.quote_quantity,
-        limit_price=verdict.price if verdict.order_type is OrderType.LIMIT else None,
-        is_post_only=verdict.is_post_only,
-        bot=verdict.bot,
-    )
+    return verdict.ask
 
 
 def raise_denied(verdict: Verdict) -> None:
