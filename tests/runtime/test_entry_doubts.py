@@ -527,6 +527,28 @@ def test_an_order_that_a_list_of_the_channel_does_not_know_is_looked_up_at_once(
     run_virtual(main())
 
 
+def test_a_fee_that_no_row_told_is_found_out_after_the_order_is_over() -> None:
+    """A bot's budget is not charged with the worst fee for good."""
+
+    async def main() -> None:
+        async with trading(budgets={"grid": {"USD": "500"}}) as t:
+            await t.buy("a", bot="grid")
+            push = t.stream.push_order
+
+            def without_fills(change: OrderChange) -> None:
+                if change.fill is None:
+                    push(change)
+
+            t.orders.listeners[:] = [without_fills]
+            t.orders.fill("O1")
+            assert (await t.broker.order("a")).state == "filled"
+            await asyncio.sleep(100)
+            assert (await t.broker.order("a")).fees == {"USD": D("1")}
+            assert t.broker.budgets()["grid"]["USD"] == D("99")
+
+    run_virtual(main())
+
+
 def test_an_end_that_says_not_what_was_filled_is_looked_up_with_the_money_claimed() -> None:
     async def main() -> None:
         async with trading() as t:

@@ -104,6 +104,11 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
         """Whether its order is, or may be, at the venue."""
         return self.order is not None and not self.order.is_ended
 
+    @property
+    def has_open_question(self) -> bool:
+        """Whether the venue has still to be asked about its order: what became of it, or what it was charged."""
+        return self.may_be_live or (self.order is not None and bool(self.untold_fee))
+
 
 class IntentChange(NamedTuple):
     """One step of an intent; ``before`` is None for a new one."""

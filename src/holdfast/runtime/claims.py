@@ -199,7 +199,8 @@ class Claims:
     def take_lookups(self) -> list[Intent]:
         """Intents whose order has to be looked up, once."""
         lookups, self._lookups = self._lookups, {}
-        return [intent for name in lookups if (intent := self.intents.get(name)) is not None and intent.may_be_live]
+        found = [intent for name in lookups if (intent := self.intents.get(name)) is not None]
+        return [intent for intent in found if intent.has_open_question]
 
     def open_orders(self) -> list[Order]:
         """Every order that is, or may be, at the venue: ours and external ones. Never suspends."""

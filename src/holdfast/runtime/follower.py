@@ -231,7 +231,7 @@ class Follower:
         ids: dict[str, str] = {}
         for name in due:
             intent = self._entry.intents.get(name)
-            if intent is None or not intent.may_be_live or intent.order_id is None:
+            if intent is None or not intent.has_open_question or intent.order_id is None:
                 del self._looks[name]
                 continue
             ids[intent.order_id] = name
@@ -245,7 +245,7 @@ class Follower:
                 intent = self._entry.intents.get(name)
                 if (
                     intent is None
-                    or intent.order is not OrderState.OPEN
+                    or not intent.has_open_question
                     or intent.order_id in (self._account.ledger.open_orders)
                 ):
                     self._looks.pop(name, None)
