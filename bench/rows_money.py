@@ -24,6 +24,7 @@ _AT_MOST_US = 2.0
 _QUANTITIES = ("0.01", "0.00012345", "0.1", "0.02444748", "0.5", "1.00000001", "0.00005", "0.3")
 _PRICE = "40000.1"
 _SPENDABLE = Decimal("25000.25")
+_AMOUNT = Decimal("409.04000")
 
 _BTC_USD = Instrument(
     symbol="BTC-USD",
@@ -109,19 +110,23 @@ class _Claim(msgspec.Struct, frozen=True, gc=False):
     amount: Decimal
 
 
-def _claims_floor() -> tuple[Callable[[str], None], Callable[[str], None]]:
+_Reserve = Callable[[str, str, Decimal, Decimal], object]
+_Release = Callable[[str], object]
+
+
+def _claims_floor() -> tuple[_Reserve, _Release]:
     """A dictionary of claims, one of ids that ended, a sum: no exactness, no states, nobody told."""
     live: dict[str, _Claim] = {}
     ended: dict[str, str] = {}
     sums = {"USD": Decimal(100)}
 
-    def reserve(name: str) -> None:
+    def reserve(name: str, asset: str, amount: Decimal, spendable: Decimal) -> None:
         if name in live or name in ended:
             raise ValueError(name)
-        if _AMOUNT > _SPENDABLE:
+        if amount > spendable:
             raise ValueError(name)
-        live[name] = _Claim(name, "USD", _AMOUNT)
-        sums["USD"] += _AMOUNT
+        live[name] = _Claim(name, asset, amount)
+        sums[asset] += amount
 
     def release(name: str) -> None:
         claim = live.pop(name)
@@ -131,22 +136,12 @@ def _claims_floor() -> tuple[Callable[[str], None], Callable[[str], None]]:
     return reserve, release
 
 
-_AMOUNT = Decimal("409.04000")
-
-
-def _claims_ours() -> tuple[Callable[[str], None], Callable[[str], None]]:
+def _claims_ours() -> tuple[_Reserve, _Release]:
     """The real book, which tells a real ledger of every sum."""
     ledger = Ledger(settings=LedgerSettings(), reads=("BalanceEx", "Balance"), pushes_balances=True)
     book = Reservations(ledger.set_reserved)
-    book.reserve("another", "USD", Decimal(100), spendable=_SPENDABLE)
-
-    def reserve(name: str) -> None:
-        book.reserve(name, "USD", _AMOUNT, spendable=_SPENDABLE)
-
-    def release(name: str) -> None:
-        book.release(name)
-
-    return reserve, release
+    book.reserve("another", "USD", Decimal(100), _SPENDABLE)
+    return book.reserve, book.release
 
 
 def claims(scale: Scale) -> list[Figure]:
@@ -171,13 +166,14 @@ def claims(scale: Scale) -> list[Figure]:
     ]
 
 
-def _took_us(reserve: Callable[[str], None], release: Callable[[str], None], names: Sequence[str]) -> float:
+def _took_us(reserve: _Reserve, release: _Release, names: Sequence[str]) -> float:
+    amount, spendable = _AMOUNT, _SPENDABLE
     gc.collect()
     gc.disable()
     try:
         began_ns = time.thread_time_ns()
         for name in names:
-            reserve(name)
+            reserve(name, "USD", amount, spendable)
             release(name)
         return (time.thread_time_ns() - began_ns) / len(names) / 1000
     finally:

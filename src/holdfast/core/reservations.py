@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Final
 
 import msgspec
@@ -83,7 +83,8 @@ class Reservations:
     by their id, at least the newest ``ended_kept`` of them: an older id is the store's to know.
 
     Args:
-        tell: Called with an asset and its new sum whenever a sum changes, in the same step: ``Ledger.set_reserved``.
+        tell: Called with an asset and its sum wherever that may have changed, in the same step: by
+            ``Ledger.set_reserved`` it is taken off spendable.
         ended_kept: How many ended ids are remembered here at least; at most twice as many.
     """
 
@@ -129,20 +130,23 @@ class Reservations:
                 f"intent {intent_id!a} was used before: look up what became of it, or choose another id",
                 intent_id=intent_id,
             )
-        if not (amount.is_finite() and ZERO < amount <= spendable):
-            if not amount.is_finite() or amount <= ZERO:
-                raise InvariantError(f"intent {intent_id!a} would claim {amount} {asset}")
-            short = format_amount(subtract(amount, spendable))
-            raise FundsShortError(
-                f"need {format_amount(amount)} {asset}, spendable {format_amount(spendable)}: short by {short}"
-            )
+        try:
+            is_funded = ZERO < amount <= spendable
+        except InvalidOperation:  # NaN, where the caller's own decimal context lets that be an error.
+            is_funded = False
+        if not is_funded:
+            raise _unfunded(intent_id, asset, amount, spendable)
         if budget_left is not None and amount > budget_left:
             raise OrderRuleError(
                 f"need {format_amount(amount)} {asset}, and {bot!a} has {format_amount(budget_left)} left of its budget"
             )
         reservation = self._live[intent_id] = Reservation(intent_id, asset, amount, amount, _ACTIVE, bot)
         sums = self._sums
-        sums[asset] = reserved = add(sums[asset], amount) if asset in sums else amount
+        try:
+            reserved = add(sums[asset], amount)
+        except KeyError:
+            reserved = amount
+        sums[asset] = reserved
         self._tell(asset, reserved)
         return reservation
 
@@ -165,11 +169,9 @@ class Reservations:
         ended[intent_id] = _end
         if len(ended) >= self._ended_kept:
             self._ended_before, self._ended = ended, {}
-        counted = reservation.counted
-        if counted:
-            asset, sums = reservation.asset, self._sums
-            sums[asset] = reserved = subtract(sums[asset], counted)
-            self._tell(asset, reserved)
+        asset, sums = reservation.asset, self._sums
+        sums[asset] = reserved = subtract(sums[asset], reservation.counted)
+        self._tell(asset, reserved)
         return reservation
 
     def expire(self, intent_id: str) -> Reservation:
@@ -357,6 +359,15 @@ class Reservations:
             f"no reservation {intent_id!a} is known here: check the id, or see `holdfast reservations list`",
             intent_id=intent_id,
         )
+
+
+def _unfunded(intent_id: str, asset: AssetCode, amount: Decimal, spendable: Decimal) -> Exception:
+    if not amount.is_finite() or amount <= ZERO:
+        return InvariantError(f"intent {intent_id!a} would claim {amount} {asset}")
+    short = format_amount(subtract(amount, spendable))
+    return FundsShortError(
+        f"need {format_amount(amount)} {asset}, spendable {format_amount(spendable)}: short by {short}"
+    )
 
 
 def _wrong(intent_id: str, state: ReservationState, cannot: str) -> ReservationStateError:
