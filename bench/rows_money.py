@@ -17,6 +17,7 @@ from holdfast.core.instruments import Instrument, InstrumentStatus
 from holdfast.core.ledger import Ledger, LedgerSettings
 from holdfast.core.reservations import Reservations
 from holdfast.core.venue import VenueMode
+from holdfast.core.verdicts import VerdictCode
 
 __all__ = ["claims", "funds"]
 
@@ -69,12 +70,13 @@ def funds(scale: Scale) -> list[Figure]:
         reason=None,
     )
     whole = Decimal(1) + Decimal("0.0026") + Decimal("0.02")
+    approved = VerdictCode.APPROVED
 
     def floor() -> list[bool]:
         return [quantity * price * whole <= _SPENDABLE for quantity in quantities]
 
     def ours() -> list[bool]:
-        return [judge(ask, held, terms, gate, by, 1.0).is_approved for ask in asks]
+        return [judge(ask, held, terms, gate, by, 1.0).code is approved for ask in asks]
 
     if floor() != ours() or set(ours()) != {True, False}:
         raise RuntimeError("the answers differ, or are all the same: the two do not do the same work")
