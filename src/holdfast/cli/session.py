@@ -30,22 +30,16 @@ _STOPPED: Final = frozenset(
     {"halted_account_mismatch", "halted_owned_elsewhere", "halted_ownership_lost", "halted_invariant"}
 )
 
-_CORRECT_THE_KEY: Final = (
-    "correct the key or its secret, then `holdfast nonce doctor --retry` opens the credential"
-)
+_CORRECT_THE_KEY: Final = "correct the key or its secret, then `holdfast nonce doctor --retry` opens the credential"
+
+_RESET: Final = "a person holds it open: `holdfast reset-circuit-breaker BROKER` closes it"
 
 _HINTS: Final = (
     (
         "halted_account_mismatch",
         "this store belongs to another account: give the broker another name, or `holdfast restore --start-new`",
     ),
-    *(
-        (
-            f"credential_{each}",
-            "correct the key or its secret, then `holdfast nonce doctor --retry` opens the credential",
-        )
-        for each in sorted(BAD_KEYS)
-    ),
+    *((f"credential_{cause}", _CORRECT_THE_KEY) for cause in sorted(BAD_KEYS)),
     ("credential_permission_missing", "give the key the right that `last error` names, at the venue"),
     ("credential_lockout", "wait: the venue asked for silence, and every call would prolong it"),
     ("credential_", "`holdfast nonce doctor` tells why and what to do"),
@@ -54,6 +48,9 @@ _HINTS: Final = (
         "figures are read; orders stay closed until `holdfast resume --accept-restored`: see `holdfast resume --help`",
     ),
     ("halted_", "`holdfast status` shows why; figures are still read, and orders stay closed"),
+    ("trade_isolated", _RESET),
+    ("read_isolated", _RESET),
+    ("trade_breaker", "it heals by itself with the next order; exits and cancels go on; `holdfast status` says when"),
     ("venue_not_loaded", "is the venue reachable from here? `holdfast config show` names the address in use"),
 )
 """What helps, by how a reason begins; the first that fits."""
