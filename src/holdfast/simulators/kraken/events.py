@@ -13,8 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from holdfast.simulators.kraken.exchange import MODES
-from holdfast.simulators.kraken.fields import (
+from holdfast.simulators.core.fields import (
     FieldRules,
     amount,
     check_fields,
@@ -26,6 +25,7 @@ from holdfast.simulators.kraken.fields import (
     whole,
     yes_no,
 )
+from holdfast.simulators.kraken.exchange import MODES
 from holdfast.simulators.kraken.limits import TIERS
 
 __all__ = ["CATALOGUE", "EventKind", "checked_event"]

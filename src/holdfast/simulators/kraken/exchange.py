@@ -21,12 +21,12 @@ from holdfast.simulators.core.dice import Dice
 from holdfast.simulators.core.engine import Engine
 from holdfast.simulators.core.fees import FeeSchedule
 from holdfast.simulators.core.host import EnginePolicy, Leg
+from holdfast.simulators.core.impairments import Impairments
 from holdfast.simulators.core.lazily import Lazily
 from holdfast.simulators.core.ledger import LedgerEntry, Posting
 from holdfast.simulators.core.markets import Market, MarketRules, PublicTrade
 from holdfast.simulators.core.orders import Change, Fill, Order, OrderRequest
 from holdfast.simulators.core.seam import Timers
-from holdfast.simulators.kraken.impairments import Impairments
 from holdfast.simulators.kraken.keys import TRADING_PERMISSIONS, ApiKey, made_key
 from holdfast.simulators.kraken.limits import TIERS, Tier
 from holdfast.simulators.kraken.listing import EARN_SUFFIX, ListedPair, Listing, listing_for

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import msgspec
 
-from holdfast.simulators.kraken.fields import FieldRules, check_fields, offset, one_of, text, whole, yes_no
-from holdfast.simulators.kraken.fields import amount as amount_field
-from holdfast.simulators.kraken.fields import seconds as seconds_field
+from holdfast.simulators.core.fields import FieldRules, check_fields, offset, one_of, text, whole, yes_no
+from holdfast.simulators.core.fields import amount as amount_field
+from holdfast.simulators.core.fields import seconds as seconds_field
 
 __all__ = ["CATALOGUE", "FaultKind", "checked_fault"]
 

@@ -10,6 +10,7 @@ import urllib.parse
 from typing import Any, Final
 
 from holdfast.simulators.core.seam import SimReply, SimRequest
+from holdfast.simulators.core.wire_json import decode_json
 from holdfast.simulators.kraken import rest_account, rest_orders, rest_public
 from holdfast.simulators.kraken.call import Call, Services
 from holdfast.simulators.kraken.errors import (
@@ -22,7 +23,6 @@ from holdfast.simulators.kraken.errors import (
 from holdfast.simulators.kraken.gate import Gate
 from holdfast.simulators.kraken.render import encode
 from holdfast.simulators.kraken.rest_balances import NOTHING
-from holdfast.simulators.kraken.wire_json import decode_json
 
 __all__ = ["PRIVATE_METHODS", "RestSurface", "parse_body"]
 

@@ -13,6 +13,7 @@ from holdfast.simulators.core.ledger import LedgerEntry
 from holdfast.simulators.core.order_log import stated_order
 from holdfast.simulators.core.orders import Change, Fill, Order, OrderRequest
 from holdfast.simulators.core.seam import Peer, Session, SimReply, SimRequest, Timers
+from holdfast.simulators.core.wire_json import decode_json
 from holdfast.simulators.kraken.background import Background
 from holdfast.simulators.kraken.balances import BalancesChannel
 from holdfast.simulators.kraken.call import Services
@@ -30,7 +31,6 @@ from holdfast.simulators.kraken.stream_orders import StreamOrders
 from holdfast.simulators.kraken.subscriptions import Subscriptions
 from holdfast.simulators.kraken.tokens import TokenStore
 from holdfast.simulators.kraken.trading import OrderEntry
-from holdfast.simulators.kraken.wire_json import decode_json
 
 __all__ = ["KrakenSimulator"]
 

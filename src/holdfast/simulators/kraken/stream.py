@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from holdfast.simulators.core.seam import Peer, SimReply
+from holdfast.simulators.core.wire_json import decode_json
 from holdfast.simulators.kraken.errors import KrakenRefusedError
 from holdfast.simulators.kraken.exchange import KrakenExchange
 from holdfast.simulators.kraken.feeds import Feed
 from holdfast.simulators.kraken.render import encode, rfc3339
 from holdfast.simulators.kraken.tokens import TokenStore
-from holdfast.simulators.kraken.wire_json import decode_json
 
 __all__ = ["HEARTBEAT", "StreamRequest", "StreamSession", "StreamSurface"]
 
