@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import ctypes
 import importlib
 import json
 import os
@@ -22,10 +23,11 @@ import traceback
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["Forked", "Forks"]
+__all__ = ["ROOT", "Forked", "Forks"]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _LINE_MAX: Final = 2**24
+_PR_SET_PDEATHSIG: Final = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html (checked 2026-11-20)
 
 
 class Forked:
@@ -81,7 +83,7 @@ class _Parent:
         self.is_used = False
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.crash.forks", str(theirs.fileno()), module],
+                [sys.executable, "-m", "tests.crash.forks", str(theirs.fileno()), module, str(os.getpid())],
                 cwd=ROOT,
                 pass_fds=[theirs.fileno()],
             )
@@ -162,8 +164,9 @@ class Forks:
         self._living.pop(pid).ended(os.waitstatus_to_exitcode(status))
 
 
-def _serve(control: socket.socket, module: str) -> None:
+def _serve(control: socket.socket, module: str, parent: int) -> None:
     """Fork whenever a socket comes, tell of every end."""
+    _die_with_parent(parent)
     main = importlib.import_module(module).main
     rung, ring = socket.socketpair()
     for each in (rung, ring):
@@ -180,21 +183,22 @@ def _serve(control: socket.socket, module: str) -> None:
                     control.send(json.dumps(ended).encode())
         if control in ready:
             _, (descriptor, *_), _, _ = socket.recv_fds(control, 16, 1)
-            pid = os.fork()
+            us, pid = os.getpid(), os.fork()
             if pid == 0:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 for each in (control, rung, ring):
                     each.close()
-                _live(descriptor, main)
+                _live(descriptor, main, us)
             os.close(descriptor)
             control.send(json.dumps((pid, None)).encode())
 
 
-def _live(descriptor: int, main: Any) -> None:
+def _live(descriptor: int, main: Any, parent: int) -> None:
     """What a forked process does, and its end."""
     code = 1
     try:
+        _die_with_parent(parent)
         for standard in (0, 1):
             os.dup2(descriptor, standard)
         os.close(descriptor)
@@ -204,6 +208,14 @@ def _live(descriptor: int, main: Any) -> None:
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def _die_with_parent(parent: int) -> None:
+    """Be killed when the parent is, stopped or not: nothing of a run outlives it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # It was too late.
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _first_line() -> bytes:
@@ -216,4 +228,4 @@ def _first_line() -> bytes:
 
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as inherited:
-        _serve(inherited, sys.argv[2])
+        _serve(inherited, sys.argv[2], int(sys.argv[3]))

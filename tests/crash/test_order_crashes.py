@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from holdfast.core.intents import Intent
 from holdfast.core.orders import OrderState
 from holdfast.core.reservations import ReservationState
-from tests.crash.forks import Forks
+from tests.crash.forks import ROOT, Forks
 from tests.crash.lives import BrokenPromiseError
 from tests.crash.order_judge import Books, OrderJudge, books_of
 from tests.crash.order_lives import CLIENT, OrderChain, OrderReport, order_kraken
@@ -191,3 +193,36 @@ async def test_forked_process_is_one_of_its_own(forks: Forks, kraken: LocalKrake
     assert second.process.returncode is None
     await second.kill()
     assert [each.process.returncode for each in (first, second)] == [-9, -9]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+async def test_stopped_process_does_not_outlive_whoever_runs_it() -> None:
+    script = (
+        "import asyncio, os, signal\n"
+        "from tests.crash.forks import Forks\n"
+        "async def main():\n"
+        "    async with Forks('tests.crash.idle') as forks:\n"
+        "        forked = await forks.start({})\n"
+        "        await forked.reader.readline()\n"
+        "        os.kill(forked.pid, signal.SIGSTOP)\n"
+        "        print(forked.pid, flush=True)\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "asyncio.run(main())\n"
+    )
+    # Its end is not waited for alone: the pipe is closed once everything that inherited it has ended.
+    ended = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", script], cwd=ROOT, capture_output=True, timeout=60, check=False
+    )
+    assert ended.returncode == -9
+    pid = int(ended.stdout)
+    until_s = time.monotonic() + 10.0
+    while is_alive(pid):
+        assert time.monotonic() < until_s
+        await asyncio.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
