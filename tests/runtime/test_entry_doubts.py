@@ -527,6 +527,28 @@ def test_an_order_that_a_list_of_the_channel_does_not_know_is_looked_up_at_once(
     run_virtual(main())
 
 
+def test_an_order_whose_end_was_never_told_is_looked_up_once_all_of_it_is_filled() -> None:
+    """Its trades came and the row of its end did not: no balance will move and no list will change any more."""
+
+    async def main() -> None:
+        async with trading() as t:
+            await t.buy("a")
+            push = t.stream.push_order
+
+            def without_the_end(change: OrderChange) -> None:
+                if change.order is not None:
+                    push(change)
+
+            t.orders.listeners[:] = [without_the_end]
+            t.orders.fill("O1")
+            order = await t.broker.ended("a", timeout_s=60)
+            assert (order.state, order.filled) == ("filled", D("0.01"))
+            await asyncio.sleep(80)
+            assert t.reserved() == 0
+
+    run_virtual(main())
+
+
 def test_a_fee_that_no_row_told_is_found_out_after_the_order_is_over() -> None:
     """A bot's budget is not charged with the worst fee for good."""
 

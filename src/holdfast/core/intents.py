@@ -21,7 +21,7 @@ import msgspec
 from holdfast.core.amounts import ZERO, add, multiply, round_up, subtract
 from holdfast.core.assets import AssetCode, Symbol, split_symbol
 from holdfast.core.balances import Delta, OpenOrder, OrderChange, OrderFill, OrdersSnapshot, Side
-from holdfast.core.orders import OrderAck, OrderState, OrderTicket
+from holdfast.core.orders import OrderAck, OrderState, OrderTicket, OrderType, TimeInForce
 from holdfast.core.reservations import Reservation, Reservations, ReservationState
 from holdfast.core.venue import ClosedOrder
 from holdfast.errors import ReservationStateError, UnknownReservationError
@@ -108,6 +108,21 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     def has_open_question(self) -> bool:
         """Whether the venue has still to be asked about its order: what became of it, or what it was charged."""
         return self.may_be_live or (self.order is not None and bool(self.untold_fee))
+
+    @property
+    def is_end_due(self) -> bool:
+        """
+        Whether its order is open as far as anybody told, and cannot be for long: it is filled, or may not rest.
+
+        Only such an end can be missing without a trace: no balance will move and no list will change any more.
+        """
+        ticket = self.ticket
+        if self.order is not OrderState.OPEN or ticket is None:
+            return False
+        if ticket.order_type is OrderType.MARKET or ticket.time_in_force is not TimeInForce.GTC:
+            return True
+        # One that somebody else made larger is asked about now and then, for nothing.
+        return ticket.quantity is not None and self.filled >= ticket.quantity
 
 
 class IntentChange(NamedTuple):

@@ -99,7 +99,7 @@ class Follower:
             self._looks[intent.intent_id] = (now_s, _LOOK_S)
         is_told = self._account.ledger.is_told_of_orders(now_s=now_s)
         for intent in entry.intents:
-            if intent.order is OrderState.OPEN and not is_told:
+            if intent.is_end_due or (intent.order is OrderState.OPEN and not is_told):
                 self._looks.setdefault(intent.intent_id, (now_s + _LOOK_S, _LOOK_S))
 
     def _tell_overdue(self, name: str, doubt: Doubt, now_s: float) -> None:
@@ -246,7 +246,7 @@ class Follower:
                 if (
                     intent is None
                     or not intent.has_open_question
-                    or intent.order_id in (self._account.ledger.open_orders)
+                    or (intent.order_id in self._account.ledger.open_orders and not intent.is_end_due)
                 ):
                     self._looks.pop(name, None)
 
