@@ -25,7 +25,7 @@ from holdfast.runtime.intent_record import (
     row_of,
     spent_of,
 )
-from holdfast.runtime.venue_time import VenueTime
+from holdfast.core.venue_time import VenueTime
 from holdfast.testing import FakeClock, run_virtual
 from tests.core.intent_life import Life, fill
 from tests.runtime.entry_rig import D, trading

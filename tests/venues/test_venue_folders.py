@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 import holdfast.venues
-from holdfast.core.venue import Venue
+from holdfast.core.venue import SequencePolicy, Venue
 
 ROOT = Path(next(iter(holdfast.venues.__path__)))
 TESTS = Path(__file__).parent
 FILES = {
     "venue.toml",
     "__init__.py",
+    "facts.py",
     "sign.py",
     "wire.py",
     "parse.py",
@@ -80,8 +81,10 @@ def test_folder_exports_its_venue_and_nothing_else(folder: str) -> None:
     venue: Venue = getattr(module, folder.upper())
     facts = _facts(folder)
     assert venue.id == folder == facts["venue"]["id"]
-    assert venue.production_rest_url == facts["addresses"]["rest"]
-    assert venue.production_ws_url == facts["addresses"]["stream"]
+    site = venue.facts.site("production")
+    assert site is not None
+    assert site.rest_url == facts["addresses"]["rest"]
+    assert site.ws_url == facts["addresses"]["stream"]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -89,7 +92,7 @@ def test_facts_name_their_page_and_day(folder: str) -> None:
     venue = _facts(folder)["venue"]
     assert str(venue["docs"]).startswith("https://")
     assert isinstance(venue["checked_on"], datetime.date)
-    assert venue["nonce"] in {"increasing-per-key", "none"}
+    assert venue["sequence"] in set(SequencePolicy)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

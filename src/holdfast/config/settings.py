@@ -146,6 +146,14 @@ class BrokerConfig(msgspec.Struct, frozen=True, kw_only=True):
             examples=["simulated"],
         ),
     ]
+    region: Annotated[
+        str | None,
+        Meta(
+            description="Which of the venue's sites the account was registered at, where it has several; unset: its "
+            "first.",
+            examples=["eea"],
+        ),
+    ] = None
     rest_url: Annotated[
         str | None,
         Meta(description="REST address; only with environment = simulated.", examples=["http://127.0.0.1:18080"]),

@@ -69,6 +69,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     available: Decimal | None = None
     rows: tuple[tuple[str, str], ...] = ()  # The venue's own rows, symbol and stated total, where several make one.
     credit: Decimal | None = None  # What the venue lends: explains an available above the total.
+    detail: tuple[tuple[str, Decimal], ...] = ()  # Beside the figures, shown and never counted: ("equity", ...).
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,7 +196,8 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     ``age_s`` is seconds since the figure was last known to be true (request start for REST, latest proof of the
     channel for a stream), on a clock that runs through suspend. ``reason`` is a fixed word such as ``age``, ``gap``,
     ``suspect_empty``, ``restored``, ``clock_jump``, or ``None`` where nothing is wrong. ``floor`` is what your settings
-    keep of it whatever is asked for.
+    keep of it whatever is asked for. ``detail`` is what else the venue states of it, by a word of ours (``equity``):
+    shown, never counted.
     """
 
     asset: AssetCode
@@ -209,6 +211,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     source: Source | None
     reason: str | None
     floor: Decimal = ZERO
+    detail: tuple[tuple[str, Decimal], ...] = ()
 
     @property
     def is_fit_to_approve(self) -> bool:

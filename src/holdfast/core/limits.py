@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Protocol
 
-__all__ = ["ConnectionBudget", "DecayingCounter", "MakeCounter"]
+__all__ = ["ConnectionBudget", "DecayingCounter", "MakeCounter", "own_counter"]
 
 
 class DecayingCounter:
@@ -72,9 +72,18 @@ class DecayingCounter:
 
 
 class MakeCounter(Protocol):
-    """Makes the counter of a credential's calls, which others on this machine may share."""
+    """
+    Makes a counter of a credential's calls, which others on this machine may share.
 
-    def __call__(self, *, maximum: float, decay_per_s: float, now_s: float) -> DecayingCounter: ...
+    A venue that counts several kinds of calls apart names each: short, of letters, digits, ``-`` and ``.``.
+    """
+
+    def __call__(self, *, maximum: float, decay_per_s: float, now_s: float, name: str = "") -> DecayingCounter: ...
+
+
+def own_counter(*, maximum: float, decay_per_s: float, now_s: float, name: str = "") -> DecayingCounter:
+    """A counter of this process alone, whatever it is called: what an adapter uses where it is given no other."""
+    return DecayingCounter(maximum=maximum, decay_per_s=decay_per_s, now_s=now_s)
 
 
 class ConnectionBudget:

@@ -1,8 +1,9 @@
 """
-What a venue's folder provides: reads, and a stream.
+What a venue's folder provides: its facts, reads, orders, and a stream.
 
-The rooms above know only this. A venue's adapter turns its wire into these values and its errors into our tree; it
-keeps no balances and decides nothing about them.
+The rooms above know only this, and no venue by name: where venues differ in kind, the difference is a *fact* that the
+adapter states (``VenueFacts``, ``StreamRules``). A venue's adapter turns its wire into these values and its errors into
+our tree; it keeps no balances and decides nothing about them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -22,21 +23,140 @@ from holdfast.core.orders import CancelAck, OrderAck, OrderTicket
 from holdfast.core.seams import Clock, Emit, HttpWire, Lane, StreamWire
 
 __all__ = [
+    "EVIDENCE",
+    "Capability",
     "Channel",
     "ClosedOrder",
     "CredentialInfo",
+    "Environment",
     "FeeRates",
     "Fill",
     "LedgerRow",
+    "PassphraseUse",
+    "SequencePolicy",
     "ServerTime",
+    "Site",
     "StreamRules",
     "StreamSink",
     "Venue",
     "VenueClient",
+    "VenueClock",
+    "VenueFacts",
     "VenueMode",
     "VenueStatus",
     "VenueStream",
 ]
+
+
+Environment = Literal["production", "demo", "simulated"]
+"""Which money: the real venue's, the venue's own demo, or a local simulator's."""
+
+EVIDENCE: Final = ("open", "closed", "fills")
+"""The lists that prove an order absent: ``open_orders``, ``closed_orders`` and ``fills`` of a client, in that order."""
+
+
+class SequencePolicy(enum.StrEnum):
+    """What a venue demands of the order in which one key's signed requests arrive."""
+
+    INCREASING_PER_KEY = "increasing_per_key"  # A nonce that only rises: one call in flight, numbered by the lane.
+    NONE = "none"  # Unique tokens or timestamps: several calls in flight; ``Turn.take`` is never called.
+
+
+class PassphraseUse(enum.StrEnum):
+    """Whether a credential has a third part."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+class Capability(enum.StrEnum):
+    """
+    What a venue may offer; the names in ``venue.toml``, each ``done`` or exempt with a reason.
+
+    Each is proved by the contract test of that name.
+    """
+
+    SERVER_TIME = "server-time"
+    VENUE_STATUS = "venue-status"
+    CREDENTIAL_INFO = "credential-info"
+    INSTRUMENTS = "instruments"
+    SYMBOLS = "symbols"
+    TICKERS = "tickers"
+    CANDLES = "candles"
+    BALANCE_SNAPSHOT = "balance-snapshot"
+    BALANCE_HOLDS = "balance-holds"
+    BALANCE_STREAM = "balance-stream"
+    OPEN_ORDERS = "open-orders"
+    ORDER_STREAM = "order-stream"
+    CLOSED_ORDERS = "closed-orders"
+    FILLS = "fills"
+    LEDGER = "ledger"
+    FEE_RATES = "fee-rates"
+    ORDER_ENTRY = "order-entry"
+    ORDER_CHECK = "order-check"
+    ORDER_CANCEL = "order-cancel"
+    ORDER_EVIDENCE = "order-evidence"
+    DEAD_MAN_SWITCH = "dead-man-switch"
+    RATE_LIMITS = "rate-limits"
+    ERRORS = "errors"
+    DEMO_ENVIRONMENT = "demo-environment"
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One pair of addresses of a venue, and which keys belong there.
+
+    ``region`` is the part of the venue at which the account was registered, None where the venue has no parts. A header
+    that a site wants (OKX's ``x-simulated-trading``) is the adapter's own business: it is told the environment.
+    """
+
+    environment: Environment
+    rest_url: str
+    ws_url: str
+    region: str | None = None
+
+
+class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    How a venue differs in kind from others, as far as anything above its adapter has to know.
+
+    Attributes:
+        sites: Its real addresses; the first of an environment is that environment's default. Simulators have none.
+        sequence: What it demands of signed requests' order.
+        in_flight_max: Signed requests of one credential under way at once on a host, unless settings say less; 1 where
+            the sequence rises.
+        passphrase: Whether a credential has a passphrase.
+        options: Names of the options that its adapter takes (see ``Venue.client``).
+        validity_s: How long an order is valid at the venue unless settings say otherwise, seconds.
+        validity_max_s: The longest validity that the venue enforces.
+        validity_ahead_s: An order of which less than this is left when it comes to the write is not sent: the venue
+            would refuse it, or it would hardly arrive in time.
+        evidence: The lists that have to be negative before an order in doubt is absent; of ``EVIDENCE``.
+        dead_man_s: Least and largest timeout of the venue's dead-man switch, seconds; None where it has none.
+        checks_account_mode: Whether an account can be set up in ways that the adapter refuses: asked at every start.
+        lacks: What the venue does not offer, with the reason that is shown; as ``venue.toml`` has it.
+    """
+
+    sites: tuple[Site, ...]
+    sequence: SequencePolicy
+    in_flight_max: int = 1
+    passphrase: PassphraseUse = PassphraseUse.NONE
+    options: frozenset[str] = frozenset({"must_be_simulator", "read_deadline_s", "random"})
+    validity_s: float = 5.0
+    validity_max_s: float = 55.0
+    validity_ahead_s: float = 2.0
+    evidence: tuple[str, ...] = EVIDENCE
+    dead_man_s: tuple[int, int] | None = None
+    checks_account_mode: bool = False
+    lacks: Mapping[Capability, str] = {}
+
+    def site(self, environment: str, region: str | None = None) -> Site | None:
+        """The addresses of an environment in a region, or in its first one; None where there are none."""
+        for site in self.sites:
+            if site.environment == environment and (region is None or site.region == region):
+                return site
+        return None
 
 
 class VenueMode(enum.StrEnum):
@@ -73,12 +193,35 @@ class ServerTime(msgspec.Struct, frozen=True, kw_only=True):
     wall_us: int
 
 
+class VenueClock(Protocol):
+    """
+    The venue's clock as well as we know it; ``core.venue_time.VenueTime`` is one. Nothing suspends.
+
+    One per broker, shared by its client and everything above. Who asks the venue hears: an adapter that measures on its
+    own account passes the answer to ``hear``, and never does so in ``server_time``, whose caller hears it.
+    """
+
+    def hear(self, time: ServerTime) -> None:
+        """The venue told its time. One answer far from what was known is believed once another says the same."""
+        ...
+
+    def is_due(self, now_s: float) -> bool:
+        """Whether the clocks should be compared again; true at first."""
+        ...
+
+    def now_us(self) -> int:
+        """UTC microseconds on the venue's clock; on our wall clock where it was never told."""
+        ...
+
+
 class CredentialInfo(msgspec.Struct, frozen=True, kw_only=True):
     """
     What the venue says of our own credential.
 
     ``account_id`` is the venue's id of the account; two keys of one account share it. ``permissions`` are the venue's
-    words. ``expires_at_s`` is Unix seconds on the venue's clock, None where it does not expire.
+    words. ``expires_at_s`` is Unix seconds on the venue's clock, None where it does not expire. ``account_mode`` is the
+    venue's word for how the account is set up; ``refusal`` says why the adapter does not work with an account set up
+    like that, and what to change: the broker is halted with it.
     """
 
     account_id: str
@@ -87,6 +230,8 @@ class CredentialInfo(msgspec.Struct, frozen=True, kw_only=True):
     nonce_window: int | None
     ip_allow_list: tuple[str, ...]  # Empty: unrestricted.
     expires_at_s: float | None
+    account_mode: str | None = None
+    refusal: str | None = None
 
 
 class FeeRates(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +293,14 @@ class Channel(enum.StrEnum):
 
 
 class StreamRules(msgspec.Struct, frozen=True, kw_only=True):
-    """A venue's liveness facts; seconds. ``channels`` are those that push snapshots."""
+    """
+    A venue's liveness facts; seconds.
+
+    ``channels`` are those that owe a snapshot after every connection. Where the venue sends none of its own (OKX
+    ``orders``), the adapter states one: it reads the list after the acknowledgement, keeps changes back meanwhile, and
+    tells the sink ``orders_stated``, then the changes. A stream without balances has ``(Channel.ORDERS,)`` and
+    ``pushes_balances`` False: figures are fresh at best then, and orders' events bring reads forward.
+    """
 
     channels: tuple[Channel, ...]
     silent_after_s: float  # No frame of any kind for this long: the socket is dead.
@@ -158,6 +310,8 @@ class StreamRules(msgspec.Struct, frozen=True, kw_only=True):
     connect_budget_window_s: float  # ... in any window this long, per host.
     pushes_balances: bool
     rest_lag_s: float = 5.0  # How far the venue's REST is known to lag its stream.
+    balances_within_s: float | None = None  # The venue pushes balances at least this often, whatever happens.
+    sockets: int = 1  # Connections that one ``run`` makes: each counts against the budget.
 
 
 class StreamSink(Protocol):
@@ -193,7 +347,15 @@ class StreamSink(Protocol):
 
 
 class VenueStream(Protocol):
-    """One venue's private stream: connects, authenticates, subscribes, keeps itself pinged, decodes."""
+    """
+    One venue's private stream: connects, authenticates, subscribes, keeps itself pinged, decodes.
+
+    One unit, however many sockets and channels the venue spreads it over (``StreamRules.sockets``): ``run`` opens all
+    of them and ends when one of them does. A channel whose totals stand beside held and available states
+    ``states_holds=True``; one that repeats whole rows of what changed is a stream of ``Partial`` statements. Where
+    there is no sequence number the adapter drops rows that are older by the venue's own time of each asset
+    (``answer_refused`` with ``regressed``).
+    """
 
     rules: StreamRules
 
@@ -360,12 +522,11 @@ class Venue(Protocol):
     """
     A venue's folder as one value: the only thing it exports.
 
-    ``production_rest_url`` and ``production_ws_url`` are the only addresses its real keys may ever be used with.
+    The addresses of ``facts.sites`` are the only ones its real keys may ever be used with, each in its environment.
     """
 
     id: str
-    production_rest_url: str
-    production_ws_url: str
+    facts: VenueFacts
 
     def is_simulator_key(self, key: str) -> bool:
         """True where *key* was made by our simulator: such keys and real ones never meet."""
@@ -392,7 +553,14 @@ class Venue(Protocol):
         account: str,
         options: Mapping[str, object],
     ) -> VenueClient:
-        """A client; without a credential it answers unsigned reads only. *account* is the broker's name."""
+        """
+        A client; without a credential it answers unsigned reads only. *account* is the broker's name.
+
+        Of *options* the runtime passes those that ``facts.options`` names, out of: ``must_be_simulator`` (bool: answers
+        have to, or must not, carry the simulator's header), ``environment``, ``region`` (of the site, or None),
+        ``read_deadline_s``, ``random`` (``Randomness``), ``counter`` (``MakeCounter``, shared by the processes of a
+        host), ``venue_time`` (``VenueClock``, where signing needs it), ``auto_earn_spendable``, ``rate_tier``.
+        """
         ...
 
     def stream(

@@ -23,6 +23,7 @@ from holdfast.core.orders import OrderAsk, OrderState, OrderType
 from holdfast.core.seams import Randomness
 from holdfast.core.terms import whole_steps
 from holdfast.core.venue import VenueClient, VenueStream
+from holdfast.core.venue_time import VenueTime
 from holdfast.core.verdicts import TradingState
 from holdfast.errors import (
     NotReadyError,
@@ -43,7 +44,6 @@ from holdfast.runtime.names import near_symbols
 from holdfast.runtime.quotes import Quotes
 from holdfast.runtime.sending import Sending
 from holdfast.runtime.trading import Trading
-from holdfast.runtime.venue_time import VenueTime
 from holdfast.runtime.views import Order, ReservationView
 from holdfast.runtime.vitals import Vitals
 
@@ -70,6 +70,7 @@ class OrderEntry:
         names: Every intent of the desk that is remembered, by client order id, with its broker's name.
         rest_lag_s: How far the venue's REST may lag.
         randomness: Where ids come from that nobody chose.
+        time: The venue's clock.
         check_ownership: Raises ``ClosedError`` once the account may be another process's.
         observe: Compares the clocks, so that a pause is noticed before anything is sent.
         parked_cause: Why the credential is parked, or None.
@@ -90,6 +91,7 @@ class OrderEntry:
         names: dict[str, str],
         rest_lag_s: float,
         randomness: Randomness,
+        time: VenueTime,
         check_ownership: Callable[[], None],
         observe: Callable[[float], None],
         parked_cause: Callable[[], str | None],
@@ -101,7 +103,7 @@ class OrderEntry:
         self.stream = stream
         self.bots = bots
         self.rest_lag_s = rest_lag_s
-        self.time = VenueTime(account.clock)
+        self.time = time
         self.quotes = Quotes(client, account.clock)
         self.claims = Claims(account=account, trading=trading, names=names, rest_lag_s=rest_lag_s)
         self.judging = Judging(

@@ -24,6 +24,7 @@ from holdfast.core.orders import OrderAsk
 from holdfast.core.reservations import ReservationState
 from holdfast.core.seams import Clock, Randomness
 from holdfast.core.venue import VenueClient, VenueMode
+from holdfast.core.venue_time import VenueTime
 from holdfast.core.verdicts import TradingState, Verdict, VerdictCode
 from holdfast.errors import (
     DeniedError,
@@ -43,7 +44,6 @@ from holdfast.runtime.names import near_symbols
 from holdfast.runtime.pulse import Pulse
 from holdfast.runtime.quotes import Quotes
 from holdfast.runtime.record import amount_text
-from holdfast.runtime.venue_time import VenueTime
 from holdfast.runtime.vitals import Vitals
 
 __all__ = ["Judging"]

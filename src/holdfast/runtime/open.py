@@ -20,7 +20,8 @@ from holdfast.core.orders import OrderType
 from holdfast.core.reconcile import Reconciler, ReconcileSettings
 from holdfast.core.seams import HttpWire, Store
 from holdfast.core.streaming import StreamLife, StreamSettings
-from holdfast.core.venue import StreamRules, Venue
+from holdfast.core.venue import Site, StreamRules, Venue
+from holdfast.core.venue_time import VenueTime
 from holdfast.errors import ClosedError, ConfigError, StoreCorruptError, UnknownNameError
 from holdfast.runtime.account import FROM_STORE, Account
 from holdfast.runtime.attach.lines import Place
@@ -275,15 +276,21 @@ async def _open_broker(
             opened.own_account(pinned.account_id)  # Known already: said now, not once the venue has been asked.
         lane = parts.lane(broker, credential, emitter)
         is_simulated = broker.environment == "simulated"
-        options: dict[str, object] = {
+        site = _site_of(broker, venue)
+        time = VenueTime(parts.clock)
+        offered: dict[str, object] = {
             "must_be_simulator": is_simulated,
+            "environment": broker.environment,
+            "region": broker.region,
+            "venue_time": time,
             "auto_earn_spendable": broker.auto_earn_spendable,
             "rate_tier": broker.rate_tier or ("pro" if is_simulated else "starter"),
             "read_deadline_s": broker.reading.read_deadline_s,
             "random": parts.randomness,
         }
         if parts.counters is not None:
-            options["counter"] = parts.counters(broker, credential)
+            offered["counter"] = parts.counters(broker, credential)
+        options = {name: value for name, value in offered.items() if name in venue.facts.options}
         opened.http = parts.http(broker)
         client = venue.client(
             http=opened.http,
@@ -291,17 +298,16 @@ async def _open_broker(
             credential=credential,
             clock=parts.clock,
             emit=emitter,
-            rest_url=broker.rest_url if is_simulated and broker.rest_url else venue.production_rest_url,
+            rest_url=site.rest_url,
             account=broker.name,
             options=options,
         )
-        ws_url = broker.ws_url if is_simulated and broker.ws_url else venue.production_ws_url
         stream = venue.stream(
             wire=parts.streams(broker),
             client=client,
             clock=parts.clock,
             emit=emitter,
-            ws_url=ws_url,
+            ws_url=site.ws_url,
             account=broker.name,
             options=options,
         )
@@ -309,7 +315,7 @@ async def _open_broker(
         account = Account(
             name=broker.name,
             ledger=_ledger_of(broker, venue, rules, client.balance_reads),
-            life=_life_of(rules, ws_url, parts) if contact == "stream" else None,
+            life=_life_of(rules, site.ws_url, parts) if contact == "stream" else None,
             reconciler=Reconciler(
                 settings=ReconcileSettings(
                     quiet_s=broker.reading.reconcile_quiet_s,
@@ -357,6 +363,7 @@ async def _open_broker(
                 names=names,
                 rest_lag_s=account.ledger.settings.rest_lag_s,
                 randomness=parts.randomness,
+                time=time,
                 check_ownership=opened.check,
                 observe=observe,
                 parked_cause=parked_cause,
@@ -374,6 +381,22 @@ async def _open_broker(
         await opened.close()
         raise
     return opened
+
+
+def _site_of(broker: BrokerConfig, venue: Venue) -> Site:
+    """
+    Where a broker's venue is spoken to: a simulator where one is configured, else one of the venue's own addresses.
+
+    Raises:
+        ConfigError: The venue has no such environment or region.
+    """
+    if broker.environment == "simulated" and broker.rest_url and broker.ws_url:
+        return Site(environment="simulated", rest_url=broker.rest_url, ws_url=broker.ws_url, region=broker.region)
+    site = venue.facts.site(broker.environment, broker.region)
+    if site is None:
+        where = broker.environment if broker.region is None else f"{broker.environment} in {broker.region}"
+        raise ConfigError(f"brokers.{broker.name}: {broker.venue} has no addresses for {where}")
+    return site
 
 
 async def _pinned_account(store: Store) -> PinnedAccount | None:

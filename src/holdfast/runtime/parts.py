@@ -157,9 +157,8 @@ def real_parts(config: Config) -> Parts:
     def counters(broker: BrokerConfig, credential: Credential) -> MakeCounter:
         from holdfast.runtime.counters import SharedCounter
 
-        path = folder.counter_path(credential.fingerprint)
-
-        def make(*, maximum: float, decay_per_s: float, now_s: float) -> DecayingCounter:
+        def make(*, maximum: float, decay_per_s: float, now_s: float, name: str = "") -> DecayingCounter:
+            path = folder.counter_path(credential.fingerprint, name)
             return SharedCounter(path, maximum=maximum, decay_per_s=decay_per_s, now_s=now_s)
 
         return make

@@ -19,6 +19,7 @@ from holdfast.core.intents import Intent
 from holdfast.core.orders import OrderAck, OrderAsk, OrderState, OrderTicket
 from holdfast.core.seams import Clock, Randomness
 from holdfast.core.venue import VenueClient, VenueStream
+from holdfast.core.venue_time import VenueTime
 from holdfast.core.verdicts import TradingState, Verdict, VerdictCode
 from holdfast.errors import (
     ClosedError,
@@ -41,7 +42,6 @@ from holdfast.runtime.intent_record import (
 )
 from holdfast.runtime.judging import Judging
 from holdfast.runtime.record import amount_text
-from holdfast.runtime.venue_time import VenueTime
 from holdfast.runtime.views import Order
 from holdfast.runtime.vitals import Passage, Vitals
 

@@ -81,9 +81,10 @@ class StateFolder:
         """The lane file of the credential with this fingerprint; its folder exists afterwards."""
         return self._subfolder("lanes") / f"lane-{_part(fingerprint)}"
 
-    def counter_path(self, fingerprint: str) -> Path:
-        """Where the calls on a credential are counted; its folder exists afterwards."""
-        return self._subfolder("lanes") / f"counter-{_part(fingerprint)}"
+    def counter_path(self, fingerprint: str, name: str = "") -> Path:
+        """Where the calls on a credential are counted, those of one *name* apart; its folder exists afterwards."""
+        suffix = f"-{_part(name)}" if name else ""
+        return self._subfolder("lanes") / f"counter-{_part(fingerprint)}{suffix}"
 
     def owner_lock_path(self, fingerprint: str) -> Path:
         """The owner lock of a credential's or an account's fingerprint; its folder exists afterwards."""

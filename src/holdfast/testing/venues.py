@@ -27,9 +27,13 @@ from holdfast.core.venue import (
     FeeRates,
     Fill,
     LedgerRow,
+    PassphraseUse,
+    SequencePolicy,
     ServerTime,
+    Site,
     StreamRules,
     StreamSink,
+    VenueFacts,
     VenueMode,
     VenueStatus,
 )
@@ -54,8 +58,14 @@ class FakeVenue:
     """
 
     id = "acme"
-    production_rest_url = "https://api.acme.example"
-    production_ws_url = "wss://stream.acme.example"
+    facts = VenueFacts(
+        sites=(
+            Site(environment="production", rest_url="https://api.acme.example", ws_url="wss://stream.acme.example"),
+        ),
+        sequence=SequencePolicy.INCREASING_PER_KEY,
+        passphrase=PassphraseUse.OPTIONAL,
+        dead_man_s=(1, 86_399),
+    )
 
     def __init__(self, truth: Mapping[str, tuple[str, str]] | None = None) -> None:
         self.truth: dict[str, tuple[str, str]] = dict(truth or {"USD": ("1500.25", "400.00"), "BTC": ("0.5", "0")})

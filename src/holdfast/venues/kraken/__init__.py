@@ -7,20 +7,22 @@ from typing import Final
 
 from holdfast.core.credentials import Credential
 from holdfast.core.seams import Clock, Emit, HttpWire, Lane, StreamWire
-from holdfast.core.venue import Venue, VenueClient
+from holdfast.core.venue import Venue, VenueClient, VenueFacts
 from holdfast.errors import ConfigError
 from holdfast.venues.kraken.client import KrakenClient
+from holdfast.venues.kraken.facts import FACTS
 from holdfast.venues.kraken.settings import Settings
 from holdfast.venues.kraken.sign import Signer, decode_secret
 from holdfast.venues.kraken.stream import KrakenStream
 
 __all__ = ["KRAKEN"]
 
+_PRODUCTION: Final = FACTS.sites[0]
+
 
 class _Kraken:
     id: str = "kraken"
-    production_rest_url: str = "https://api.kraken.com"
-    production_ws_url: str = "wss://ws-auth.kraken.com/v2"
+    facts: VenueFacts = FACTS
 
     def is_simulator_key(self, key: str) -> bool:
         return key.startswith("SIM")
@@ -53,7 +55,7 @@ class _Kraken:
         options: Mapping[str, object],
     ) -> KrakenClient:
         settings = Settings.of(options)
-        self._check_address(rest_url, self.production_rest_url, settings)
+        self._check_address(rest_url, _PRODUCTION.rest_url, settings)
         signer = None
         if credential is not None:
             self.check_credential(credential)
@@ -86,7 +88,7 @@ class _Kraken:
         options: Mapping[str, object],
     ) -> KrakenStream:
         settings = Settings.of(options)
-        self._check_address(ws_url, self.production_ws_url, settings)
+        self._check_address(ws_url, _PRODUCTION.ws_url, settings)
         if not isinstance(client, KrakenClient):
             raise TypeError("a Kraken stream takes its tokens from a Kraken client")
         return KrakenStream(wire=wire, client=client, clock=clock, emit=emit, ws_url=ws_url, account=account)

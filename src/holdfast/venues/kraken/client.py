@@ -22,7 +22,7 @@ from holdfast.core.balances import OpenOrder, OrdersSnapshot, Snapshot, Source
 from holdfast.core.credentials import Credential
 from holdfast.core.events import event
 from holdfast.core.instruments import AssetInfo, Candle, Instrument, InstrumentStatus, Ticker
-from holdfast.core.limits import DecayingCounter
+from holdfast.core.limits import DecayingCounter, own_counter
 from holdfast.core.orders import CancelAck, OrderAck, OrderTicket
 from holdfast.core.parking import PROBE_EVERY_S
 from holdfast.core.seams import (
@@ -163,7 +163,7 @@ class KrakenClient:
         self._random: Randomness = settings.random or random.Random()  # noqa: S311  # Jitter, not a secret.
         tier = limits.TIERS[settings.rate_tier]
         now_s = clock.now_s()
-        make_counter = settings.counter or DecayingCounter
+        make_counter = settings.counter or own_counter
         self._private_counter = make_counter(maximum=tier.maximum, decay_per_s=tier.decay_per_s, now_s=now_s)
         self._public_counter = DecayingCounter(
             maximum=limits.PUBLIC.maximum, decay_per_s=limits.PUBLIC.decay_per_s, now_s=now_s

@@ -1,0 +1,31 @@
+"""
+How Kraken differs in kind from other venues; see ``holdfast.core.venue.VenueFacts``.
+
+Sources (checked 2026-11-20): https://docs.kraken.com/exchange/guides/rest/authentication (nonce, two-factor password),
+https://docs.kraken.com/api-reference/rest/trading/add-order (``deadline``: 2 to 60 seconds ahead) and
+https://docs.kraken.com/api-reference/rest/trading/cancel-all-orders-after.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from holdfast.core.venue import Capability, PassphraseUse, SequencePolicy, Site, VenueFacts
+
+__all__ = ["FACTS"]
+
+FACTS: Final = VenueFacts(
+    sites=(Site(environment="production", rest_url="https://api.kraken.com", ws_url="wss://ws-auth.kraken.com/v2"),),
+    sequence=SequencePolicy.INCREASING_PER_KEY,
+    passphrase=PassphraseUse.OPTIONAL,  # The key's two-factor password.
+    options=frozenset(
+        {"must_be_simulator", "auto_earn_spendable", "rate_tier", "read_deadline_s", "random", "counter"}
+    ),
+    validity_s=5.0,
+    validity_max_s=55.0,  # Kraken takes 60: what is on its way for a while is not to be refused.
+    validity_ahead_s=2.0,
+    dead_man_s=(1, 86_399),
+    lacks={
+        Capability.DEMO_ENVIRONMENT: "Kraken offers no public sandbox for spot; its demo trades futures only",
+    },
+)
