@@ -63,6 +63,7 @@ PUBLIC = [
     "UnknownNameError",
     "UnknownOrderError",
     "UnknownReservationError",
+    "UnsupportedError",
     "VenueError",
     "VenueRejectedError",
     "Verdict",

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from holdfast.errors import UnknownNameError as UnknownNameError
     from holdfast.errors import UnknownOrderError as UnknownOrderError
     from holdfast.errors import UnknownReservationError as UnknownReservationError
+    from holdfast.errors import UnsupportedError as UnsupportedError
     from holdfast.errors import VenueError as VenueError
     from holdfast.errors import VenueRejectedError as VenueRejectedError
     from holdfast.runtime.attach.connect import connect as connect
@@ -135,6 +136,7 @@ _HOMES = {
             "UnknownNameError",
             "UnknownOrderError",
             "UnknownReservationError",
+            "UnsupportedError",
             "VenueError",
             "VenueRejectedError",
         ),
@@ -194,6 +196,7 @@ __all__ = [
     "UnknownNameError",
     "UnknownOrderError",
     "UnknownReservationError",
+    "UnsupportedError",
     "VenueError",
     "VenueRejectedError",
     "Verdict",

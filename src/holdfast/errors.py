@@ -18,6 +18,7 @@ Every error holdfast raises, and what each one allows you to do next.
     │   │   ├── UnknownReservationError
     │   │   ├── ReservationStateError
     │   │   └── IntentRepeatedError   this intent was used before; ``intent_id`` leads to what became of it
+    │   ├── UnsupportedError          the venue offers no such thing: capability, and the venue's reason
     │   ├── OwnerSilentError          the owner does not answer: pid, for how long; nothing was sent (exit 9)
     │   └── NotReadyError             the checks that failed
     ├── VenueError                    the venue is involved: venue, account, request, outcome
@@ -97,6 +98,7 @@ __all__ = [
     "UnknownNameError",
     "UnknownOrderError",
     "UnknownReservationError",
+    "UnsupportedError",
     "VenueBusyError",
     "VenueError",
     "VenueRejectedError",
@@ -289,6 +291,21 @@ class ReservationStateError(ReservationError):
 
 class IntentRepeatedError(ReservationError):
     """This intent id was used before, within the 30 days that ids are remembered: look up what became of it."""
+
+
+class UnsupportedError(DeniedError):
+    """
+    The venue offers nothing of the kind; nothing was sent, and asking again changes nothing.
+
+    Attributes:
+        capability: What is missing, by its name in the table of capabilities, such as ``order-check``.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, capability: str) -> None:
+        super().__init__(message)
+        self.capability = capability
 
 
 class OwnerSilentError(DeniedError):

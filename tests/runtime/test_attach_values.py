@@ -35,6 +35,7 @@ ERRORS = [cls for cls in CLASSES if isinstance(cls, type) and issubclass(cls, Ho
 
 FACTS: dict[str, Any] = {
     "account": "acme-master",
+    "capability": "order-check",
     "cause": "lockout",
     "checks": ("balances_stale", "down"),
     "code": "EOrder:Insufficient funds",

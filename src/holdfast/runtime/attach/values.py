@@ -170,6 +170,7 @@ def _check_amount(name: str, value: Decimal) -> None:
 
 _FACTS: Final[dict[str, Any]] = {
     "account": str | None,
+    "capability": str,
     "cause": str,
     "checks": tuple[str, ...],
     "code": str | None,
