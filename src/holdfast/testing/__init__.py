@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from holdfast.testing.parts import MemoryOwners as MemoryOwners
     from holdfast.testing.parts import memory_config as memory_config
     from holdfast.testing.parts import memory_parts as memory_parts
+    from holdfast.testing.proxies import TcpLink as TcpLink
+    from holdfast.testing.proxies import TcpProxy as TcpProxy
+    from holdfast.testing.proxies import TcpWay as TcpWay
+    from holdfast.testing.proxies import tcp_proxy as tcp_proxy
     from holdfast.testing.sockets import MemorySockets as MemorySockets
     from holdfast.testing.venues import FakeClient as FakeClient
     from holdfast.testing.venues import FakeStream as FakeStream
@@ -38,12 +42,16 @@ __all__ = [
     "MemorySockets",
     "RealWaitError",
     "StuckError",
+    "TcpLink",
+    "TcpProxy",
+    "TcpWay",
     "VirtualTimeLoop",
     "WorldClock",
     "local_venue",
     "memory_config",
     "memory_parts",
     "run_virtual",
+    "tcp_proxy",
 ]
 
 _HOMES = {
@@ -57,12 +65,16 @@ _HOMES = {
     "MemorySockets": "sockets",
     "RealWaitError": "virtual_time",
     "StuckError": "virtual_time",
+    "TcpLink": "proxies",
+    "TcpProxy": "proxies",
+    "TcpWay": "proxies",
     "VirtualTimeLoop": "virtual_time",
     "WorldClock": "clocks",
     "local_venue": "local_venues",
     "memory_config": "parts",
     "memory_parts": "parts",
     "run_virtual": "virtual_time",
+    "tcp_proxy": "proxies",
 }
 
 
