@@ -30,7 +30,8 @@ def first_error(reply: SimReply) -> str:
     """
     The verdict in *reply* for the journal: ``ok``, the venue's first error text, or the HTTP status.
 
-    Reads the three venues' envelopes by shape: a list or text under ``error``, or a ``code`` that is not zero.
+    Reads the three venues' envelopes by shape: a list or text under ``error``, a ``code`` that is not zero, a list of
+    ``errors``, or an ``error_response`` beside ``success``.
     """
     body = reply.body
     if reply.status == 200 and body.startswith(b'{"error":[]'):
@@ -49,7 +50,20 @@ def first_error(reply: SimReply) -> str:
         code = envelope.get("code")
         if isinstance(code, str) and code.strip("0"):
             return f"{code} {envelope.get('msg', '')}".rstrip()
+        errors = envelope.get("errors")
+        if isinstance(errors, list) and errors and isinstance(errors[0], dict):
+            return str(errors[0].get("id") or errors[0].get("edit_failure_reason") or reply.status)
+        refusal = envelope.get("error_response")
+        if envelope.get("success") is False and isinstance(refusal, dict):
+            return _informative(refusal)
     return "ok" if reply.status < 300 else str(reply.status)
+
+
+def _informative(refusal: dict[str, Any]) -> str:
+    """The first word of an order's refusal that says something."""
+    words = [refusal.get(name) for name in ("new_order_failure_reason", "error", "preview_failure_reason")]
+    said = [word for word in words if isinstance(word, str) and word]
+    return next((word for word in said if not word.startswith("UNKNOWN_")), said[0] if said else "refused")
 
 
 def edited(reply: SimReply, firing: Firing) -> SimReply:

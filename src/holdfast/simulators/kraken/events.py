@@ -11,12 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-
+from holdfast.simulators.core.catalogue import EventKind, read_event
+from holdfast.simulators.core.catalogue import event_kind as _kind
 from holdfast.simulators.core.fields import (
-    FieldRules,
     amount,
-    check_fields,
     offset,
     one_of,
     seconds,
@@ -28,19 +26,7 @@ from holdfast.simulators.core.fields import (
 from holdfast.simulators.kraken.exchange import MODES
 from holdfast.simulators.kraken.limits import TIERS
 
-__all__ = ["CATALOGUE", "EventKind", "checked_event"]
-
-
-class EventKind(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of event: what happens, its fields and which of them it needs."""
-
-    meaning: str
-    rules: FieldRules
-    required: tuple[str, ...] = ()
-
-
-def _kind(meaning: str, *required: str, **rules: Any) -> EventKind:
-    return EventKind(meaning=meaning, rules=rules, required=required)
+__all__ = ["CATALOGUE", "checked_event"]
 
 
 _PAIR_STATUSES: Final = (
@@ -242,9 +228,4 @@ def checked_event(event: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     Raises:
         ValueError: The kind or a field is unknown, missing or malformed; the text says what is expected.
     """
-    name = event.get("kind")
-    kind = CATALOGUE.get(name) if isinstance(name, str) else None
-    if not isinstance(name, str) or kind is None:
-        raise ValueError(f"unknown event kind {name!r}; expected one of {', '.join(CATALOGUE)}")
-    given = {key: value for key, value in event.items() if key != "kind"}
-    return name, check_fields(f"event {name}", given, kind.rules, required=kind.required)
+    return read_event(event, CATALOGUE)

@@ -12,43 +12,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-
-from holdfast.simulators.core.fields import FieldRules, check_fields, offset, one_of, text, whole, yes_no
+from holdfast.simulators.core.catalogue import FaultKind, read_fault
+from holdfast.simulators.core.catalogue import counted_fault as _counted
+from holdfast.simulators.core.catalogue import immediate_fault as _immediate
+from holdfast.simulators.core.catalogue import lasting_fault as _lasting
 from holdfast.simulators.core.fields import amount as amount_field
+from holdfast.simulators.core.fields import offset, one_of, text, whole, yes_no
 from holdfast.simulators.core.fields import seconds as seconds_field
 
-__all__ = ["CATALOGUE", "FaultKind", "checked_fault"]
-
-
-class FaultKind(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind: what it does, its fields, and whether it lasts, is counted, or acts once and at once."""
-
-    meaning: str
-    rules: FieldRules
-    nature: str  # lasting, counted, immediate
-    required: tuple[str, ...] = ()
+__all__ = ["CATALOGUE", "checked_fault"]
 
 
 _CHANNEL: Final = one_of("balances", "executions", "*")
 _READ: Final = one_of("Balance", "BalanceEx", "*")
-
-
-def _lasting(meaning: str, *required: str, **rules: Any) -> FaultKind:
-    return FaultKind(meaning=meaning, rules={**rules, "for_s": seconds_field}, nature="lasting", required=required)
-
-
-def _counted(meaning: str, *required: str, **rules: Any) -> FaultKind:
-    return FaultKind(
-        meaning=meaning,
-        rules={**rules, "count": whole, "for_s": seconds_field},
-        nature="counted",
-        required=required,
-    )
-
-
-def _immediate(meaning: str, *required: str, **rules: Any) -> FaultKind:
-    return FaultKind(meaning=meaning, rules=rules, nature="immediate", required=required)
 
 
 CATALOGUE: Final[dict[str, FaultKind]] = {
@@ -206,9 +182,4 @@ def checked_fault(fault: Mapping[str, Any]) -> tuple[FaultKind, dict[str, Any]] 
     Raises:
         ValueError: A field is unknown, missing or malformed; the text says what is expected.
     """
-    name = fault.get("kind")
-    kind = CATALOGUE.get(name) if isinstance(name, str) else None
-    if kind is None:
-        return None
-    fields = {key: value for key, value in fault.items() if key != "kind"}
-    return kind, check_fields(f"fault {name}", fields, kind.rules, required=kind.required)
+    return read_fault(fault, CATALOGUE)
