@@ -59,7 +59,7 @@ async def _doctor(broker: str | None, retry: bool, ratchet: bool, unit: str | No
     name = only_name(config, broker)
     async with opened(config, [name], contact="none") as desk:
         report = await _examined(desk[name], retry, ratchet, unit, yes)
-        is_well = report.diagnosis.cause.value == "nothing" and report.call in (None, "accepted")
+        is_well = report.diagnosis.cause.value in ("nothing", "no_nonces") and report.call in (None, "accepted")
         if common.is_json:
             print_json({"schema_version": 1, "broker": name, "is_well": is_well, **_document(report)})
         else:

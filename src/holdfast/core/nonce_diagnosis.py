@@ -28,6 +28,7 @@ class NonceCause(enum.StrEnum):
     """What is the matter, in one word."""
 
     NOTHING = "nothing"
+    NO_NONCES = "no_nonces"  # The venue has none: nothing can be the matter with them.
     OTHER_SENDER = "other_sender"  # Somebody else uses the key now and then, in a unit no finer than ours.
     FINER_UNIT = "finer_unit"  # The venue's number stands above the present in our unit, for good.
     NONCES_BEHIND = "nonces_behind"  # What was refused lay behind the venue's clock: ours was slow and the mark lost.
@@ -42,13 +43,15 @@ class NonceFacts(msgspec.Struct, frozen=True, kw_only=True):
     What is known. Offsets are ours minus the venue's, seconds; None where the venue's time could not be had.
 
     ``now_ns`` is the nonce clock and ``wall_us`` the wall clock at the same moment; ``parking`` is in force now;
-    ``parked_for_s`` as in ``remaining_s``. ``other_pids``: other processes of this host that use the lane.
+    ``parked_for_s`` as in ``remaining_s``. ``other_pids``: other processes of this host that use the lane;
+    ``has_nonces``: whether the venue has any.
     """
 
     record: NonceRecord
     now_ns: int
     wall_us: int
     basis: Basis
+    has_nonces: bool = True
     wall_offset_s: float | None
     parking: Parking | None
     parked_for_s: float | None
@@ -98,6 +101,13 @@ def diagnose(facts: NonceFacts) -> NonceDiagnosis:
                 if parking.cause in BAD_KEYS
                 else "Mend that cause first.",
             ),
+        )
+    if not facts.has_nonces:
+        return _told(
+            facts,
+            NonceCause.NO_NONCES,
+            "This venue has none: its calls carry no number that has to rise, and may arrive in any order.",
+            (),
         )
     if not record.refused_in_a_row:
         if record.refusals_healed:
@@ -196,7 +206,9 @@ def _told(
 def _evidence(facts: NonceFacts) -> list[str]:
     record = facts.record
     found = []
-    if record.mark is None:
+    if not facts.has_nonces:
+        found.append("Each call is signed with the time, as the venue's clock has it.")
+    elif record.mark is None:
         found.append(f"No nonce was ever taken from this lane; it counts in {record.unit}.")
     else:
         apart_s = ahead_s(record.mark, unit=record.unit, now_ns=facts.now_ns)
@@ -220,7 +232,8 @@ def _evidence(facts: NonceFacts) -> list[str]:
         found.append(f"Our wall clock is {_span(abs(facts.wall_offset_s))} off the venue's{basis}.")
     if facts.other_pids:
         pids = ", ".join(str(pid) for pid in facts.other_pids)
-        found.append(f"Other processes use this lane and its mark ({pids}); they cannot be the reason.")
+        reason = " and its mark" if facts.has_nonces else ""
+        found.append(f"Other processes use this lane{reason} ({pids}); they cannot be the reason.")
     else:
         found.append("No other process of this host uses this lane.")
     if record.nonce_window is not None:

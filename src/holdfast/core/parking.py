@@ -109,9 +109,7 @@ CAUSES: Final[dict[str, Cause]] = {
         meaning="the venue asked for silence",
         ends="by itself once the time is over, and not before, whoever asks",
     ),
-    CLOCK: Cause(
-        meaning="the venue refuses our time", ends="one call a minute, until the venue takes it"
-    ),
+    CLOCK: Cause(meaning="the venue refuses our time", ends="one call a minute, until the venue takes it"),
 }
 """Every cause, in the order in which the reference tells them."""
 

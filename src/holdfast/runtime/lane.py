@@ -2,8 +2,10 @@
 The per-credential lane on files: one sender at a time, whatever the tasks, threads and processes of a host.
 
 A turn lasts from the allocation of a nonce to the reply, because a venue refuses what *arrives* out of order, however
-well it was numbered. The mark is durable before its nonce is handed out: a crash wastes one and repeats none. What
-each part does and does not promise is told in docs/concepts/nonces.md.
+well it was numbered. The mark is durable before its nonce is handed out: a crash wastes one and repeats none. Where the
+venue has no nonces (``SequencePolicy.NONE``) several are in flight, and what is left of a turn is its place in line,
+the bound and the parking that all processes share. What each part does and does not promise is told in
+docs/concepts/nonces.md.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from holdfast.core.events import Event, event
 from holdfast.core.nonces import FORWARD_BUFFER_US, Basis, Heard, NonceRecord, NonceUnit, ahead_s, ratcheted
 from holdfast.core.parking import Entry, Parking, remaining_s
 from holdfast.core.seams import Clock, Emit, Priority, Randomness, Turn
-from holdfast.core.venue import CredentialInfo, ServerTime
+from holdfast.core.venue import CredentialInfo, SequencePolicy, ServerTime
 from holdfast.errors import ClosedError, ConfigError
 from holdfast.runtime.lane_gate import Ticket, gate_of
 from holdfast.runtime.lane_passage import Passage
@@ -66,7 +68,8 @@ class FileLane:
         unit: What one step of a nonce is worth. A finer unit found in the file stays; a coarser one is ratcheted up.
         forward_buffer_us: Nonces run ahead of the clock by so many microseconds.
         wait_s: How long a turn is waited for unless told otherwise.
-        in_flight_max: Requests under way at once, 1 to 16. More than 1 only with a *nonce_window*.
+        sequence: What the venue demands of the order of this credential's requests.
+        in_flight_max: Requests under way at once, 1 to 16. More than 1 only with a *nonce_window*, or without nonces.
         nonce_window: The key's own window at the venue, in steps of its unit.
         sync: Makes a written file descriptor durable; the real thing unless told otherwise. Blocks.
         randomness: Jitter of retries.
@@ -85,6 +88,7 @@ class FileLane:
         emit: Emit | None = None,
         unit: NonceUnit = NonceUnit.US,
         forward_buffer_us: int = FORWARD_BUFFER_US,
+        sequence: SequencePolicy = SequencePolicy.INCREASING_PER_KEY,
         wait_s: float = 10.0,
         in_flight_max: int = 1,
         nonce_window: int = 0,
@@ -93,7 +97,8 @@ class FileLane:
     ) -> None:
         if not 1 <= in_flight_max <= BERTHS_MAX:
             raise ConfigError(f"{name}: requests in flight at once are 1 to {BERTHS_MAX}, not {in_flight_max}")
-        if in_flight_max > 1 and nonce_window < in_flight_max:
+        has_nonces = sequence is SequencePolicy.INCREASING_PER_KEY
+        if has_nonces and in_flight_max > 1 and nonce_window < in_flight_max:
             raise ConfigError(
                 f"{name}: {in_flight_max} requests in flight at once need a nonce window of at least as many steps, "
                 f"and the key's is {nonce_window}: raise it at the venue, or keep one in flight"
@@ -111,6 +116,7 @@ class FileLane:
             wait_s=wait_s,
             in_flight_max=in_flight_max,
             nonce_window=nonce_window,
+            has_nonces=has_nonces,
             sync=sync,
             randomness=randomness or random.Random(),  # noqa: S311 - Jitter.
         )
@@ -134,6 +140,11 @@ class FileLane:
         """
         bound_s = self._passage.wait_s if wait_s is None else wait_s
         return LaneTurn(self, FileTurn(self._passage, priority=priority, wait_s=bound_s))
+
+    @property
+    def has_nonces(self) -> bool:
+        """Whether its turns hand out nonces."""
+        return self._passage.has_nonces
 
     @property
     def refused(self) -> int:
@@ -258,7 +269,7 @@ class FileLane:
     async def _settle_clock(self) -> None:
         """Ask for the venue's time once, where our sample is unchecked and no recent mark vouches for it."""
         ask, passage = self._ask, self._passage
-        if ask is None or passage.nonce_clock.basis is not Basis.UNCHECKED:
+        if ask is None or not passage.has_nonces or passage.nonce_clock.basis is not Basis.UNCHECKED:
             return
         await passage.open()
         record = passage.peek()

@@ -43,6 +43,7 @@ class Passage:
     One lane as its users see it: settings, clocks and the gate.
 
     Attributes:
+        has_nonces: Whether turns hand out nonces; without, only priorities, the bound in flight and parking are left.
         is_far_ahead: The mark was last found far ahead of the clock; said once until it no longer is.
         refused: Nonces the venue refused, as far as this process was told.
     """
@@ -59,6 +60,7 @@ class Passage:
         wait_s: float,
         in_flight_max: int,
         nonce_window: int,
+        has_nonces: bool,
         sync: Sync | None,
         randomness: Randomness,
     ) -> None:
@@ -69,6 +71,7 @@ class Passage:
         self.wait_s = wait_s
         self.in_flight_max = in_flight_max
         self.nonce_window = nonce_window
+        self.has_nonces = has_nonces
         self.nonce_clock = NonceClock(wall_us=clock.wall_us(), now_s=clock.now_s())
         self.is_far_ahead = False
         self.refused = 0

@@ -53,6 +53,8 @@ class FileTurn:
             if ticket.berth_count == 1:
                 await passage.wait_alone(ticket, record, self._wait_s)
                 self._record = record
+            if not passage.has_nonces and record.parking is not None:
+                await self._pass_parking(ticket)
         except BaseException:
             gate.leave(ticket, now_s=passage.clock.now_s())
             raise
@@ -66,7 +68,8 @@ class FileTurn:
         assert ticket is not None
         try:
             # The probe was answered and nobody complained: the credential is good again.
-            if self._is_probe and kind is None and self._nonce is not None and not self._has_parked:
+            has_called = self._nonce is not None or not self._passage.has_nonces
+            if self._is_probe and kind is None and has_called and not self._has_parked:
                 await self._clear(ticket)
         finally:
             # Nothing suspends here, so that no cancellation and no loop that is torn down can leave the lane locked.
@@ -75,6 +78,7 @@ class FileTurn:
     async def take(self) -> int:
         """The next nonce, durable before it is returned. See ``holdfast.core.seams.Turn``."""
         ticket = self._check()
+        self._check_numbered()
         if ticket.berth_count > 1:
             return await self._take_beside(ticket)
         record = self._record or self._passage.read()
@@ -90,6 +94,7 @@ class FileTurn:
             InvariantError: Called twice in a turn, or before ``take``.
         """
         ticket, passage = self._check(), self._passage
+        self._check_numbered()
         if self._nonce is None or self._has_jumped:
             raise InvariantError(f"{passage.name}: one regeneration per turn, and only of a nonce that was refused")
         if self._is_probe:
@@ -146,6 +151,34 @@ class FileTurn:
             assert record.parking is not None
             raise self._passage.closed(record.parking)
         self._is_probe = self._is_probe or entry is Entry.PROBE
+
+    def _check_numbered(self) -> None:
+        if not self._passage.has_nonces:
+            raise InvariantError(f"{self._passage.name}: its venue has no nonces, and a turn there hands out none")
+
+    async def _pass_parking(self, ticket: Ticket) -> None:
+        """
+        What else is written together with a nonce: a lockout that has passed is over, and one call alone is the probe.
+
+        Before the turn is given: nothing durable follows in it.
+        """
+        passage = self._passage
+        try:
+            if ticket.berth_count > 1:
+                await passage.lock_lane(ticket)
+            record = self._with_berths(passage.read())
+            self._is_probe = False
+            self._judge(record)  # Another one may have become the probe since.
+            parking = record.parking
+            if parking is None:
+                return
+            now_s, wall_us = passage.clock.now_s(), passage.clock.wall_us()
+            again = rearmed(parking, now_s=now_s, wall_us=wall_us) if self._is_probe else None
+            await self._write(ticket, msgspec.structs.replace(record, parking=again))
+        finally:
+            self._free_lane(ticket)
+        if again is None:
+            passage.emit(event("credential.unparked", broker=passage.name, cause=parking.cause))
 
     async def _hand_out(self, ticket: Ticket, record: NonceRecord, nonce: int) -> int:
         passage = self._passage

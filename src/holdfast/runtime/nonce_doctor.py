@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -23,6 +23,8 @@ from holdfast.runtime.lane import FileLane
 from holdfast.runtime.lane_passage import is_alive
 
 __all__ = ["NonceClient", "NonceReport", "NonceRounds", "examine", "ratchet", "retry"]
+
+_WELL: Final = frozenset({NonceCause.NOTHING, NonceCause.NO_NONCES, NonceCause.OTHER_SENDER})
 
 
 class NonceClient(Protocol):
@@ -38,12 +40,12 @@ class NonceReport(msgspec.Struct, frozen=True, kw_only=True):
     What was found, and what came of the one call that was tried, if any.
 
     ``call``: ``accepted``, ``refused`` (the nonce), ``failed`` (anything else; ``call_detail`` says what) or None
-    where nothing signed was sent. ``unit`` is what the key counts in now.
+    where nothing signed was sent. ``unit`` is what the key counts in now, None where the venue has no nonces.
     """
 
     credential: str
     diagnosis: NonceDiagnosis
-    unit: NonceUnit
+    unit: NonceUnit | None
     mark: int | None
     wall_offset_s: float | None
     nonce_window: int | None
@@ -82,7 +84,7 @@ async def examine(client: NonceClient, lane: FileLane, *, clock: Clock, may_call
         CredentialBusyError: The key's lane is held by somebody else.
     """
     report = await _look(client, lane, clock)
-    if report.diagnosis.cause not in {NonceCause.NOTHING, NonceCause.OTHER_SENDER} or not may_call:
+    if report.diagnosis.cause not in _WELL or not may_call:
         return report
     return await _call(client, lane, clock)
 
@@ -127,6 +129,8 @@ async def ratchet(
         CredentialBusyError: The key's lane is held by somebody else.
     """
     report = await _look(client, lane, clock)
+    if report.unit is None:
+        raise DeniedError(f"{lane.name}: {report.diagnosis.summary}")
     target = unit or report.diagnosis.ratchet_to
     if target is None:
         raise DeniedError(f"{lane.name}: a finer unit would not help: {report.diagnosis.summary}")
@@ -155,6 +159,7 @@ async def _look(client: NonceClient, lane: FileLane, clock: Clock) -> NonceRepor
         now_ns=lane.now_ns(),
         wall_us=clock.wall_us(),
         basis=state.basis,
+        has_nonces=lane.has_nonces,
         wall_offset_s=wall_offset_s,
         parking=state.parking,
         parked_for_s=state.parked_for_s,
@@ -163,7 +168,7 @@ async def _look(client: NonceClient, lane: FileLane, clock: Clock) -> NonceRepor
     return NonceReport(
         credential=lane.name,
         diagnosis=diagnose(facts),
-        unit=state.record.unit,
+        unit=state.record.unit if lane.has_nonces else None,
         mark=state.record.mark,
         wall_offset_s=wall_offset_s,
         nonce_window=state.record.nonce_window,
