@@ -126,7 +126,7 @@ async def test_doctor_finds_no_nonces_and_refuses_to_ratchet(rig: Rig) -> None:
     assert report.call == "accepted"
     assert report.mark is None
     with pytest.raises(DeniedError, match="has none"):
-        await ratchet(NoVenue(), lane, clock=rig.clock)  # type: ignore[arg-type]
+        await ratchet(NoVenue(), lane, clock=rig.clock, has_consent=True)  # type: ignore[arg-type]
     lane.close()
 
 

@@ -221,7 +221,8 @@ class CredentialInfo(msgspec.Struct, frozen=True, kw_only=True):
     ``account_id`` is the venue's id of the account; two keys of one account share it. ``permissions`` are the venue's
     words. ``expires_at_s`` is Unix seconds on the venue's clock, None where it does not expire. ``account_mode`` is the
     venue's word for how the account is set up; ``refusal`` says why the adapter does not work with an account set up
-    like that, and what to change: the broker is halted with it.
+    like that, and what to change: the broker is halted with it. ``notes`` are sentences that a person should read, such
+    as that an unused key dies.
     """
 
     account_id: str
@@ -232,6 +233,7 @@ class CredentialInfo(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_s: float | None
     account_mode: str | None = None
     refusal: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class FeeRates(msgspec.Struct, frozen=True, kw_only=True):
@@ -461,8 +463,19 @@ class VenueClient(Protocol):
     async def open_orders_by_id(self, order_ids: Sequence[str]) -> Mapping[str, OpenOrder | ClosedOrder]: ...
 
     async def closed_orders(
-        self, *, since_s: float | None = None, client_order_id: str | None = None
-    ) -> list[ClosedOrder]: ...
+        self,
+        *,
+        since_s: float | None = None,
+        client_order_id: str | None = None,
+        placed_since_s: float | None = None,
+    ) -> list[ClosedOrder]:
+        """
+        Orders that are over, newest first; of *client_order_id* all that carry it, or an error.
+
+        *placed_since_s* says that the order cannot have been created earlier, UTC seconds on the venue's clock: for a
+        venue that has no query by our id and has to list.
+        """
+        ...
 
     async def fills(self, *, since_s: float | None = None, until_s: float | None = None) -> list[Fill]:
         """Executions within a time of the venue's clock, UTC seconds, newest first; all of them or an error."""

@@ -75,6 +75,14 @@ class Follower:
                 await asyncio.sleep(0.5)
             await self._alarm.wait_until(self._next_s())
 
+    def hurry(self) -> None:
+        """Ask about every doubt, and look up every open question, now."""
+        now_s = self._clock.now_s()
+        for doubt in self._doubts.values():
+            doubt.hurry()
+        self._looks = {name: (now_s, pause_s) for name, (_, pause_s) in self._looks.items()}
+        self._alarm.ring()
+
     async def catch_up(self) -> None:
         """Look up once, and now, what a list has just left open: orders that ended while nobody was there. Suspends."""
         self._note_open_questions(self._clock.now_s())
@@ -178,7 +186,10 @@ class Follower:
         if intent is None:
             return
         asked_s = self._clock.now_s()
-        orders = await self._client.closed_orders(client_order_id=intent.client_order_id)
+        orders = await self._client.closed_orders(
+            client_order_id=intent.client_order_id,
+            placed_since_s=None if intent.valid_until_us is None else _span_of(intent)[0],
+        )
         for order in orders:
             if order.client_order_id == intent.client_order_id:
                 self._claims.found_closed(order)

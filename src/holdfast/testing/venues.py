@@ -253,7 +253,11 @@ class FakeClient:
         return {order_id: found[order_id] for order_id in order_ids if order_id in found}
 
     async def closed_orders(
-        self, *, since_s: float | None = None, client_order_id: str | None = None
+        self,
+        *,
+        since_s: float | None = None,
+        client_order_id: str | None = None,
+        placed_since_s: float | None = None,
     ) -> list[ClosedOrder]:
         await self._ask("closed_orders")
         return [

@@ -355,13 +355,18 @@ class KrakenClient:
         return found
 
     async def closed_orders(
-        self, *, since_s: float | None = None, client_order_id: str | None = None
+        self,
+        *,
+        since_s: float | None = None,
+        client_order_id: str | None = None,
+        placed_since_s: float | None = None,
     ) -> list[ClosedOrder]:
         """
         Newest first: all since *since_s*, by the time they closed, or without it the newest fifty.
 
         As evidence that an order of ours was never there: ask by *client_order_id* and without a time. Of a time only
         the second is compared, by Kraken's clock, and an order that has no closing time could hide behind it.
+        *placed_since_s* is not needed: Kraken looks by our id.
 
         Raises:
             PayloadError: Asked by our id, Kraken answers with orders of others: it did not look for ours.
