@@ -30,11 +30,11 @@ from tests.scenarios.trading_faults import order_fault, outside_event, venue_mod
 from tests.scenarios.trading_judge import TradingJudge
 from tests.scenarios.world import TRADING_POINTS, World, world
 
-__all__ = ["trading"]
+__all__ = ["FUNDS", "Run", "heal", "judge_of", "trading"]
 
 ASSETS: Final = ("USD", "EUR", "BTC", "ETH", "SOL")
 _FLOORS: Final = {"USD": Decimal(500), "BTC": Decimal("0.02")}
-_FUNDS: Final = {"USD": "15000", "EUR": "6000", "BTC": "0.3", "ETH": "5", "SOL": "60", "KFEE": "900"}
+FUNDS: Final = {"USD": "15000", "EUR": "6000", "BTC": "0.3", "ETH": "5", "SOL": "60", "KFEE": "900"}
 _BUDGETS: Final = {"alpha": {"USD": "4000", "BTC": "25 %"}, "beta": {"USD": "40 %"}, "gamma": {"ETH": "1.5"}}
 _BOTS: Final = ("alpha", "beta", "gamma", "delta")
 
@@ -52,7 +52,7 @@ _HEALED_WITHIN_S: Final = 90.0
 _DOUBT_S: Final = 5.0 + 60.0 + 15.0
 
 
-class _Run:
+class Run:
     """One scenario: the world, its judge, and the bots in it."""
 
     def __init__(self, w: World, judge: TradingJudge) -> None:
@@ -131,7 +131,7 @@ class _Run:
 class _Bot:
     """One bot: it does something every other second, and takes every refusal as it comes."""
 
-    def __init__(self, run: _Run, name: str) -> None:
+    def __init__(self, run: Run, name: str) -> None:
         run.serial += 1
         self.run = run
         self.name = name
@@ -350,10 +350,10 @@ async def trading(seed: int, keeps_digest: bool) -> dict[str, Any]:
         points=TRADING_POINTS,
         settings={"tier": tiers[0], **_venue_settings(draw)},
         configured={"rate_tier": tiers[1], **_configured(draw, budgets)},
-        funds=_FUNDS,
+        funds=FUNDS,
     ) as w:
-        judge = _judge_of(w, budgets)
-        run = _Run(w, judge)
+        judge = judge_of(w, budgets)
+        run = Run(w, judge)
         w.on_event = judge.on_event
         await w.converged()
         run.watch()
@@ -362,7 +362,7 @@ async def trading(seed: int, keeps_digest: bool) -> dict[str, Any]:
             if draw.random() < 0.4:
                 await _others_take(run, draw)
             await _trouble(run)
-            healed_s = await _heal(run)
+            healed_s = await heal(run)
             judge.judge_run()
             w.checker.check()
         finally:
@@ -401,7 +401,7 @@ def _configured(draw: random.Random, budgets: dict[str, dict[str, str]]) -> dict
     }
 
 
-def _judge_of(w: World, budgets: Mapping[str, Mapping[str, str]]) -> TradingJudge:
+def judge_of(w: World, budgets: Mapping[str, Mapping[str, str]]) -> TradingJudge:
     def unnoticed_s() -> float:
         is_pushed = w.desk is not None and w.broker.status().stream.state == "live"
         return (2.5 if is_pushed else 90.0) + w.checker.hidden_s()
@@ -428,7 +428,7 @@ def _judge_of(w: World, budgets: Mapping[str, Mapping[str, str]]) -> TradingJudg
     )
 
 
-async def _others_take(run: _Run, draw: random.Random) -> None:
+async def _others_take(run: Run, draw: random.Random) -> None:
     """[V5] In quiet, others take what a bot has claimed: it is told within the bound, and again once it is back."""
     w = run.w
     verdict = await w.broker.verify_balance_before_order(
@@ -459,7 +459,7 @@ async def _others_take(run: _Run, draw: random.Random) -> None:
         await w.broker.release_reservation("claimed early")
 
 
-async def _trouble(run: _Run) -> None:
+async def _trouble(run: Run) -> None:
     w, rng = run.w, run.w.rng
     end_s = w.clock.now_s() + rng.uniform(60.0, 110.0)
     restarts_s = sorted(rng.uniform(w.clock.now_s() + 10.0, end_s) for _ in range(rng.choice((0, 1, 1, 2))))
@@ -484,7 +484,7 @@ async def _trouble(run: _Run) -> None:
         raise others.exception()  # type: ignore[misc]  # Not None: looked at right before.
 
 
-async def _others(run: _Run) -> None:
+async def _others(run: Run) -> None:
     """Somebody else on the account, the market, and the venue's own moods."""
     w, rng = run.w, run.w.rng
     while True:
@@ -500,7 +500,7 @@ async def _others(run: _Run) -> None:
             run.judge.happened()
 
 
-async def _restart(run: _Run) -> None:
+async def _restart(run: Run) -> None:
     rng = run.w.rng
     if rng.random() < 0.5:
         await run.close()
@@ -511,7 +511,7 @@ async def _restart(run: _Run) -> None:
     run.start_bots()
 
 
-async def _heal(run: _Run) -> float:
+async def heal(run: Run) -> float:
     """Everything is well again: figures become true, doubts end, and once nothing is open nothing is claimed."""
     w = run.w
     w.heal()
@@ -531,7 +531,7 @@ async def _heal(run: _Run) -> float:
     return healed_s
 
 
-async def _until(run: _Run, what_is_wrong: Callable[[_Run], object], *, within_s: float) -> float:
+async def _until(run: Run, what_is_wrong: Callable[[Run], object], *, within_s: float) -> float:
     w = run.w
     began_s = w.clock.now_s()
     within_s += w.broker.status().nonce.parked_for_s or 0.0
@@ -543,15 +543,15 @@ async def _until(run: _Run, what_is_wrong: Callable[[_Run], object], *, within_s
     return w.clock.now_s() - began_s
 
 
-def _all_true(run: _Run) -> object:
+def _all_true(run: Run) -> object:
     return run.w.checker.differences()
 
 
-def _all_known(run: _Run) -> object:
+def _all_known(run: Run) -> object:
     doubts = [order.intent_id for order in run.w.broker.open_orders() if order.state is OrderState.IN_DOUBT]
     return doubts or run.judge.leaks()
 
 
-def _all_over(run: _Run) -> object:
+def _all_over(run: Run) -> object:
     claims = [f"{each.intent_id} {each.state} {each.reserved}" for each in run.w.broker.reservations()]
     return claims or run.w.checker.differences()

@@ -42,12 +42,30 @@ EXAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
     "ip_allow_list": ("plain", {"key": "KEY", "addresses": ["192.0.2.1"]}),
     "tier": ("plain", {"tier": "starter"}),
     "new_account": ("plain", {"name": "sub7"}),
+    "setting": ("plain", {"name": "are_holds_rounded_up", "value": True}),
     "clock": ("plain", {"by_s": -2.5}),
 }
 
 
 def asked(bench: Bench, fields: dict[str, Any]) -> dict[str, Any]:
     return {name: bench.credential["key"] if value == "KEY" else value for name, value in fields.items()}
+
+
+def test_a_setting_changes_at_once_and_a_wrong_one_is_refused_by_name() -> None:
+    bench = Bench()
+    bench.happen("setting", name="maker_rebate_percent", value="0.02")
+    assert str(bench.sim._exchange.settings.maker_rebate_percent) == "0.02"
+    with pytest.raises(ValueError, match="no setting 'colour'"):
+        bench.happen("setting", name="colour", value=1)
+    for value in (5, "never", None):
+        with pytest.raises(ValueError, match="numbers"):
+            bench.happen("setting", name="numbers", value=value)
+
+
+def test_a_key_that_is_not_named_is_the_first_of_the_master_account() -> None:
+    bench = Bench()
+    bench.happen("key_revocation")
+    assert bench.envelope("Balance")["error"] == ["EAPI:Invalid key"]
 
 
 def test_every_event_has_an_example() -> None:

@@ -8,13 +8,14 @@ not be able to use it. Hence the exact Host, and JSON as the only content type f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 import msgspec
 
 from holdfast.simulators.core.front import Front
-from holdfast.simulators.core.seam import SimReply, SimRequest
+from holdfast.simulators.core.plans import PlanningVenue
+from holdfast.simulators.core.seam import SimReply, SimRequest, SimulatedVenue
 
 __all__ = ["PREFIX", "Admin"]
 
@@ -26,6 +27,7 @@ _METHODS = {
     "journal": ("GET",),
     "faults": ("GET", "POST"),
     "events": ("POST",),
+    "plan": ("GET", "POST"),
 }
 
 
@@ -71,6 +73,8 @@ class Admin:
             return self._front.venue.orders()
         if name == "faults":
             return {"rules": self._front.plan.in_force()}
+        if name == "plan":
+            return {"rows": list(_planner(self._front.venue).plan_rows)}
         return self._journal(request.query)
 
     def _journal(self, query: str) -> Mapping[str, Any]:
@@ -90,11 +94,39 @@ class Admin:
         try:
             if name == "faults":
                 return self._front.plan.apply(document)
+            if name == "plan":
+                return self._act_out(document)
             if not isinstance(document, dict):
                 raise ValueError("an event is an object")
             return self._front.venue.happen(document)
         except ValueError as wrong:
             raise _RefusedError(400, str(wrong)) from None
+
+    def _act_out(self, document: object) -> Mapping[str, Any]:
+        """Give every command of one row's plan, in order."""
+        try:
+            asked = msgspec.convert(document, _Row)
+        except msgspec.ValidationError as wrong:
+            raise ValueError(f'expected {{"row": "W5", "seed": 7}}: {wrong}') from None
+        plan = _planner(self._front.venue).plan_of(asked.row, seed=asked.seed)
+        for command in plan.commands:
+            if command.to == "faults":
+                self._front.plan.add(command.body)
+            else:
+                self._front.venue.happen(command.body)
+        given: dict[str, Any] = msgspec.to_builtins(plan)
+        return {**given, "rules": len(self._front.plan.in_force())}
+
+
+class _Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    row: str
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+def _planner(venue: SimulatedVenue) -> PlanningVenue:
+    if not isinstance(venue, PlanningVenue):
+        raise _RefusedError(404, f"the simulated {venue.id} has no plans by row; give its rules to {PREFIX}/faults")
+    return venue
 
 
 class _RefusedError(Exception):

@@ -13,6 +13,7 @@ __all__ = [
     "FieldRule",
     "FieldRules",
     "amount",
+    "anything",
     "check_fields",
     "offset",
     "one_of",
@@ -56,6 +57,11 @@ def texts(name: str, value: Any) -> list[str]:
     """A list of texts."""
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValueError(f"{name} has to be a list of texts, not {value!r}")
+    return value
+
+
+def anything(name: str, value: Any) -> Any:
+    """Whatever it is; who takes it checks it."""
     return value
 
 

@@ -3,7 +3,7 @@ What can happen at the simulated Kraken by itself, for ``happen`` and ``POST /ev
 
 Each event is a mapping with ``kind`` and the fields of ``CATALOGUE``; assets are canonical codes (``BTC``), pairs
 canonical symbols (``BTC-USD``) or any of Kraken's spellings, amounts decimal text. ``account`` is ``master`` where it
-is left out. Every event answers with what came of it.
+is left out, ``key`` is that account's first. Every event answers with what came of it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from holdfast.simulators.core.catalogue import EventKind, read_event
 from holdfast.simulators.core.catalogue import event_kind as _kind
 from holdfast.simulators.core.fields import (
     amount,
+    anything,
     offset,
     one_of,
     seconds,
@@ -192,8 +193,8 @@ CATALOGUE: Final[dict[str, EventKind]] = {
         key=text,
         closes=yes_no,
     ),
-    "key_revocation": _kind("`key` is deleted: it and its tokens are unknown from now on.", "key", key=text),
-    "key_expiry": _kind("`key` expires in `in_s` seconds.", "key", "in_s", key=text, in_s=offset),
+    "key_revocation": _kind("`key` is deleted: it and its tokens are unknown from now on.", key=text),
+    "key_expiry": _kind("`key` expires in `in_s` seconds.", "in_s", key=text, in_s=offset),
     "new_key": _kind(
         "The account gets another key with this `name`, `permissions` (a trading bot's) and `nonce_window`; the answer "
         "has it with its secret.",
@@ -204,18 +205,24 @@ CATALOGUE: Final[dict[str, EventKind]] = {
         nonce_window=whole,
     ),
     "permissions": _kind(
-        "`key` has exactly these `permissions` from now on.", "key", "permissions", key=text, permissions=texts
+        "`key` has exactly these `permissions` from now on.", "permissions", key=text, permissions=texts
     ),
-    "nonce_window": _kind("The nonce window of `key` becomes `window` ticks.", "key", "window", key=text, window=whole),
+    "nonce_window": _kind("The nonce window of `key` becomes `window` ticks.", "window", key=text, window=whole),
     "ip_allow_list": _kind(
         "`key` names these `addresses` in GetApiKeyInfo; nothing is checked.",
-        "key",
         "addresses",
         key=text,
         addresses=texts,
     ),
     "tier": _kind("Every account is on `tier` from now on.", "tier", tier=one_of(*TIERS)),
     "new_account": _kind("A further account is opened, with one key; the answer has it.", "name", name=text),
+    "setting": _kind(
+        "The setting `name` becomes `value` from now on, whatever it was at the start.",
+        "name",
+        "value",
+        name=text,
+        value=anything,
+    ),
     "clock": _kind("The venue's clock is `by_s` seconds off from now on; may be negative.", "by_s", by_s=offset),
 }
 """Every event kind, by name."""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from holdfast.core.amounts import ZERO, format_amount, subtract
 from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.claims import MarginShortError, ShortOfFundsError
@@ -18,6 +20,7 @@ from holdfast.simulators.kraken.exchange import KrakenExchange, Maintenance
 from holdfast.simulators.kraken.keys import ALL_PERMISSIONS, TRADING_PERMISSIONS, ApiKey
 from holdfast.simulators.kraken.listing import ListedAsset, ListedPair
 from holdfast.simulators.kraken.render import places
+from holdfast.simulators.kraken.settings import KrakenSimSettings
 from holdfast.simulators.kraken.tokens import TokenStore
 from holdfast.simulators.kraken.trading import OrderEntry
 
@@ -258,6 +261,17 @@ class Happenings:
         self._exchange.tier_name = fields["tier"]
         return {"tier": fields["tier"]}
 
+    def _setting(self, fields: dict[str, Any]) -> dict[str, Any]:
+        settings = self._exchange.settings
+        if fields["name"] not in settings.__struct_fields__:
+            raise ValueError(f"event setting: no setting {fields['name']!r}")
+        try:
+            changed = {**msgspec.structs.asdict(settings), fields["name"]: fields["value"]}
+            self._exchange.settings = msgspec.convert(changed, KrakenSimSettings)
+        except msgspec.ValidationError as wrong:
+            raise ValueError(f"event setting: {fields['name']}: {wrong}") from None
+        return {"name": fields["name"], "value": fields["value"]}
+
     def _clock(self, fields: dict[str, Any]) -> dict[str, Any]:
         self._exchange.skew_us = round(fields["by_s"] * 1_000_000)
         return {}
@@ -352,6 +366,8 @@ class Happenings:
         raise ValueError(f"{account.name} has no open order {name!r}; expected an order id or client order id")
 
     def _key(self, fields: Mapping[str, Any]) -> ApiKey:
+        if "key" not in fields:
+            return next(key for key in self._exchange.keys.values() if key.account == "master")
         key = self._exchange.keys.get(fields["key"])
         if key is None:
             raise ValueError("unknown key; expected the public key of one of the simulator's credentials")

@@ -12,6 +12,7 @@ from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.ledger import LedgerEntry
 from holdfast.simulators.core.order_log import stated_order
 from holdfast.simulators.core.orders import Change, Fill, Order, OrderRequest
+from holdfast.simulators.core.plans import Plan
 from holdfast.simulators.core.seam import Peer, Session, SimReply, SimRequest, Timers
 from holdfast.simulators.core.wire_json import decode_json
 from holdfast.simulators.kraken.background import Background
@@ -24,6 +25,7 @@ from holdfast.simulators.kraken.faults import checked_fault
 from holdfast.simulators.kraken.gate import Gate
 from holdfast.simulators.kraken.happenings import Happenings
 from holdfast.simulators.kraken.market_channels import MarketChannels
+from holdfast.simulators.kraken.plans import ROWS, plan_of
 from holdfast.simulators.kraken.rest import RestSurface, parse_body
 from holdfast.simulators.kraken.settings import KrakenSimSettings
 from holdfast.simulators.kraken.stream import HEARTBEAT, StreamSurface
@@ -259,6 +261,15 @@ class KrakenSimulator:
             count = 1
         self._exchange.impairments.add(name, fields, for_s=for_s, count=count)
         return True
+
+    def plan_of(self, row: str, *, seed: int) -> Plan:
+        """What a row of the fault table asks of this venue; raises ``ValueError`` for a row it does not act out."""
+        return plan_of(row, seed=seed)
+
+    @property
+    def plan_rows(self) -> tuple[str, ...]:
+        """The rows it acts out."""
+        return ROWS
 
     def _act(self, name: str, fields: dict[str, Any]) -> None:
         keys = [key for key in self._exchange.keys.values() if fields.get("key") in (None, key.public)]
