@@ -6,6 +6,7 @@ Nothing in here is secret: credentials are named, not contained (``holdfast.runt
 
 from __future__ import annotations
 
+from holdfast.config.alerts import AlertingSettings
 from holdfast.config.loading import CONFIG_VARIABLE, find_config, load_config
 from holdfast.config.orders import OrderSettings
 from holdfast.config.reference import SETTINGS, Setting, config_template
@@ -24,6 +25,7 @@ __all__ = [
     "CONFIG_VARIABLE",
     "KNOWN_VENUES",
     "SETTINGS",
+    "AlertingSettings",
     "BrokerConfig",
     "Config",
     "CredentialFiles",

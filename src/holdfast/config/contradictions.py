@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from holdfast.config.health import HealthSettings
 from holdfast.config.orders import OrderSettings
-from holdfast.config.settings import KNOWN_VENUES, BrokerConfig, Config, ReadingSettings
+from holdfast.config.settings import BrokerConfig, Config, ReadingSettings
+from holdfast.config.venues import KNOWN_VENUES, VenueTraits, traits_of
 
 __all__ = ["contradictions", "shown", "venue_problems"]
 
@@ -24,13 +25,10 @@ def contradictions(config: Config) -> list[str]:
         problems += [f"{where}: {problem}" for problem in _address_problems(broker)]
         problems += [f"{where}: {problem}" for problem in _ca_problems(broker, folder)]
         problems += [f"{where}.reading: {problem}" for problem in _reading_problems(broker.reading)]
-        problems += [f"{where}.orders: {problem}" for problem in _order_problems(broker.orders, broker.reading)]
+        traits = traits_of(broker.venue)
+        problems += [f"{where}.orders: {problem}" for problem in _order_problems(broker.orders, broker.reading, traits)]
         problems += [f"{where}.health: {problem}" for problem in _health_problems(broker.health)]
-        if broker.requests_in_flight > 1 and broker.nonce_window < broker.requests_in_flight:
-            problems.append(
-                f"{where}: requests_in_flight ({broker.requests_in_flight}) needs a nonce_window of at least as many"
-                f" steps, and it is {broker.nonce_window}: raise it at the venue first, then here"
-            )
+        problems += [f"{where}: {problem}" for problem in _sequence_problems(broker, traits)]
         if broker.credentials is None:
             other = prefixes.setdefault(broker.variable_prefix, broker.name)
             if other != broker.name:
@@ -48,6 +46,20 @@ def venue_problems(venue: str) -> list[str]:
     near = difflib.get_close_matches(venue.lower(), KNOWN_VENUES, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     return [f"venue {shown(venue)} has no adapter; {hint}there are: {', '.join(KNOWN_VENUES)}"]
+
+
+def _sequence_problems(broker: BrokerConfig, traits: VenueTraits | None) -> list[str]:
+    in_flight = broker.requests_in_flight or 1
+    if traits is not None and not traits.has_nonces:
+        if broker.nonce_window:
+            return [f"nonce_window means nothing at {traits.name}, which has no nonces"]
+        return []
+    if in_flight > 1 and broker.nonce_window < in_flight:
+        return [
+            f"requests_in_flight ({in_flight}) needs a nonce_window of at least as many"
+            f" steps, and it is {broker.nonce_window}: raise it at the venue first, then here"
+        ]
+    return []
 
 
 def _ca_problems(broker: BrokerConfig, folder: Path) -> list[str]:
@@ -85,11 +97,16 @@ def _reading_problems(reading: ReadingSettings) -> list[str]:
     return problems
 
 
-def _order_problems(orders: OrderSettings, reading: ReadingSettings) -> list[str]:
+def _order_problems(orders: OrderSettings, reading: ReadingSettings, traits: VenueTraits | None) -> list[str]:
     problems = []
-    if orders.unsent_ttl_s < orders.validity_s:
+    default_s, longest_s = (5.0, 55.0) if traits is None else (traits.validity_s, traits.validity_max_s)
+    validity_s = default_s if orders.validity_s is None else orders.validity_s
+    if validity_s > longest_s:
+        where = "" if traits is None else f" at {traits.name}"
+        problems.append(f"validity_s ({validity_s:g}) is more than {longest_s:g}, the longest{where}")
+    if orders.unsent_ttl_s < validity_s:
         problems.append(
-            f"unsent_ttl_s ({orders.unsent_ttl_s:g}) is less than validity_s ({orders.validity_s:g}): a reservation"
+            f"unsent_ttl_s ({orders.unsent_ttl_s:g}) is less than validity_s ({validity_s:g}): a reservation"
             " could end while its order is still valid"
         )
     if orders.orders_per_minute is not None and not 1 <= orders.orders_per_minute <= 60_000:
@@ -98,9 +115,11 @@ def _order_problems(orders: OrderSettings, reading: ReadingSettings) -> list[str
         problems.append(f"degraded_max_age_s ({orders.degraded_max_age_s:g}) is more than 3600")
     if orders.dead_man_s and orders.dead_man_s < 15:
         problems.append(f"dead_man_s ({orders.dead_man_s}) is neither 0 nor at least 15")
-    if 0 < orders.dead_man_s <= orders.validity_s:
+    if orders.dead_man_s and traits is not None:
+        problems += _dead_man_problems(orders.dead_man_s, traits)
+    if 0 < orders.dead_man_s <= validity_s:
         problems.append(
-            f"dead_man_s ({orders.dead_man_s}) is not more than validity_s ({orders.validity_s:g}): an order could be"
+            f"dead_man_s ({orders.dead_man_s}) is not more than validity_s ({validity_s:g}): an order could be"
             " taken after everything was cancelled"
         )
     if orders.degraded_max_age_s is not None and orders.degraded_max_age_s < reading.max_age_s:
@@ -109,6 +128,16 @@ def _order_problems(orders: OrderSettings, reading: ReadingSettings) -> list[str
             " figure would ever be old enough for it"
         )
     return problems
+
+
+def _dead_man_problems(timeout_s: int, traits: VenueTraits) -> list[str]:
+    reason = traits.lacks.get("dead-man-switch")
+    if reason is not None or traits.dead_man_s is None:
+        return [f"dead_man_s ({timeout_s}) means nothing at {traits.name}: {reason or 'it has no such switch'}"]
+    low, high = traits.dead_man_s
+    if not low <= timeout_s <= high:
+        return [f"dead_man_s ({timeout_s}) is not between {low} and {high}, as {traits.name} takes it"]
+    return []
 
 
 def _health_problems(health: HealthSettings) -> list[str]:
@@ -128,9 +157,13 @@ def _health_problems(health: HealthSettings) -> list[str]:
 
 def _address_problems(broker: BrokerConfig) -> list[str]:
     problems = venue_problems(broker.venue)
-    if broker.venue == "kraken" and broker.environment == "demo":
-        # https://docs.kraken.com/home/guides/quickstart (checked 2026-11-20): the self-service demo is Futures only.
-        problems.append("Kraken offers no demo for spot; use simulated or production")
+    traits = traits_of(broker.venue)
+    if traits is not None and broker.environment not in (*traits.environments, "simulated"):
+        why = traits.lacks.get("demo-environment", "it has no such environment")
+        problems.append(f"no {broker.environment} environment at {traits.name}: {why}; use simulated or production")
+    if traits is not None and broker.region is not None and broker.region not in traits.regions:
+        there_are = f"there are: {', '.join(traits.regions)}" if traits.regions else f"{traits.name} has one site"
+        problems.append(f"region {shown(broker.region)} is unknown; {there_are}")
     if broker.environment != "simulated":
         for name in ("rest_url", "ws_url", "ca_file"):
             if getattr(broker, name) is not None:
@@ -152,9 +185,11 @@ def _url_problems(url: str, schemes: tuple[str, ...], may_be_remote: bool) -> li
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        return [f"{shown(url)} is not an address"]
+        return [f"{_shown_address(url)} is not an address"]
     if parts.scheme not in schemes or not parts.hostname or port == 0:
-        return [f"{shown(url)} is not an address that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}"]
+        return [
+            f"{_shown_address(url)} is not an address that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+        ]
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         return ["may hold a host, a port and a path only: no user, query or fragment"]
     if not may_be_remote and not _is_loopback(parts.hostname):
@@ -172,6 +207,15 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _shown_address(url: str) -> str:
+    """An address without what may be a password: before an ``@``, and in a query."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return shown(url) if "@" not in url and "?" not in url else "what is there (not shown)"
+    rest = rest.rpartition("@")[2].partition("?")[0]
+    return shown(f"{scheme}://{rest}")
 
 
 def shown(value: object) -> str:

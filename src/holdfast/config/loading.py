@@ -45,6 +45,17 @@ _SHARED: Final[dict[str, type[msgspec.Struct]]] = {
     "health": HealthSettings,
 }
 
+# What is found where one of these belongs may be the secret that it should only name: it is never shown.
+_A_FILE: Final = "expected the name of a file that holds it, mode 0600"
+_NEVER_SHOWN: Final = {
+    "credentials": "expected a table that names files: { key_file = ..., secret_file = ... }",
+    "key_file": _A_FILE,
+    "secret_file": _A_FILE,
+    "passphrase_file": _A_FILE,
+    "url_file": _A_FILE,
+    "state_dir": "expected a folder of this host",
+}
+
 _BROKER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}\Z")
 
 
@@ -213,6 +224,9 @@ def _fields_of(
             if not wrong:
                 values[name] = value
             continue
+        if name in _NEVER_SHOWN and _is_misplaced(name, raw[name]):
+            problems.append(f"{where}{name}: {_NEVER_SHOWN[name]}; what is there now is not shown")
+            continue
         try:
             values[name] = msgspec.convert(raw[name], field.type)
         except msgspec.ValidationError as error:
@@ -224,3 +238,10 @@ def _fields_of(
                 continue
             problems.append(f"{where}{name}: {error}, found {shown(raw[name])}".replace("Expected", "expected"))
     return values
+
+
+def _is_misplaced(name: str, value: Any) -> bool:
+    """Whether *value* can be no file's name, or no table of files' names."""
+    if name == "credentials":
+        return not isinstance(value, Mapping)
+    return not isinstance(value, str) or "\n" in value or "://" in value

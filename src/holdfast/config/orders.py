@@ -19,9 +19,13 @@ class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How orders are judged and sent. Fractions and amounts are kept as the text that was written."""
 
     validity_s: Annotated[
-        float,
-        Meta(ge=3, le=55, description="An order that the venue has not handled within this time is void there."),
-    ] = 5.0
+        Annotated[float, Meta(ge=3, le=120)] | None,
+        Meta(
+            description="An order that the venue has not handled within this time is void there; unset: what suits the "
+            "venue (5, Coinbase 30).",
+            examples=[5.0],
+        ),
+    ] = None
     unsent_ttl_s: Annotated[
         float,
         Meta(gt=0, le=3600, description="A reservation without an order ends after this time, unless told otherwise."),
@@ -90,7 +94,8 @@ class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=86_399,
-            description="The venue cancels every order once it has not heard from us for this long; 0: never.",
+            description="The venue cancels every order once it has not heard from us for this long, where it has such a "
+            "switch; 0: never.",
         ),
     ] = 0
     prefer: Annotated[Literal["stream", "rest"], Meta(description="How orders are sent while both ways are open.")] = (

@@ -7,11 +7,12 @@ The sentences are the documentation's source: the reference is generated from th
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
 
+from holdfast.config.alerts import AlertingSettings
 from holdfast.config.exact import amounts_of, budgets_of
 from holdfast.config.health import HealthSettings
 from holdfast.config.orders import OrderSettings
@@ -19,7 +20,6 @@ from holdfast.core.assets import AssetCode
 from holdfast.core.budgets import Budget
 
 __all__ = [
-    "KNOWN_VENUES",
     "BrokerConfig",
     "Config",
     "CredentialFiles",
@@ -32,9 +32,6 @@ __all__ = [
     "exact_kind_of",
     "struct_in",
 ]
-
-KNOWN_VENUES: Final = ("kraken",)
-"""Ids of the venues this version has an adapter for."""
 
 
 class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +74,8 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
     silent_after_s: Annotated[
         float | None,
         Meta(
-            description="No frame of any kind for this long: the stream is dead; unset: the venue's (Kraken 5).",
+            description="No frame of any kind for this long: the stream is dead; unset: the venue's (Kraken 5, "
+            "Coinbase 10, OKX 20).",
             examples=[5.0],
         ),
     ] = None
@@ -138,7 +136,7 @@ class BrokerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One broker: a venue, an account, a credential and an environment."""
 
     name: str
-    venue: Annotated[str, Meta(description="The venue's id: kraken.", examples=["kraken"])]
+    venue: Annotated[str, Meta(description="The venue's id: kraken, coinbase or okx.", examples=["kraken"])]
     environment: Annotated[
         Literal["production", "demo", "simulated"],
         Meta(
@@ -193,9 +191,13 @@ class BrokerConfig(msgspec.Struct, frozen=True, kw_only=True):
         Meta(ge=0, description="The key's nonce window as set at the venue, in nonce steps; 0: strictly increasing."),
     ] = 0
     requests_in_flight: Annotated[
-        int,
-        Meta(ge=1, le=16, description="Signed requests under way at once; more than 1 only within a nonce window."),
-    ] = 1
+        Annotated[int, Meta(ge=1, le=16)] | None,
+        Meta(
+            description="Signed requests under way at once; unset: 1 where the venue has nonces, where more than 1 "
+            "needs a nonce window, else what suits the venue (8).",
+            examples=[1],
+        ),
+    ] = None
     reading: Annotated[
         ReadingSettings, Meta(description="This broker's own reading settings; what is unset comes from [reading].")
     ] = ReadingSettings()
@@ -247,6 +249,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     reading: Annotated[ReadingSettings, Meta(description="Reading settings of every broker.")] = ReadingSettings()
     orders: Annotated[OrderSettings, Meta(description="Order settings of every broker.")] = OrderSettings()
     health: Annotated[HealthSettings, Meta(description="Breakers of every broker.")] = HealthSettings()
+    alerts: Annotated[AlertingSettings, Meta(description="Who is told of trouble, and when.")] = AlertingSettings()
     lane: Annotated[LaneSettings, Meta(description="Lanes and nonces.")] = LaneSettings()
     journal: Annotated[JournalSettings, Meta(description="The journal.")] = JournalSettings()
     log: Annotated[LogSettings, Meta(description="Logging.")] = LogSettings()

@@ -5,7 +5,43 @@ from __future__ import annotations
 import hashlib
 from typing import Any, NoReturn
 
-__all__ = ["Credential"]
+__all__ = ["Credential", "Secret"]
+
+_LEAST_REDACTED = 6  # What is shorter is found in any text by chance, and is no secret worth the name.
+
+
+class Secret:
+    """
+    One secret text that cannot be shown by accident.
+
+    ``repr``, ``str`` and ``format`` show nothing of it; pickling and copying are refused. False where it is empty.
+    """
+
+    __slots__ = ("__text",)
+
+    def __init__(self, text: str) -> None:
+        self.__text = text
+
+    def reveal(self) -> str:
+        """The text itself; whoever asks keeps it out of any place that may raise or log."""
+        return self.__text
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether there is a blank or a line break around it."""
+        return self.__text != self.__text.strip()
+
+    def __bool__(self) -> bool:
+        return bool(self.__text)
+
+    def __repr__(self) -> str:
+        return "<Secret>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret cannot be pickled or copied: it must not travel")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NoReturn:
+        raise TypeError("a Secret cannot be pickled or copied: it must not travel")
 
 
 class Credential:
@@ -37,6 +73,17 @@ class Credential:
     def reveal_passphrase(self) -> str | None:
         """The passphrase, for signing only."""
         return self.__passphrase
+
+    def redact(self, text: str) -> str:
+        """
+        *text* without anything of this credential: for words of a venue, which may echo what it was sent.
+
+        Secret, passphrase and key become ``***``; so does each line of a secret that has several.
+        """
+        for part in (*self.__secret.splitlines(), self.__passphrase, self.key):
+            if part is not None and len(part) >= _LEAST_REDACTED and part in text:
+                text = text.replace(part, "***")
+        return text
 
     def __repr__(self) -> str:
         return f"<Credential {self.venue} {self.fingerprint}>"

@@ -61,6 +61,9 @@ class StateFolder:
             import platformdirs  # Only needed here, and a tenth of the time of a short command.
 
             chosen = platformdirs.user_state_dir("holdfast", appauthor=False)
+        if "://" in chosen:
+            # Not shown: a database's address carries its password.
+            raise ConfigError(f"the state folder is a folder of this host, and an address is named; {_ELSEWHERE}")
         root = Path(os.path.realpath(os.path.expanduser(chosen)))  # noqa: PTH111 - one call, before there is a Path.
         try:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)

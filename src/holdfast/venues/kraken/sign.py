@@ -28,19 +28,24 @@ def decode_secret(secret: str) -> bytes:
     Raises:
         ConfigError: *secret* is not the base64 text of 64 bytes; says what is wrong, never the value.
     """
+    key, problem = _decoded(secret)
+    if problem is None:
+        return key
+    del secret, key  # A traceback that shows local variables shows neither.
+    raise ConfigError(f"kraken: the API secret {problem}")
+
+
+def _decoded(secret: str) -> tuple[bytes, str | None]:
+    """The key material, and what is wrong with the secret; never raises."""
     if secret != secret.strip():
-        raise ConfigError("kraken: the API secret has blanks or a newline around it; store it without them")
+        return b"", "has blanks or a newline around it; store it without them"
     try:
         key = binascii.a2b_base64(secret.encode("ascii"), strict_mode=True)
     except (binascii.Error, UnicodeEncodeError):
-        raise ConfigError(
-            "kraken: the API secret is not base64; copy the whole 'Private key' of Kraken's API page"
-        ) from None
+        return b"", "is not base64; copy the whole 'Private key' of Kraken's API page"
     if len(key) != _SECRET_BYTES:
-        raise ConfigError(
-            f"kraken: the API secret is {len(key)} bytes long, expected {_SECRET_BYTES}; copy the whole 'Private key'"
-        )
-    return key
+        return b"", f"is {len(key)} bytes long, expected {_SECRET_BYTES}; copy the whole 'Private key'"
+    return key, None
 
 
 class Signer:

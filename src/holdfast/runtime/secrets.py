@@ -1,0 +1,122 @@
+"""
+How a secret gets in: from a private file, or from a variable that no child process inherits afterwards.
+
+A file has to be a plain file of ours with mode 0600, not a link. A value is taken out of the process's environment once
+it is read. What is refused is named by its file or variable, never by its value, and no error is raised from a place
+that still holds one: a traceback that shows local variables shows none.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Final
+
+from holdfast.core.credentials import Secret
+from holdfast.errors import ConfigError
+
+__all__ = ["known_variables", "read_secret_file", "read_secret_variable", "shown_path"]
+
+_MAX_BYTES: Final = 64 * 1024
+
+# Longer than any name of a file that a person would choose, and without a dot: a value that was put where its file's
+# name belongs.
+_LOOKS_SECRET: Final = re.compile(r"[A-Za-z0-9+/=_-]{40,}\Z|.*(-----|://|\n)", re.DOTALL)
+
+# What was taken out of os.environ, so that a desk can be opened a second time in one process. It holds no more than
+# the environment did, and neither child processes nor crash reports of the environment see it.
+_taken: dict[str, Secret] = {}
+
+
+def known_variables(environ: Mapping[str, str] | None) -> frozenset[str]:
+    """The names of the variables there are, those that were taken out of the process's environment included."""
+    return frozenset(_taken.keys() | os.environ.keys()) if environ is None else frozenset(environ)
+
+
+def read_secret_variable(name: str, environ: MutableMapping[str, str] | None) -> Secret:
+    """
+    Take the value of a variable, out of *environ*, the process's own where None.
+
+    Raises:
+        ConfigError: It is empty.
+    """
+    if environ is not None:
+        secret = Secret(environ.pop(name))
+    elif name in os.environ:
+        secret = _taken[name] = Secret(os.environ.pop(name))
+    else:
+        secret = _taken[name]
+    if not secret:
+        raise ConfigError(f"{name} is empty: set it, or unset it")
+    return secret
+
+
+def read_secret_file(path: Path, *, where: str) -> Secret:
+    """
+    The text of a private file, without its last line break. Reads a small file; does not suspend.
+
+    Args:
+        path: The file itself: a symbolic link is refused, at no point followed.
+        where: What the file is for; errors begin with it.
+
+    Raises:
+        ConfigError: It is missing, not private, not ours, too large, empty or no UTF-8 text.
+    """
+    where = f"{where} {shown_path(path)}"
+    secret, problem = _text_of(path)
+    if problem is None and not secret:
+        problem = "is empty"
+    if problem is None and secret.reveal().startswith("\ufeff"):
+        problem = "begins with a byte order mark: save it as plain UTF-8"
+    if problem is not None:
+        raise ConfigError(f"{where} {problem}")
+    return secret
+
+
+def shown_path(path: Path) -> str:
+    """A secret's file by name, or not at all where the name looks like the secret itself."""
+    if _LOOKS_SECRET.match(path.name) or "://" in str(path) or ":/" in str(path):
+        return "(not shown: this looks like the secret itself, where the name of its file belongs)"
+    return str(path)
+
+
+def _text_of(path: Path) -> tuple[Secret, str | None]:
+    """What stands in the file, and what is wrong with it; never raises, so that no traceback has the value."""
+    try:
+        # Not through a link, at no point: whoever may turn the link would choose the key.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, ValueError) as error:
+        if path.is_symlink():
+            return Secret(""), "is a symbolic link: name the file itself"
+        return Secret(""), f"cannot be read: {getattr(error, 'strerror', None) or 'this is no file name'}"
+    try:
+        problem = _not_private(os.fstat(descriptor), path)
+        if problem is not None:
+            return Secret(""), problem
+        raw = os.read(descriptor, _MAX_BYTES + 1)
+    except OSError as error:
+        return Secret(""), f"cannot be read: {error.strerror}"
+    finally:
+        os.close(descriptor)
+    if len(raw) > _MAX_BYTES:
+        return Secret(""), f"is larger than {_MAX_BYTES} bytes: this is no key"
+    try:
+        # An editor's final newline is not part of a key; anything else around it is a mistake that signing would
+        # only report as a wrong signature.
+        return Secret(raw.decode().removesuffix("\n").removesuffix("\r")), None
+    except UnicodeDecodeError:
+        return Secret(""), "is not UTF-8 text"
+
+
+def _not_private(found: os.stat_result, path: Path) -> str | None:
+    if not stat.S_ISREG(found.st_mode):
+        return "is not a plain file"
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & 0o177:
+        return f"has mode {mode:04o}, more than its owner needs: chmod 600 {path}"
+    if found.st_uid not in (os.geteuid(), 0):
+        return f"belongs to user {found.st_uid}, not to us ({os.geteuid()}): chown it"
+    return None
