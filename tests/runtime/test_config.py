@@ -275,7 +275,7 @@ def test_an_unknown_venue_names_the_near_one() -> None:
 
 def test_kraken_has_no_demo() -> None:
     found = problems_of(broker(environment="demo", rest_url=None, ws_url=None))
-    assert any("no demo for spot" in problem for problem in found)
+    assert any("no demo environment at Kraken Spot: Kraken offers no public sandbox" in problem for problem in found)
 
 
 def test_two_brokers_may_not_take_one_variable() -> None:

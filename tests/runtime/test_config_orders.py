@@ -53,7 +53,7 @@ def test_nothing_said_is_the_documented_default() -> None:
     orders = broker().orders
 
     assert orders == OrderSettings()
-    assert (orders.validity_s, orders.unsent_ttl_s, orders.in_doubt_alert_s) == (5, 30, 120)
+    assert (orders.validity_s, orders.unsent_ttl_s, orders.in_doubt_alert_s) == (None, 30, 120)
     assert orders.buffer(OrderType.MARKET) == orders.buffer(OrderType.LIMIT) == Decimal("0.02")
     assert (orders.market_estimate_fraction, orders.ticker_max_age_s) == (Decimal("0.01"), 5)
     assert orders.largest_order_amounts == {}
@@ -149,7 +149,7 @@ def test_one_brokers_having_no_largest_order_is_said_with_an_empty_table() -> No
         ("largest_order", {"US$": "5"}, "US$: not an asset code"),
         ("largest_order", {"usd": "5"}, "usd: asset codes are upper case; did you mean USD?"),
         ("validity_s", 2.9, "expected `float` >= 3"),
-        ("validity_s", 55.1, "expected `float` <= 55"),
+        ("validity_s", 120.1, "expected `float` <= 120"),
         ("validity_s", "5", "expected `float`"),
         ("unsent_ttl_s", 0, "expected `float` > 0"),
         ("in_doubt_alert_s", -1, "expected `float` > 0"),
@@ -218,6 +218,7 @@ def test_shares_may_add_up_to_all_there_is() -> None:
         ({"dead_man_s": 14}, {}, "dead_man_s (14) is neither 0 nor at least 15"),
         ({"dead_man_s": 20, "validity_s": 20}, {}, "dead_man_s (20) is not more than validity_s (20)"),
         ({"unsent_ttl_s": 4}, {}, "unsent_ttl_s (4) is less than validity_s (5)"),
+        ({"validity_s": 56, "unsent_ttl_s": 60}, {}, "validity_s (56) is more than 55, the longest at Kraken Spot"),
         ({"validity_s": 31}, {}, "unsent_ttl_s (30) is less than validity_s (31)"),
         ({"degraded_max_age_s": 29}, {}, "degraded_max_age_s (29) is less than max_age_s (30)"),
         ({"degraded_max_age_s": 59}, {"max_age_s": 60}, "degraded_max_age_s (59) is less than max_age_s (60)"),

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import holdfast.venues
-from holdfast.core.venue import SequencePolicy, Venue
+from holdfast.config.venues import KNOWN_VENUES, traits_of
+from holdfast.core.venue import Capability, SequencePolicy, Venue
 
 ROOT = Path(next(iter(holdfast.venues.__path__)))
 TESTS = Path(__file__).parent
@@ -29,13 +30,14 @@ FILES = {
     "stream.py",
     "README.md",
 }
-FOLDERS = sorted(path.name for path in ROOT.iterdir() if (path / "venue.toml").is_file())
+FOLDERS = sorted(path.parent.name for path in ROOT.glob("[a-z]*/venue.toml"))
 
 # What proves a capability that a venue calls done: a test of its folder under tests/venues.
 PROOFS = {
     "server-time": "test_clock_and_status_are_read_unsigned",
     "venue-status": "test_clock_and_status_are_read_unsigned",
     "credential-info": "test_every_read_of_the_protocol_answers",
+    "symbols": "test_every_instrument_and_asset_round_trips",
     "instruments": "test_every_instrument_and_asset_round_trips",
     "tickers": "test_ticker_is_keyed_by_our_symbol",
     "candles": "test_candles_rise_and_the_last_one_is_forming",
@@ -52,6 +54,8 @@ PROOFS = {
     "order-check": "test_dry_run_places_nothing_and_says_what_kraken_would_say",
     "order-cancel": "test_order_is_cancelled_by_either_id_and_once",
     "order-evidence": "test_order_whose_answer_is_lost_is_unknown_sent_once_and_found",
+    "rate-limits": "test_gateways_limit_is_honoured_for_the_time_it_names",
+    "errors": "test_every_row_of_the_table_names_its_source_once",
     "dead-man-switch": "test_dead_man_switch_cancels_everything_once_and_not_after_it_was_disarmed",
 }
 
@@ -93,6 +97,27 @@ def test_facts_name_their_page_and_day(folder: str) -> None:
     assert str(venue["docs"]).startswith("https://")
     assert isinstance(venue["checked_on"], datetime.date)
     assert venue["sequence"] in set(SequencePolicy)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_what_the_configuration_reads_is_what_the_adapter_states(folder: str) -> None:
+    """``venue.toml`` is read without the adapter: no setting may be judged by another fact than its."""
+    venue: Venue = getattr(importlib.import_module(f"holdfast.venues.{folder}"), folder.upper())
+    facts, traits = venue.facts, traits_of(folder)
+    assert traits is not None
+    assert traits.sequence == facts.sequence.value
+    assert set(traits.environments) == {site.environment for site in facts.sites}
+    regions = dict.fromkeys(site.region for site in facts.sites if site.region is not None)
+    assert traits.regions == tuple(regions)
+    assert (traits.validity_s, traits.validity_max_s) == (facts.validity_s, facts.validity_max_s)
+    assert traits.dead_man_s == facts.dead_man_s
+    assert traits.lacks == {capability.value: reason for capability, reason in facts.lacks.items()}
+    assert set(_facts(folder)["capabilities"]) == set(Capability)
+
+
+def test_every_folder_is_a_venue_that_can_be_configured() -> None:
+    assert set(FOLDERS) == set(KNOWN_VENUES)
+    assert KNOWN_VENUES[0] == "kraken"
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -55,10 +55,11 @@ def _sequence_problems(broker: BrokerConfig, traits: VenueTraits | None) -> list
             return [f"nonce_window means nothing at {traits.name}, which has no nonces"]
         return []
     if in_flight > 1 and broker.nonce_window < in_flight:
-        return [
+        problem = (
             f"requests_in_flight ({in_flight}) needs a nonce_window of at least as many"
             f" steps, and it is {broker.nonce_window}: raise it at the venue first, then here"
-        ]
+        )
+        return [problem]
     return []
 
 

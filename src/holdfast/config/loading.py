@@ -236,7 +236,8 @@ def _fields_of(
                 hint = f"; did you mean {near[0]}?" if near else ""
                 problems.append(f"{where}{name}: {shown(raw[name])} is none of {', '.join(choices)}{hint}")
                 continue
-            problems.append(f"{where}{name}: {error}, found {shown(raw[name])}".replace("Expected", "expected"))
+            told = str(error).replace("Expected", "expected").replace(" | null`", "`")
+            problems.append(f"{where}{name}: {told}, found {shown(raw[name])}")
     return values
 
 

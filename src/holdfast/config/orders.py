@@ -94,8 +94,8 @@ class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=86_399,
-            description="The venue cancels every order once it has not heard from us for this long, where it has such a "
-            "switch; 0: never.",
+            description="The venue cancels every order once it has not heard from us for this long, where it has such "
+            "a switch; 0: never.",
         ),
     ] = 0
     prefer: Annotated[Literal["stream", "rest"], Meta(description="How orders are sent while both ways are open.")] = (

@@ -16,10 +16,12 @@ from holdfast.config.alerts import AlertingSettings
 from holdfast.config.exact import amounts_of, budgets_of
 from holdfast.config.health import HealthSettings
 from holdfast.config.orders import OrderSettings
+from holdfast.config.venues import KNOWN_VENUES
 from holdfast.core.assets import AssetCode
 from holdfast.core.budgets import Budget
 
 __all__ = [
+    "KNOWN_VENUES",
     "BrokerConfig",
     "Config",
     "CredentialFiles",

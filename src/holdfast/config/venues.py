@@ -34,7 +34,8 @@ class VenueTraits(msgspec.Struct, frozen=True, kw_only=True):
     A venue's facts, as ``venue.toml`` tells them; see ``holdfast.core.venue.VenueFacts``.
 
     ``environments`` are those with addresses of the venue's own; ``lacks`` has the reason for every capability that it
-    does not offer; ``dead_man_s`` the least and largest timeout of its dead-man switch, seconds, None where it has none.
+    does not offer; ``dead_man_s`` the least and largest timeout of its dead-man switch, seconds, None where there is
+    none.
     """
 
     id: str
