@@ -25,7 +25,7 @@ __all__ = ["Follower"]
 
 _FILLS_BEFORE_S: Final = 5.0
 _FILLS_AFTER_S: Final = 5.0
-_LONGEST_VALIDITY_S: Final = 60.0
+_BEYOND_VALIDITY_S: Final = 5.0
 _TOGETHER_S: Final = 20.0
 _LOOK_S: Final = 2.0
 _LOOK_MAX_S: Final = 15.0
@@ -188,7 +188,7 @@ class Follower:
         asked_s = self._clock.now_s()
         orders = await self._client.closed_orders(
             client_order_id=intent.client_order_id,
-            placed_since_s=None if intent.valid_until_us is None else _span_of(intent)[0],
+            placed_since_s=None if intent.valid_until_us is None else self._span_of(intent)[0],
         )
         for order in orders:
             if order.client_order_id == intent.client_order_id:
@@ -210,7 +210,7 @@ class Follower:
         """Fills name the venue's order id only: one of an order that we do not know is looked up."""
         asked_s = self._clock.now_s()
         spans = sorted(
-            (_span_of(intent), name)
+            (self._span_of(intent), name)
             for name in names
             if (intent := self._intent(name)) is not None and intent.valid_until_us is not None
         )
@@ -287,13 +287,13 @@ class Follower:
         times += [at_s for at_s, _ in self._looks.values()]
         return min(times)
 
+    def _span_of(self, intent: Intent) -> tuple[float, float]:
+        """
+        When an order may have been executed at once: within its validity, and a little. UTC seconds, the venue's clock.
 
-def _span_of(intent: Intent) -> tuple[float, float]:
-    """
-    When an order may have been executed at once, UTC seconds on the venue's clock: within its validity, and a little.
-
-    What rests beyond it is in the other lists.
-    """
-    until_s = (intent.valid_until_us or 0) / 1e6
-    asked_s = until_s - _LONGEST_VALIDITY_S if intent.asked_us is None else intent.asked_us / 1e6
-    return asked_s - _FILLS_BEFORE_S, until_s + _FILLS_AFTER_S
+        What rests beyond it is in the other lists.
+        """
+        until_s = (intent.valid_until_us or 0) / 1e6
+        longest_s = self._entry.settings.validity_max_s + _BEYOND_VALIDITY_S
+        asked_s = until_s - longest_s if intent.asked_us is None else intent.asked_us / 1e6
+        return asked_s - _FILLS_BEFORE_S, until_s + _FILLS_AFTER_S

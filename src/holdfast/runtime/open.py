@@ -20,7 +20,7 @@ from holdfast.core.orders import OrderType
 from holdfast.core.reconcile import Reconciler, ReconcileSettings
 from holdfast.core.seams import HttpWire, Store
 from holdfast.core.streaming import StreamLife, StreamSettings
-from holdfast.core.venue import Site, StreamRules, Venue
+from holdfast.core.venue import Capability, Site, StreamRules, Venue
 from holdfast.core.venue_time import VenueTime
 from holdfast.errors import ClosedError, ConfigError, StoreCorruptError, UnknownNameError
 from holdfast.runtime.account import FROM_STORE, Account
@@ -277,6 +277,7 @@ async def _open_broker(
         lane = parts.lane(broker, credential, emitter)
         is_simulated = broker.environment == "simulated"
         site = _site_of(broker, venue)
+        _check_options(broker, venue)
         time = VenueTime(parts.clock)
         offered: dict[str, object] = {
             "must_be_simulator": is_simulated,
@@ -332,7 +333,7 @@ async def _open_broker(
             emitter=emitter,
             listeners=listeners,
         )
-        account.vitals = vitals = _vitals_of(broker, account, parts)
+        account.vitals = vitals = _vitals_of(broker, venue, account, parts)
         await vitals.restore()
         opened.supervisor = Supervisor(
             account=account,
@@ -356,7 +357,7 @@ async def _open_broker(
                 stream=stream if contact == "stream" else None,
                 vitals=vitals,
                 funds=_funds_of(broker),
-                settings=_entry_settings_of(broker),
+                settings=_entry_settings_of(broker, venue),
                 budgets=Budgets(broker.bot_budgets),
                 bots=broker.bot_budgets,
                 trading=Trading(),
@@ -397,6 +398,20 @@ def _site_of(broker: BrokerConfig, venue: Venue) -> Site:
         where = broker.environment if broker.region is None else f"{broker.environment} in {broker.region}"
         raise ConfigError(f"brokers.{broker.name}: {broker.venue} has no addresses for {where}")
     return site
+
+
+def _check_options(broker: BrokerConfig, venue: Venue) -> None:
+    """
+    A setting that the venue's adapter does not take is refused: nobody is to believe that it does something.
+
+    Raises:
+        ConfigError: Names the setting.
+    """
+    if broker.rate_tier is not None and "rate_tier" not in venue.facts.options:
+        raise ConfigError(f"brokers.{broker.name}: rate_tier means nothing at {venue.id}: leave it out")
+    reason = venue.facts.lacks.get(Capability.DEAD_MAN_SWITCH)
+    if broker.orders.dead_man_s and reason is not None:
+        raise ConfigError(f"brokers.{broker.name}.orders: dead_man_s means nothing at {venue.id}: {reason}")
 
 
 async def _pinned_account(store: Store) -> PinnedAccount | None:
@@ -448,14 +463,15 @@ def _funds_of(broker: BrokerConfig) -> FundsSettings:
     )
 
 
-def _vitals_of(broker: BrokerConfig, account: Account, parts: Parts) -> Vitals:
+def _vitals_of(broker: BrokerConfig, venue: Venue, account: Account, parts: Parts) -> Vitals:
     health = broker.health
+    validity_s = broker.orders.validity_s or venue.facts.validity_s
     vitals = Vitals(
         name=broker.name,
         read=health.breaker(
             trial_within_s=broker.reading.read_deadline_s + _TRIAL_WAITS_S, break_max_s=READ_BREAK_MAX_S
         ),
-        trade=health.breaker(trial_within_s=broker.orders.validity_s + _TRIAL_WAITS_S, trials=health.trials),
+        trade=health.breaker(trial_within_s=validity_s + _TRIAL_WAITS_S, trials=health.trials),
         life=account.life,
         store=account.store,
         clock=parts.clock,
@@ -466,10 +482,14 @@ def _vitals_of(broker: BrokerConfig, account: Account, parts: Parts) -> Vitals:
     return vitals
 
 
-def _entry_settings_of(broker: BrokerConfig) -> EntrySettings:
-    orders = broker.orders
+def _entry_settings_of(broker: BrokerConfig, venue: Venue) -> EntrySettings:
+    orders, facts = broker.orders, venue.facts
     return EntrySettings(
-        validity_s=orders.validity_s,
+        validity_s=orders.validity_s or facts.validity_s,
+        ahead_s=facts.validity_ahead_s,
+        validity_max_s=facts.validity_max_s,
+        evidence=facts.evidence,
+        lacks={capability.value: reason for capability, reason in facts.lacks.items()},
         unsent_ttl_s=orders.unsent_ttl_s,
         in_doubt_alert_s=orders.in_doubt_alert_s,
         dead_man_s=orders.dead_man_s,

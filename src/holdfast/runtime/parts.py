@@ -11,10 +11,10 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
-from holdfast.config import BrokerConfig, Config
+from holdfast.config import KNOWN_VENUES, BrokerConfig, Config
 from holdfast.core.credentials import Credential
 from holdfast.core.limits import ConnectionBudget, DecayingCounter, MakeCounter
 from holdfast.core.seams import Clock, Emit, HttpWire, Lane, Randomness, Store, StreamWire
@@ -24,9 +24,6 @@ from holdfast.runtime.attach.lines import LocalSockets
 from holdfast.runtime.supervisor import LaneView
 
 __all__ = ["Held", "OpenLane", "Parts", "real_parts", "venue_called"]
-
-_VENUES: Final = {"kraken": ("holdfast.venues.kraken", "KRAKEN")}
-
 
 class Held(Protocol):
     """A lock that is held until it is released."""
@@ -78,10 +75,10 @@ def venue_called(name: str) -> Venue:
     """
     import importlib
 
-    home = _VENUES.get(name)
-    if home is None:
-        raise ConfigError(f"no adapter for venue {name!a}; there are: {', '.join(_VENUES)}")
-    venue: Venue = getattr(importlib.import_module(home[0]), home[1])
+    if name not in KNOWN_VENUES:
+        raise ConfigError(f"no adapter for venue {name!a}; there are: {', '.join(KNOWN_VENUES)}")
+    # A folder exports one value, which is called as the folder is.
+    venue: Venue = getattr(importlib.import_module(f"holdfast.venues.{name}"), name.upper())
     return venue
 
 
@@ -115,6 +112,7 @@ def real_parts(config: Config) -> Parts:
     def lane(broker: BrokerConfig, credential: Credential, emit: Emit) -> OpenLane:
         from holdfast.runtime.lane import FileLane
 
+        facts = venue_called(broker.venue).facts
         return FileLane(
             folder.lane_path(credential.fingerprint),
             clock=clock,
@@ -123,7 +121,8 @@ def real_parts(config: Config) -> Parts:
             emit=emit,
             forward_buffer_us=config.lane.forward_buffer_us,
             wait_s=config.lane.wait_s,
-            in_flight_max=broker.requests_in_flight,
+            sequence=facts.sequence,
+            in_flight_max=broker.requests_in_flight or facts.in_flight_max,
             nonce_window=broker.nonce_window,
         )
 

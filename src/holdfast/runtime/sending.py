@@ -18,7 +18,7 @@ from holdfast.core.events import event
 from holdfast.core.intents import Intent
 from holdfast.core.orders import OrderAck, OrderAsk, OrderState, OrderTicket
 from holdfast.core.seams import Clock, Randomness
-from holdfast.core.venue import VenueClient, VenueStream
+from holdfast.core.venue import Capability, VenueClient, VenueStream
 from holdfast.core.venue_time import VenueTime
 from holdfast.core.verdicts import TradingState, Verdict, VerdictCode
 from holdfast.errors import (
@@ -30,6 +30,7 @@ from holdfast.errors import (
     MaintenanceError,
     Outcome,
     OutcomeUnknownError,
+    UnsupportedError,
     VenueError,
 )
 from holdfast.runtime.claims import Claims
@@ -46,9 +47,6 @@ from holdfast.runtime.views import Order
 from holdfast.runtime.vitals import Passage, Vitals
 
 __all__ = ["Sending"]
-
-_AHEAD_S: Final = 2.0
-"""Kraken takes a deadline at least this far ahead; an order that comes to the write later is not sent."""
 
 _ANSWER_S: Final = 5.0
 
@@ -182,7 +180,7 @@ class Sending:
         )
         written = self._claims.settle()
         self._judging.tell(verdict)
-        send_until_s = began_s + self._settings.validity_s - _AHEAD_S
+        send_until_s = began_s + self._settings.validity_s - self._settings.ahead_s
         if valid_until_s is not None:
             send_until_s = min(send_until_s, valid_until_s)
         try:
@@ -365,7 +363,16 @@ class Sending:
         return unknown
 
     async def check(self, ask: OrderAsk) -> Order:
-        """Judge an order, and let the venue validate it; nothing is claimed or placed. Suspends."""
+        """
+        Judge an order, and let the venue validate it; nothing is claimed or placed. Suspends.
+
+        Raises:
+            UnsupportedError: The venue validates nothing that it does not place.
+        """
+        reason = self._settings.lacks.get(Capability.ORDER_CHECK.value)
+        if reason is not None:
+            capability = Capability.ORDER_CHECK.value
+            raise UnsupportedError(f"{self._name}: no dry run: {reason}", capability=capability)
         await self._judging.gather(ask)
         verdict = self._judging.judge(ask, None)
         self._judging.tell(verdict)
