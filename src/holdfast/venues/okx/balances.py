@@ -1,0 +1,224 @@
+"""
+OKX's balance rows to ours. Pure: bytes in, values or a named refusal out.
+
+Total is the cash of the trading account (``cashBal``), held what is frozen of it, available what may be used. Equity,
+which counts bots and what is borrowed too, stands beside them and is never counted.
+
+There is a fast way, because this is what runs on every refresh: a typed decode, and then a proof that nothing was lost
+by it. The struct makes sure that every row has each field we use, as text; that each of those keys stands in the body
+exactly once a row, and nothing is escaped, shows that none came twice. Whatever fails the proof is read the careful way
+and judged there.
+
+Sources: https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-balance ·
+https://www.okx.com/docs-v5/trick_en/ (account section) · https://github.com/ccxt/ccxt/issues/27225 for equity taken for
+a balance (checked 2026-11-20)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from holdfast.core.amounts import ZERO, add, subtract
+from holdfast.core.assets import AssetCode
+from holdfast.core.balances import Holding
+from holdfast.errors import PayloadError
+from holdfast.venues.okx import wire
+from holdfast.venues.okx.parse import amount, milliseconds, optional_amount, rows_of
+from holdfast.venues.okx.symbols import code_of
+
+__all__ = ["MAX_BALANCES_BYTES", "Reading", "balance", "funding", "holding_of", "holdings_of", "with_funding"]
+
+MAX_BALANCES_BYTES: Final = 1 << 20
+"""A balance answer of 300 currencies has some 300 kB; beyond this one is refused unread."""
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """One complete balance answer; ``at_ms`` is when OKX made the view, on its clock."""
+
+    holdings: dict[AssetCode, Holding]
+    at_ms: int
+
+
+_FAST: Final = msgspec.json.Decoder(wire.FastBalance)
+
+# Once a row: the time stands once more around the rows.
+_ROW_KEYS: Final = (b'"ccy":', b'"cashBal":', b'"availBal":', b'"frozenBal":', b'"eq":', b'"stgyEq":', b'"liab":')
+_ONCE: Final = (b'"code":', b'"data":', b'"details":')
+
+# Any number of amounts without sign or exponent, one a line, within the bounds of parse_amount.
+_PLAIN_AMOUNTS: Final = re.compile(r"(?:[0-9]{1,24}+(?:\.[0-9]{1,24}+)?+\n)*+\Z")
+
+_NOTHING: Final = frozenset({"", "0"})
+
+
+def balance(body: bytes) -> Reading:
+    """
+    ``account/balance``: every currency with cash or equity, so absence means zero; amounts in whole units.
+
+    An account that holds nothing has no details: a complete answer, and another thing than one without an account.
+
+    Raises:
+        PayloadError: Not this endpoint's shape, a duplicate key or row, a negative amount that no liability explains.
+        AmountError: A money field that is no amount.
+        UnknownAssetError: A currency that cannot be named.
+    """
+    if len(body) > MAX_BALANCES_BYTES:
+        raise PayloadError(f"account/balance: {len(body)} bytes, more than any list of balances has")
+    usual = _usual(body)
+    if usual is not None:
+        return usual
+    rows = rows_of(body, wire.Account, "account/balance")
+    if len(rows) != 1:
+        raise PayloadError(f"account/balance: {len(rows)} accounts where one is owed")
+    at_ms = milliseconds(rows[0].u_time, "account/balance.uTime")
+    return Reading(holdings=holdings_of(rows[0].details, "account/balance"), at_ms=at_ms)
+
+
+def holdings_of(rows: Sequence[wire.BalanceRow], read: str) -> dict[AssetCode, Holding]:
+    """
+    The currencies of one statement.
+
+    Raises:
+        PayloadError, AmountError, UnknownAssetError: As ``balance``.
+    """
+    holdings: dict[AssetCode, Holding] = {}
+    for row in rows:
+        if not row.ccy:
+            continue  # Seen in answers of accounts that hold nothing.
+        holding = holding_of(row, read)
+        if holding.asset in holdings:
+            raise PayloadError(f"{read}: {holding.asset} is stated twice")
+        holdings[holding.asset] = holding
+    return holdings
+
+
+def holding_of(row: wire.BalanceRow, read: str) -> Holding:
+    """
+    One currency.
+
+    What bots have is counted as frozen by OKX and is no part of the cash: where the row's own figures show that, it is
+    taken off what is held, and stands beside it.
+
+    Raises:
+        PayloadError, AmountError, UnknownAssetError: As ``balance``.
+    """
+    code = code_of(row.ccy)
+    where = f"{read} {code}"
+    milliseconds(row.u_time, f"{where}.uTime")
+    total = amount(row.cash_bal, f"{where}.cashBal")
+    available = amount(row.avail_bal, f"{where}.availBal")
+    held = amount(row.frozen_bal, f"{where}.frozenBal")
+    equity = optional_amount(row.eq, f"{where}.eq")
+    liabilities = optional_amount(row.liab, f"{where}.liab") or ZERO
+    bots = optional_amount(row.stgy_eq, f"{where}.stgyEq") or ZERO
+    if total < 0 and not liabilities:
+        raise PayloadError(f"{where}.cashBal: {row.cash_bal} is negative, and no liability explains it")
+    if available < 0 or held < 0:
+        raise PayloadError(f"{where}: {min(available, held)} is negative")
+    if bots and add(available, subtract(held, bots)) == total:
+        held = subtract(held, bots)
+    detail: list[tuple[str, Decimal]] = [] if equity is None else [("equity", equity)]
+    if liabilities:
+        detail.append(("liabilities", liabilities))
+    if bots:
+        detail.append(("bots", bots))
+    return Holding(asset=code, total=total, held=held, available=available, detail=tuple(detail))
+
+
+def _usual(body: bytes) -> Reading | None:
+    """
+    The fast way: plain amounts, no bots and nothing borrowed, whole columns at a time; None where anything else is.
+
+    One long function on purpose: it runs on every refresh of every account, and its parts mean nothing alone.
+    """
+    try:
+        answer = _FAST.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    if answer.code != "0" or len(answer.data) != 1 or b"\\" in body:
+        return None
+    account = answer.data[0]
+    rows = account.details
+    count = len(rows)
+    if any(body.count(key) != count for key in _ROW_KEYS) or body.count(b'"uTime":') != count + 1:
+        return None
+    if any(body.count(key) != 1 for key in _ONCE):
+        return None
+    totals = [row.cash_bal for row in rows]
+    frees = [row.avail_bal for row in rows]
+    helds = [row.frozen_bal for row in rows]
+    equities = [row.eq for row in rows]
+    # Without a backslash in the body no text holds the separator itself.
+    if _PLAIN_AMOUNTS.match("\n".join([*totals, *frees, *helds, *equities, ""])) is None:
+        return None
+    if not _NOTHING.issuperset([row.liab for row in rows]) or not _NOTHING.issuperset([row.stgy_eq for row in rows]):
+        return None
+    codes = [row.ccy for row in rows]
+    if not all(map(_is_name, codes)) or not all(_is_time(row.u_time) for row in rows) or not _is_time(account.u_time):
+        return None
+    holdings = {
+        code: Holding(
+            asset=code,
+            total=Decimal(total),
+            held=Decimal(held),
+            available=Decimal(free),
+            detail=(("equity", Decimal(equity)),),
+        )
+        for code, total, held, free, equity in zip(codes, totals, helds, frees, equities)  # noqa: B905  # One length.
+    }
+    if len(holdings) != count:
+        return None  # Two rows are one currency: the careful way says which.
+    return Reading(holdings=holdings, at_ms=int(account.u_time))
+
+
+_is_name: Final = re.compile(r"[A-Z0-9]{1,20}\Z").match
+
+
+def _is_time(text: str) -> bool:
+    return len(text) == 13 and text.isascii() and text.isdigit()
+
+
+def funding(body: bytes) -> dict[AssetCode, Decimal]:
+    """
+    ``asset/balances``: what lies in the funding account, which orders cannot spend.
+
+    Raises:
+        PayloadError, AmountError, UnknownAssetError: As ``balance``.
+
+    Source: https://www.okx.com/docs-v5/en/#funding-account-rest-api-get-balance (checked 2026-11-20)
+    """
+    found: dict[AssetCode, Decimal] = {}
+    for row in rows_of(body, wire.FundingRow, "asset/balances"):
+        if not row.ccy:
+            continue
+        code = code_of(row.ccy)
+        if code in found:
+            raise PayloadError(f"asset/balances: {code} is stated twice")
+        found[code] = amount(row.bal, f"asset/balances {code}.bal")
+    return found
+
+
+def with_funding(
+    holdings: dict[AssetCode, Holding], funds: Mapping[AssetCode, Decimal], *, is_complete: bool
+) -> dict[AssetCode, Holding]:
+    """
+    *holdings*, with what lies in the funding account beside them.
+
+    In a complete statement a currency that lies there alone is zero, and says where it is.
+    """
+    for code, amount_there in funds.items():
+        if not amount_there:
+            continue
+        holding = holdings.get(code)
+        if holding is not None:
+            holdings[code] = msgspec.structs.replace(holding, detail=(*holding.detail, ("funding", amount_there)))
+        elif is_complete:
+            holdings[code] = Holding(
+                asset=code, total=ZERO, held=ZERO, available=ZERO, detail=(("funding", amount_there),)
+            )
+    return holdings
