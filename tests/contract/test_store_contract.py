@@ -204,6 +204,18 @@ async def test_a_hostile_asset_name_is_only_a_name(maker: StoreMaker, asset: str
     await store.close()
 
 
+async def test_history_gives_rows_of_one_kind(maker: StoreMaker) -> None:
+    store = await maker.open()
+    audit = msgspec.structs.replace(money("USD", "1"), kind="audit", asset=None, total=None)
+    await store.append([money("USD", "1"), audit, money("BTC", "2"), audit])
+
+    assert seqs(await store.history(kind="audit")) == [2, 4]
+    assert seqs(await store.history(kind="audit", newest_first=True, limit=1)) == [4]
+    assert seqs(await store.history(kind="audit", asset="USD")) == []
+    assert len(await store.history()) == 4
+    await store.close()
+
+
 # Confirmations
 
 

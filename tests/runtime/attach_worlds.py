@@ -15,11 +15,12 @@ from holdfast.core.events import Event
 from holdfast.core.health import Health
 from holdfast.core.instruments import AssetInfo
 from holdfast.core.orders import OrderAsk, OrderState, OrderType
+from holdfast.core.repair import RepairReport
 from holdfast.core.reservations import ReservationState
 from holdfast.core.seams import JournalRow, StoreStatus
 from holdfast.core.venue import VenueMode
 from holdfast.core.verdicts import TradingState, Verdict, VerdictCode
-from holdfast.errors import ClosedError
+from holdfast.errors import ClosedError, DeniedError
 from holdfast.runtime.attach.attachment import Attachment
 from holdfast.runtime.attach.lines import Place
 from holdfast.runtime.attach.link import end
@@ -40,6 +41,7 @@ from holdfast.runtime.views import (
     ReservationView,
     ResetReport,
     StreamStatus,
+    Visit,
 )
 from holdfast.testing import FakeClock, MemorySockets
 
@@ -229,13 +231,30 @@ class StandIn:
     async def isolate(self, what: Isolable, *, reason: str | None) -> None:
         await self._call("isolate", None, what=what, reason=reason)
 
+    async def force_balance_refresh(self, *, timeout_s: float) -> RefreshReport:
+        return await self.refresh(timeout_s=timeout_s)
+
+    async def emergency_repair(self, *, is_dry_run: bool, timeout_s: float) -> RepairReport:
+        raise DeniedError("nothing to repair here")
+
+    async def note_visit(self, *, act: Visit, outcome: str, facts: dict[str, str | None]) -> str | None:
+        found: str | None = await self._call("note_visit", None, act=act, outcome=outcome, facts=facts)
+        return found
+
     async def explain(self, asset: AssetCode, *, limit: int) -> Explanation:
         answer = Explanation(broker=self.name, balance=self.balance(asset), lines=("so",), rows=tuple(self.rows))
         found: Explanation = await self._call("explain", answer, asset=asset, limit=limit)
         return found
 
     async def history(
-        self, *, asset: AssetCode | None, after_seq: int, since_wall_us: int | None, limit: int, newest_first: bool
+        self,
+        *,
+        asset: AssetCode | None,
+        after_seq: int,
+        since_wall_us: int | None,
+        limit: int,
+        newest_first: bool,
+        kind: str | None = None,
     ) -> list[JournalRow]:
         rows = [row for row in self.rows if (row.seq or 0) > after_seq]
         rows = rows[::-1][:limit] if newest_first else rows[:limit]

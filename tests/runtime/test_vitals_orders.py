@@ -57,7 +57,7 @@ def test_three_faults_in_a_row_deny_new_orders_with_the_time_to_wait_and_nothing
                 assert caught.value.verdict.code == "breaker_open"
                 with pytest.raises(BreakerOpenError):
                     await t.broker.place_market_order("SOL-USD", "buy", "0.1", intent_id=f"market {number}")
-                assert "`reset_circuit_breaker()` of the broker acme-master" in str(caught.value)
+                assert "`holdfast reset-circuit-breaker acme-master`" in str(caught.value)
             assert (len(t.sent), len(t.asked("tickers", "fee_rates"))) == before
             assert t.broker.reservations() == [each for each in t.broker.reservations() if "lost" in each.intent_id]
 

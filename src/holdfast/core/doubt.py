@@ -31,7 +31,17 @@ class Doubt:
         lag_s: How far the venue's lists may lag.
     """
 
-    __slots__ = ("_early", "_lag_s", "_negative_s", "_retry_s", "began_s", "is_told", "passed_s", "valid_until_s")
+    __slots__ = (
+        "_early",
+        "_is_hurried",
+        "_lag_s",
+        "_negative_s",
+        "_retry_s",
+        "began_s",
+        "is_told",
+        "passed_s",
+        "valid_until_s",
+    )
 
     def __init__(self, *, began_s: float, valid_until_s: float | None, lag_s: float) -> None:
         self.began_s = began_s
@@ -40,8 +50,13 @@ class Doubt:
         self.is_told = False  # Whether somebody was told that it has lasted too long.
         self._lag_s = lag_s
         self._early = 0
+        self._is_hurried = False
         self._retry_s = began_s
         self._negative_s: dict[str, float] = {}
+
+    def hurry(self) -> None:
+        """A person asks: look now, at everything. What evidence has to be stays the same."""
+        self._is_hurried = True
 
     def heard_time(self, *, venue_time_s: float, received_s: float) -> None:
         """The venue told its time, in an answer that had arrived at *received_s*."""
@@ -65,6 +80,8 @@ class Doubt:
 
     def wants(self, *, now_s: float) -> tuple[str, ...]:
         """What to ask now: ``time`` for the venue's clock, and names of ``QUERIES``; nothing while it is too early."""
+        if self._is_hurried:
+            return QUERIES if self.passed_s is not None or self.valid_until_s is None else (*QUERIES, "time")
         if now_s < self.next_s():
             return ()
         if self.passed_s is not None and now_s >= self.passed_s + self._lag_s:
@@ -76,12 +93,15 @@ class Doubt:
 
     def asked(self, *, now_s: float) -> None:
         """What was wanted was asked, whatever came of it."""
+        self._is_hurried = False
         while self._is_early(now_s):
             self._early += 1
         self._retry_s = now_s + _AGAIN_S
 
     def next_s(self) -> float:
         """When to look at it again: never in the past where ``wants`` has nothing to ask; infinity where nothing is."""
+        if self._is_hurried:
+            return self.began_s
         times = []
         if self._early < len(_EARLY_S):
             times.append(self.began_s + _EARLY_S[self._early])

@@ -39,6 +39,32 @@ CATALOGUE: Final[dict[str, EventKind]] = {
     "account.mismatched": _kind(
         "error", "The credential belongs to another account than the one pinned.", "broker", "expected", "found"
     ),
+    "act.recorded": _kind(
+        "info",
+        "Somebody repaired, reset, halted, released or examined; not in the journal where `record` says why.",
+        "broker",
+        "act",
+        "outcome",
+        "uid",
+        "pid",
+        "command",
+        "record",
+    ),
+    "alert.address_failed": _kind(
+        "warning",
+        "An address takes no notices; said of its first failure in a row, its second, fourth, eighth ...",
+        "address",
+        "service",
+        "reason",
+        "failures",
+    ),
+    "alert.address_recovered": _kind("info", "An address takes notices again.", "address", "service", "failures"),
+    "alert.delivered": _kind("info", "Somebody was told.", "broker", "alert", "subject", "stage"),
+    "alert.raised": _kind("info", "Somebody is to be told of trouble.", "broker", "alert", "subject", "stage"),
+    "alert.undelivered": _kind(
+        "error", "Nobody could be told; it is tried again.", "broker", "alert", "subject", "stage"
+    ),
+    "alert.unavailable": _kind("error", "Nobody is told of trouble with this broker.", "broker", "reason"),
     "answer.refused": _kind(
         "warning", "An answer of the venue was not believed; nothing changed.", "broker", "read", "reason", "detail"
     ),
@@ -150,6 +176,9 @@ CATALOGUE: Final[dict[str, EventKind]] = {
     "owner.succeeded": _kind("warning", "This process owns the account now.", "broker", "before"),
     "succession.failed": _kind(
         "warning", "This process could not take an account over from its owner.", "broker", "reason", "detail"
+    ),
+    "repair.progressed": _kind(
+        "info", "How far a reset, a refresh, a repair or a check-up has come.", "broker", "act", "step", "state", "text"
     ),
     "reservation.changed": _kind(
         "info",

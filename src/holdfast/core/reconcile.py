@@ -94,6 +94,7 @@ class Reconciler:
         self._failures: dict[str, int] = {}
         self._retry_s: dict[str, float] = {}
         self._paused_until_s = float("-inf")
+        self._parked_until_s = float("-inf")
 
     def plan(self, *, now_s: float) -> PlannedRead:
         """
@@ -104,7 +105,7 @@ class Reconciler:
         at_s, read, reason = min(self._candidates(now_s), key=lambda candidate: candidate[0])
         if read != ORDERS:
             read = self._choose(max(at_s, now_s))
-        at_s = max(at_s, self._retry_s.get(read, at_s), self._paused_until_s)
+        at_s = max(at_s, self._retry_s.get(read, at_s), self._paused_until_s, self._parked_until_s)
         started_s = self._started_s.get(read)
         if started_s is not None:
             at_s = max(at_s, started_s + self._settings.gap_s)
@@ -167,8 +168,16 @@ class Reconciler:
         self._is_live = is_live
 
     def pause(self, until_s: float) -> None:
-        """No read leaves before this time: a rate limit's cool-down or a lockout. Never shortens an earlier pause."""
+        """No read leaves before this time: a rate limit's cool-down. Never shortens an earlier pause."""
         self._paused_until_s = max(self._paused_until_s, until_s)
+
+    def park(self, until_s: float) -> None:
+        """No read leaves before this time, unless the credential is opened earlier. Never shortens an earlier one."""
+        self._parked_until_s = max(self._parked_until_s, until_s)
+
+    def unpark(self) -> None:
+        """The credential is open: nothing waits for it any more."""
+        self._parked_until_s = float("-inf")
 
     def started(self, read: str, *, now_s: float) -> None:
         """A read leaves now."""

@@ -121,6 +121,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
             and not self.states.get("stale", 0)
             and not self.suspects
             and not self.discrepancies
+            and not self.in_doubt
         )
 
 
@@ -183,6 +184,12 @@ class RepairFacts(msgspec.Struct, frozen=True, kw_only=True):
     store_path: str = ""
     doubts: tuple[str, ...] = ()
     is_connected: bool = True  # False where the broker was opened to ask nothing.
+    is_dry_run: bool = False  # Then what a repair would open counts as open.
+
+    @property
+    def is_mute(self) -> bool:
+        """Whether nothing can be asked, whatever is wrong."""
+        return self.is_stopped or not (self.is_connected or self.is_dry_run)
 
 
 class RepairStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -330,7 +337,7 @@ def _nonces(facts: RepairFacts) -> RepairStep:
     if nonces is None:
         return _well(name, "there is no nonce line to examine")
     found = nonces.summary.rstrip(".")
-    if nonces.cause in (NonceCause.NOTHING, NonceCause.PARKED):
+    if nonces.cause in (NonceCause.NOTHING, NonceCause.NO_NONCES, NonceCause.PARKED):
         return _well(name, found)
     if nonces.cause is NonceCause.OTHER_SENDER and key.cause is None:
         return _left(name, found, "nonces are accepted now; nothing has to be done about ours", *_steps_of(nonces))
@@ -376,8 +383,11 @@ def _named(breakers: dict[str, BreakerState], *states: BreakerState) -> str:
 
 def _stream(facts: RepairFacts) -> RepairStep:
     name, stream, condition = StepName.STREAM, facts.stream, facts.condition
-    if facts.is_stopped or not facts.is_connected:
-        return _left(name, "no stream is served", "the broker asks nothing of the venue as it is open now")
+    if facts.is_mute:
+        return _left(name, "no stream is served", _MUTE)
+    if not facts.is_connected:
+        found = "nobody holds the account open"
+        return _reconnects(facts, Act.CONNECT_STREAM, found, "it is opened for the repair, and the stream connects")
     if stream.state is None:
         return _well(name, "no stream is wanted")
     if stream.state is StreamState.LIVE:
@@ -396,8 +406,11 @@ def _stream(facts: RepairFacts) -> RepairStep:
     return _reconnects(facts, Act.CONNECT_STREAM, f"{found}{waits}", "it connects at once, within the venue's budget")
 
 
+_MUTE: Final = "the broker asks nothing of the venue as it is open now"
+
+
 def _reconnects(facts: RepairFacts, act: Act, found: str, says: str) -> RepairStep:
-    if not facts.key.may_sign:
+    if not (facts.key.may_sign or _opens(facts)):
         return _left(StepName.STREAM, found, f"it needs a token, and the key is parked ({facts.key.cause})")
     return _planned(StepName.STREAM, act, found, says)
 
@@ -407,8 +420,8 @@ def _refresh(facts: RepairFacts) -> RepairStep:
     states = condition.states
     found = ", ".join(f"{states.get(word, 0)} {word}" for word in ("live", "fresh", "stale"))
     found = f"figures: {found}" + (f"; suspect: {', '.join(condition.suspects)}" if condition.suspects else "")
-    if facts.is_stopped or not facts.is_connected:
-        return _left(name, found, "the broker asks nothing of the venue as it is open now")
+    if facts.is_mute:
+        return _left(name, found, _MUTE)
     if key.is_silent:
         return _left(name, found, "nothing at all is sent during a lockout")
     # A later step runs on what an earlier one has opened.
@@ -435,7 +448,7 @@ def _reconcile(facts: RepairFacts) -> RepairStep:
         found = f"{condition.discrepancies} figures on which two sources disagree"
     else:
         return _well(name, "nothing is in doubt, and no two sources disagree")
-    if facts.is_stopped or not facts.is_connected or not (facts.key.may_sign or _opens(facts)):
+    if facts.is_mute or facts.key.is_silent or not (facts.key.may_sign or _opens(facts)):
         return _left(name, found, "the venue is not asked: see the steps above", *advice)
     return _planned(name, Act.RECONCILE, found, "the venue is asked; no money is released without evidence", *advice)
 

@@ -233,7 +233,7 @@ class JournalRow(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     wall_us: int
-    kind: str  # snapshot, delta, derived, discrepancy, restored, notice ...
+    kind: str  # snapshot, delta, derived, discrepancy, restored, notice, audit ...
     asset: str | None
     total: str | None
     held: str | None
@@ -325,8 +325,9 @@ class Store(Protocol):
         since_wall_us: int | None = None,
         limit: int = 1000,
         newest_first: bool = False,
+        kind: str | None = None,
     ) -> list[JournalRow]:
-        """Kept rows by rising sequence (falling where *newest_first*), at most *limit*. Suspends."""
+        """Kept rows, of one *kind* or all, oldest first unless *newest_first*, at most *limit*. Suspends."""
         ...
 
     async def fact(self, name: str) -> str | None:

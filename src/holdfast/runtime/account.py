@@ -52,6 +52,7 @@ class Account:
         halted_reason: Why nothing more is taken in, or ``None``.
         halted_detail: The same in a sentence, with what to do.
         on_moment: Called when the nearest moment to look at something may have come nearer.
+        on_look: Called whenever time itself is looked at, every few seconds at least.
         on_halt: Called once when the account is halted.
         on_mode: Called when the venue's mode, or who would tell of it, may have changed.
     """
@@ -85,6 +86,7 @@ class Account:
         self._restored: dict[AssetCode, tuple[Decimal | None, ...]] = {}
         self.venue_mode = VenueMode.UNKNOWN
         self.on_moment: Callable[[float], None] = _ignore
+        self.on_look: Callable[[float], None] = _ignore
         self.on_halt: Callable[[], None] = _ignore
         self.on_mode: Callable[[], None] = _ignore
         self._listeners = tuple(listeners)
@@ -223,6 +225,11 @@ class Account:
             self.life.unstated(channel, reason, now_s=now_s)
         self.take(self.ledger.lose_channel, channel, reason, read=channel.value, now_s=now_s)
         self.note_stream(now_s)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the stream's connection is open, whatever it has delivered."""
+        return self._is_open
 
     @property
     def is_aborting(self) -> bool:

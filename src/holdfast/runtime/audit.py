@@ -1,69 +1,46 @@
 """
-Who asked for what: the record of a person's acts, kept in the journal beside what they changed.
+Who asked for what: the record of repairs, resets, halts and check-ups, kept in the journal beside what they changed.
 
 An act's row has the kind ``audit`` and says who asked (user, process, command line), what, how it stood before and
-after, and what came of it. Of a call that came over the socket, user and process are what the kernel says of the other
-end; the command line is what that end says of itself. Nothing in here ever holds a secret: commands take none.
+after, and what came of it. A store that cannot take it stops nothing: the event ``act.recorded`` tells the same, and
+the one who asked learns why there is no row. Nothing in here ever holds a secret.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import contextvars
-import os
-import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from holdfast.core.seams import Clock, JournalRow, Store
-from holdfast.errors import HoldfastError, StoreError
+from holdfast.core.events import event
+from holdfast.core.seams import Clock, Emit, JournalRow, Store
+from holdfast.errors import HoldfastError
+from holdfast.runtime.callers import caller
 
-__all__ = ["AUDIT", "Audit", "Caller", "asked_by", "caller", "command_line"]
+__all__ = ["AUDIT", "Audit", "Told"]
 
 AUDIT: Final = "audit"
 """The journal's kind of these rows."""
 
 _WITHIN_S: Final = 5.0
-_COMMAND_MAX: Final = 300
-_WORDS_MAX: Final = 2000
+_WORDS_MAX: Final = 1000
+
+T = TypeVar("T")
 
 
-class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks. ``command`` is None where nobody typed one: a bot."""
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What there is to say of an act: its ``outcome`` in a word or a sentence, and how it stood ``before`` and ``after``.
 
-    uid: int | None
-    pid: int | None
-    command: str | None = None
+    ``facts`` are what else belongs to it. Values are what JSON has: never money as a number, and never a secret.
+    """
 
-
-_caller: contextvars.ContextVar[Caller | None] = contextvars.ContextVar("holdfast_caller", default=None)
-
-
-def caller() -> Caller:
-    """Who asks in this context: whoever was named by ``asked_by``, else this process."""
-    found = _caller.get()
-    return Caller(uid=os.getuid(), pid=os.getpid()) if found is None else found
-
-
-@contextlib.contextmanager
-def asked_by(who: Caller) -> Iterator[None]:
-    """Everything in the block, and in tasks begun in it, is asked by *who*."""
-    token = _caller.set(who)
-    try:
-        yield
-    finally:
-        _caller.reset(token)
-
-
-@contextlib.contextmanager
-def command_line(words: str) -> Iterator[None]:
-    """Everything in the block is asked by this process, with the command line *words*."""
-    with asked_by(Caller(uid=os.getuid(), pid=os.getpid(), command=words[:_COMMAND_MAX])):
-        yield
+    outcome: str
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+    facts: Mapping[str, Any] = {}
 
 
 class Audit:
@@ -73,88 +50,101 @@ class Audit:
     Args:
         store: Where they are kept.
         clock: For their time.
+        broker: Whose they are.
+        emit: Takes the event.
         before_writing: Called before a row is handed over, so that what happened before it stands before it.
     """
 
-    def __init__(self, store: Store, clock: Clock, *, before_writing: Any = None) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, *, broker: str, emit: Emit, before_writing: Callable[[], None]
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._broker = broker
+        self._emit = emit
         self._before_writing = before_writing
 
-    async def keep(
-        self,
-        act: str,
-        *,
-        outcome: str,
-        before: Mapping[str, Any] | None = None,
-        after: Mapping[str, Any] | None = None,
-        facts: Mapping[str, Any] | None = None,
-    ) -> str | None:
+    async def acting(
+        self, act: str, work: Awaitable[T], tell: Callable[[T], Told], *, facts: Mapping[str, Any] | None = None
+    ) -> tuple[T, str | None]:
         """
-        Keep one row. Suspends until it is durable, for 5 s at most; never raises for the store.
+        Do *work* and keep what came of it, also where it failed or nobody waits for it any more. Suspends.
 
         Args:
-            act: What was done, as one word.
-            outcome: What came of it, in a word or a sentence.
-            before: How it stood before, by name.
-            after: How it stands now.
-            facts: What else belongs to it.
+            act: What it is, as one word.
+            work: Does it.
+            tell: What there is to say of its result.
+            facts: What was asked for; said of a failure too.
 
         Returns:
-            None once it is kept, else why it is not.
+            The result, and None once the row is kept, else why it is not.
         """
-        row = self.row(act, outcome=outcome, before=before, after=after, facts=facts)
-        if self._before_writing is not None:
-            self._before_writing()
+        given = dict(facts or {})
+        try:
+            result = await work
+        except HoldfastError as error:
+            await self.keep(act, Told(outcome=f"failed: {type(error).__name__}: {error}", facts=given))
+            raise
+        except asyncio.CancelledError:
+            # Nobody waits for it: handed over, and not waited for.
+            self._hand_over(act, Told(outcome="given up: whoever asked went away", facts=given))
+            raise
+        told = tell(result)
+        return result, await self.keep(act, msgspec.structs.replace(told, facts={**given, **told.facts}))
+
+    async def keep(self, act: str, told: Told) -> str | None:
+        """Keep one row; None once it is durable, else why it is not. Suspends, 5 s at most; never raises."""
+        record: str | None = None
         try:
             async with asyncio.timeout(_WITHIN_S):
-                await self._store.append([row])
+                await self._hand_over(act, told)
         except TimeoutError:
-            return f"the store did not keep the record within {_WITHIN_S:g} s"
-        except StoreError as error:
-            return str(error)
+            record = f"the store did not keep it within {_WITHIN_S:g} s"
         except HoldfastError as error:
-            return f"{type(error).__name__}: {error}"
-        return None
-
-    def row(
-        self,
-        act: str,
-        *,
-        outcome: str,
-        before: Mapping[str, Any] | None = None,
-        after: Mapping[str, Any] | None = None,
-        facts: Mapping[str, Any] | None = None,
-    ) -> JournalRow:
-        """The row that ``keep`` keeps."""
+            record = str(error)
         who = caller()
-        cause: dict[str, Any] = {
-            "cause": act,
-            "outcome": outcome[:_WORDS_MAX],
-            "uid": who.uid,
-            "pid": who.pid,
-            "command": who.command or _own_program(who),
-        }
-        if before is not None:
-            cause["before"] = dict(before)
-        if after is not None:
-            cause["after"] = dict(after)
-        cause |= {} if facts is None else dict(facts)
-        return JournalRow(
-            wall_us=self._clock.wall_us(),
-            kind=AUDIT,
-            asset=None,
-            total=None,
-            held=None,
-            available=None,
-            source=None,
-            cause=msgspec.json.encode(cause).decode(),
-            is_money=True,  # Never coalesced: it does not merely confirm a figure.
+        self._emit(
+            event(
+                "act.recorded",
+                broker=self._broker,
+                act=act,
+                outcome=told.outcome[:300],
+                uid=who.uid,
+                pid=who.pid,
+                command=who.command,
+                record=record,
+            )
         )
+        return record
+
+    def _hand_over(self, act: str, told: Told) -> Awaitable[int]:
+        self._before_writing()
+        return self._store.append([row_of_act(act, told, wall_us=self._clock.wall_us())])
 
 
-def _own_program(who: Caller) -> str | None:
-    """The name of the program that runs here, where it is the one that asks."""
-    if who.pid != os.getpid() or not sys.argv or not sys.argv[0]:
-        return None
-    return Path(sys.argv[0]).name
+def row_of_act(act: str, told: Told, *, wall_us: int) -> JournalRow:
+    """The journal's row of an act, asked for by whoever asks in this context."""
+    who = caller()
+    cause: dict[str, Any] = {
+        "cause": act,
+        "outcome": told.outcome[:_WORDS_MAX],
+        "uid": who.uid,
+        "pid": who.pid,
+        "command": who.command,
+    }
+    if told.before is not None:
+        cause["before"] = dict(told.before)
+    if told.after is not None:
+        cause["after"] = dict(told.after)
+    cause |= told.facts
+    return JournalRow(
+        wall_us=wall_us,
+        kind=AUDIT,
+        asset=None,
+        total=None,
+        held=None,
+        available=None,
+        source=None,
+        cause=msgspec.json.encode(cause).decode(),
+        is_money=True,  # Never coalesced: it does not merely confirm a figure.
+    )

@@ -26,9 +26,11 @@ from holdfast.runtime.views import (
     RefreshReport,
     ReservationView,
     ResetReport,
+    Visit,
 )
 
 if TYPE_CHECKING:
+    from holdfast.core.repair import RepairReport
     from holdfast.runtime.nonce_doctor import NonceReport
 
 __all__ = ["BrokerBackend"]
@@ -92,6 +94,18 @@ class BrokerBackend(Protocol):
         """Hold breakers open, durably, until they are reset."""
         ...
 
+    async def force_balance_refresh(self, *, timeout_s: float) -> RefreshReport:
+        """A refresh that is kept on record."""
+        ...
+
+    async def emergency_repair(self, *, is_dry_run: bool, timeout_s: float) -> RepairReport:
+        """Find out what is wrong, mend what may be mended, and look again; a dry run mends nothing."""
+        ...
+
+    async def note_visit(self, *, act: Visit, outcome: str, facts: dict[str, str | None]) -> str | None:
+        """Keep on record that somebody looked; None once it is kept, else why it is not."""
+        ...
+
     async def explain(self, asset: AssetCode, *, limit: int) -> Explanation: ...
 
     async def history(
@@ -102,6 +116,7 @@ class BrokerBackend(Protocol):
         since_wall_us: int | None,
         limit: int,
         newest_first: bool,
+        kind: str | None = None,
     ) -> list[JournalRow]: ...
 
     async def backup(self, path: str) -> None: ...

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from holdfast.core.asking import Money
     from holdfast.core.assets import AssetCode, Symbol
     from holdfast.core.balances import Balance
+    from holdfast.core.repair import RepairReport
     from holdfast.core.seams import JournalRow
     from holdfast.core.verdicts import TradingState, Verdict
     from holdfast.runtime.broker import Broker
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         RefreshReport,
         ReservationView,
         ResetReport,
+        Visit,
     )
 
 __all__ = ["BlockingBroker", "BlockingReservation"]
@@ -94,6 +96,18 @@ class BlockingBroker:
         """Close every breaker and read the account again. Blocks. See ``Broker.reset_circuit_breaker``."""
         return self._thread.call(lambda: self._broker.reset_circuit_breaker(timeout_s=timeout_s))
 
+    def force_balance_refresh(self, *, timeout_s: float = 30.0) -> RefreshReport:
+        """A refresh that is kept on record. Blocks. See ``Broker.force_balance_refresh``."""
+        return self._thread.call(lambda: self._broker.force_balance_refresh(timeout_s=timeout_s))
+
+    def emergency_repair(self, *, dry_run: bool = False, timeout_s: float = 60.0) -> RepairReport:
+        """Find out what is wrong, mend what may be mended, look again. Blocks. See ``Broker.emergency_repair``."""
+        return self._thread.call(lambda: self._broker.emergency_repair(dry_run=dry_run, timeout_s=timeout_s))
+
+    def note_visit(self, act: Visit, *, outcome: str, facts: Mapping[str, str | None] | None = None) -> str | None:
+        """Keep on record that somebody looked. Blocks. See ``Broker.note_visit``."""
+        return self._thread.call(lambda: self._broker.note_visit(act, outcome=outcome, facts=facts))
+
     def isolate(self, what: Isolable = "all", *, reason: str | None = None) -> None:
         """Hold breakers open until they are reset. Blocks. See ``Broker.isolate``."""
         self._thread.call(lambda: self._broker.isolate(what, reason=reason))
@@ -137,6 +151,7 @@ class BlockingBroker:
         since_wall_us: int | None = None,
         limit: int = 1000,
         newest_first: bool = False,
+        kind: str | None = None,
     ) -> list[JournalRow]:
         """The journal. Blocks. See ``Broker.history``."""
         return self._thread.call(
@@ -146,6 +161,7 @@ class BlockingBroker:
                 since_wall_us=since_wall_us,
                 limit=limit,
                 newest_first=newest_first,
+                kind=kind,
             )
         )
 

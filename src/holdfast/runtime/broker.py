@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from holdfast.core.asking import Money, parse_ask, parse_money
 from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import Balance, Side
+from holdfast.core.instruments import AssetInfo
 from holdfast.core.orders import OrderAsk
 from holdfast.core.seams import JournalRow
 from holdfast.core.verdicts import TradingState, Verdict
@@ -30,11 +31,13 @@ from holdfast.runtime.views import (
     RefreshReport,
     ReservationView,
     ResetReport,
+    Visit,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from holdfast.core.repair import RepairReport
     from holdfast.runtime.backend import BrokerBackend
     from holdfast.runtime.guard import Guard
     from holdfast.runtime.listeners import Changes, Subscription
@@ -94,6 +97,12 @@ class Broker:
         """
         self._guard.check()
         return self._backend.balances()
+
+    @property
+    def assets(self) -> Mapping[AssetCode, AssetInfo]:
+        """Every asset that the venue lists, by code; empty until it was asked. Never suspends."""
+        self._guard.check()
+        return self._backend.assets
 
     # Condition
 
@@ -157,6 +166,51 @@ class Broker:
         """
         self._guard.check()
         return await self._backend.reset_circuit_breaker(timeout_s=timeout_s)
+
+    async def force_balance_refresh(self, *, timeout_s: float = 30.0) -> RefreshReport:
+        """
+        What ``refresh`` does, kept on record with who asked: for people, and for programs that act for them. Suspends.
+
+        Returns:
+            As ``refresh``; ``record`` says why it does not stand in the journal, None where it does.
+        """
+        self._guard.check()
+        return await self._backend.force_balance_refresh(timeout_s=timeout_s)
+
+    async def emergency_repair(self, *, dry_run: bool = False, timeout_s: float = 60.0) -> RepairReport:
+        """
+        Find out what is wrong, mend what may be mended by itself, and look again. Suspends.
+
+        Clock, credential, nonces, breakers, stream, a forced refresh, what is in doubt, a report: in this order. It
+        never places or cancels an order, releases money, lifts what a person or an invariant has closed, or sends
+        anything during a lockout. Who asked, what was done, and how it stood before and after are kept in the journal.
+
+        Args:
+            dry_run: Only say what would be done. The venue's clock is read, and nothing signed is sent.
+            timeout_s: Bound of the whole, in seconds; what was not reached by then is said.
+
+        Returns:
+            Each step with what was found and done, the condition before and after, and what is left to a person.
+        """
+        self._guard.check()
+        return await self._backend.emergency_repair(is_dry_run=dry_run, timeout_s=timeout_s)
+
+    async def note_visit(
+        self, act: Visit, *, outcome: str, facts: Mapping[str, str | None] | None = None
+    ) -> str | None:
+        """
+        Keep on record that somebody looked and changed nothing. Suspends until it is durable, 5 s at most.
+
+        Args:
+            act: ``doctor`` or ``verify_balance``.
+            outcome: What came of it, in a word or a sentence.
+            facts: What else belongs to it, as text; never a secret.
+
+        Returns:
+            None once it stands in the journal, else why it does not.
+        """
+        self._guard.check()
+        return await self._backend.note_visit(act=act, outcome=outcome, facts=dict(facts or {}))
 
     async def isolate(self, what: Isolable = "all", *, reason: str | None = None) -> None:
         """
@@ -292,6 +346,7 @@ class Broker:
         since_wall_us: int | None = None,
         limit: int = 1000,
         newest_first: bool = False,
+        kind: str | None = None,
     ) -> list[JournalRow]:
         """
         The journal: kept changes by rising sequence, at most *limit*. Suspends.
@@ -302,13 +357,19 @@ class Broker:
             since_wall_us: Only rows at or after this time, UTC microseconds.
             limit: At most so many rows.
             newest_first: By falling sequence instead.
+            kind: Only rows of this kind, such as ``audit``: who asked for repairs, resets and halts.
 
         Raises:
             StoreError: The journal cannot be read.
         """
         self._guard.check()
         return await self._backend.history(
-            asset=asset, after_seq=after_seq, since_wall_us=since_wall_us, limit=limit, newest_first=newest_first
+            asset=asset,
+            after_seq=after_seq,
+            since_wall_us=since_wall_us,
+            limit=limit,
+            newest_first=newest_first,
+            kind=kind,
         )
 
     async def backup(self, path: str) -> None:

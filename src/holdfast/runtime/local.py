@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import Balance
@@ -12,6 +14,8 @@ from holdfast.core.instruments import AssetInfo
 from holdfast.core.orders import OrderAsk
 from holdfast.core.seams import JournalRow, Store
 from holdfast.core.verdicts import TradingState, Verdict
+from holdfast.runtime.acts import done, progress, told_of_nonces, told_of_refresh, told_of_reset
+from holdfast.runtime.audit import Told
 from holdfast.runtime.entry import OrderEntry
 from holdfast.runtime.explain import explanation_of
 from holdfast.runtime.listeners import Listeners
@@ -24,12 +28,16 @@ from holdfast.runtime.views import (
     RefreshReport,
     ReservationView,
     ResetReport,
+    Visit,
 )
 
 if TYPE_CHECKING:
+    from holdfast.core.repair import RepairReport
     from holdfast.runtime.nonce_doctor import NonceReport
 
 __all__ = ["LocalBroker"]
+
+T = TypeVar("T")
 
 
 class LocalBroker:
@@ -91,11 +99,42 @@ class LocalBroker:
     async def refresh(self, *, timeout_s: float) -> RefreshReport:
         return await self.supervisor.refresh(timeout_s=timeout_s)
 
+    # What is kept on record
+
     async def reset_circuit_breaker(self, *, timeout_s: float) -> ResetReport:
-        return await self.supervisor.reset_circuit_breaker(timeout_s=timeout_s)
+        tell = progress(self.supervisor, "reset_circuit_breaker")
+        resetting = self.supervisor.reset_circuit_breaker(timeout_s=timeout_s, tell=tell)
+        report, record = await self._acting("reset_circuit_breaker", resetting, told_of_reset)
+        return msgspec.structs.replace(report, record=record)
+
+    async def force_balance_refresh(self, *, timeout_s: float) -> RefreshReport:
+        before = self.balances()
+        tell = progress(self.supervisor, "force_balance_refresh")
+        refreshing = self.supervisor.refresh(timeout_s=timeout_s, tell=tell)
+        report, record = await self._acting(
+            "force_balance_refresh", refreshing, lambda report: told_of_refresh(report, before, self.balances())
+        )
+        return msgspec.structs.replace(report, record=record)
+
+    async def emergency_repair(self, *, is_dry_run: bool, timeout_s: float) -> RepairReport:
+        from holdfast.runtime.repair import Repair, told_of_repair  # Rules that nobody loads who needs no repair.
+
+        repair = Repair(self.supervisor, is_dry_run=is_dry_run, timeout_s=timeout_s)
+        facts = {"is_dry_run": is_dry_run}
+        report, record = await self._acting("emergency_repair", repair.run(), told_of_repair, facts=facts)
+        return msgspec.structs.replace(report, record=record)
 
     async def isolate(self, what: Isolable, *, reason: str | None) -> None:
-        await self.supervisor.isolate(what, reason=reason)
+        isolating = self.supervisor.isolate(what, reason=reason)
+        await self._acting("isolate", isolating, done, facts={"what": what, "reason": reason})
+
+    async def note_visit(self, *, act: Visit, outcome: str, facts: dict[str, str | None]) -> str | None:
+        return await self.supervisor.audit.keep(act, Told(outcome=outcome, facts=facts))
+
+    async def _acting(
+        self, act: str, work: Awaitable[T], tell: Callable[[T], Told], *, facts: Mapping[str, Any] | None = None
+    ) -> tuple[T, str | None]:
+        return await self.supervisor.audit.acting(act, work, tell, facts=facts)
 
     async def _journal(self) -> Store:
         """The store, once everything that was accepted until now is in it or was refused by it."""
@@ -115,9 +154,15 @@ class LocalBroker:
         since_wall_us: int | None,
         limit: int,
         newest_first: bool,
+        kind: str | None = None,
     ) -> list[JournalRow]:
         return await (await self._journal()).history(
-            asset=asset, after_seq=after_seq, since_wall_us=since_wall_us, limit=limit, newest_first=newest_first
+            asset=asset,
+            after_seq=after_seq,
+            since_wall_us=since_wall_us,
+            limit=limit,
+            newest_first=newest_first,
+            kind=kind,
         )
 
     async def backup(self, path: str) -> None:
@@ -127,10 +172,19 @@ class LocalBroker:
         return await self.supervisor.nonces.examine()
 
     async def retry_nonces(self) -> NonceReport:
-        return await self.supervisor.nonces.retry()
+        self.supervisor.check_credential()
+        report, _ = await self._acting("retry_nonces", self.supervisor.nonces.retry(), told_of_nonces)
+        return self._tried(report)
 
     async def ratchet_nonces(self, *, has_consent: bool, unit: str | None) -> NonceReport:
-        return await self.supervisor.nonces.ratchet(has_consent=has_consent, unit=unit)
+        ratcheting = self.supervisor.nonces.ratchet(has_consent=has_consent, unit=unit)
+        report, _ = await self._acting("ratchet_nonces", ratcheting, told_of_nonces, facts={"unit": unit})
+        return self._tried(report)
+
+    def _tried(self, report: NonceReport) -> NonceReport:
+        if report.call == "accepted":
+            self.supervisor.key_opened()
+        return report
 
     # Orders
 
@@ -152,7 +206,13 @@ class LocalBroker:
         return await self.entry.sending.check(ask)
 
     async def release(self, intent_id: str, *, force: bool) -> ReservationView:
-        return await self.entry.release(intent_id, force=force)
+        releasing = self.entry.release(intent_id, force=force)
+        if not force:
+            return await releasing  # What was never sent is a bot's to give back, and stands in the journal as it is.
+        facts = {"intent_id": intent_id}
+        return (
+            await self._acting("force_release", releasing, lambda view: Told(outcome=view.state.value), facts=facts)
+        )[0]
 
     async def cancel(self, name: str) -> Order:
         return await self.entry.cancelling.cancel(name)
@@ -186,7 +246,11 @@ class LocalBroker:
         return await self.entry.claims.reservation(intent_id)
 
     async def set_trading_state(self, state: TradingState, *, reason: str | None, accepts_restored: bool) -> None:
-        await self.entry.set_trading_state(state, reason=reason, accepts_restored=accepts_restored)
+        before = self.entry.trading.state
+        facts = {"reason": reason, "accepts_restored": accepts_restored}
+        setting = self.entry.set_trading_state(state, reason=reason, accepts_restored=accepts_restored)
+        told = Told(outcome="done", before={"state": before.value}, after={"state": state.value})
+        await self._acting("set_trading_state", setting, lambda _: told, facts=facts)
 
     def budgets(self) -> Mapping[str, Mapping[AssetCode, Decimal | None]]:
         return self.entry.judging.budgets_left()

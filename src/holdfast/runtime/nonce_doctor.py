@@ -61,8 +61,8 @@ class NonceRounds:
         self._lane = lane
         self._clock = clock
 
-    async def examine(self) -> NonceReport:
-        return await examine(self._client, self._lane, clock=self._clock)
+    async def examine(self, *, may_call: bool = True) -> NonceReport:
+        return await examine(self._client, self._lane, clock=self._clock, may_call=may_call)
 
     async def retry(self) -> NonceReport:
         return await retry(self._client, self._lane, clock=self._clock)

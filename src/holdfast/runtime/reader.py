@@ -7,6 +7,7 @@ A failed read changes nothing but the count of errors; the last good figures sta
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from holdfast.core.balances import OrdersSnapshot, Snapshot
@@ -82,8 +83,12 @@ class Reader:
         retry_after_s = breaker.retry_after_s(now_s)
         return now_s + (_ISOLATED_LOOK_S if retry_after_s is None else retry_after_s)
 
-    async def refresh(self, *, timeout_s: float) -> RefreshReport:
-        """Read balances and open orders now, and again where an answer is suspect. Suspends; never raises."""
+    async def refresh(self, *, timeout_s: float, tell: Callable[[str, str], None] | None = None) -> RefreshReport:
+        """
+        Read balances and open orders now, and again where an answer is suspect. Suspends; never raises.
+
+        *tell* hears each read and what came of it.
+        """
         account, clock = self._account, self._clock
         began_s = clock.now_s()
         reads: list[str] = []
@@ -99,6 +104,8 @@ class Reader:
                     attempts += 1
                     outcome = await self._read(read, is_forced=True)
                     error = self.last_error
+                    if tell is not None:
+                        tell(read, "answered" if outcome is not None else error or "failed")
                     if outcome is None:
                         if self.parked_cause is not None or account.halted_reason is not None:
                             break
@@ -168,7 +175,9 @@ class Reader:
             self.last_error += f"; parked for {fault.pause_s:.0f} s: {KEY_REFUSED}"
         if isinstance(error, PayloadError):
             account.answer_refused(read, type(error).__name__, str(error))
-        if fault.pause_s is not None:
+        if fault.parks is not None:
+            account.reconciler.park(now_s + (fault.pause_s or 0.0))
+        elif fault.pause_s is not None:
             account.reconciler.pause(now_s + fault.pause_s)
         self._park(fault, error, now_s)
         if read == ORDERS or read in self._client.balance_reads:
@@ -201,12 +210,20 @@ class Reader:
             name = self._account.name
             self._account.emitter(event("credential.parked", broker=name, cause=fault.parks, for_s=fault.pause_s))
 
+    def opened(self) -> None:
+        """The credential is open, by a person's word or proved by a read: what waits for it need not."""
+        if self.parked_cause is not None:
+            self.parked_cause = self.parked_until_s = None
+            self._account.reconciler.unpark()
+            self._account.reading.ring()
+
     def _succeeded(self, read: str) -> None:
         account, now_s = self._account, self._clock.now_s()
         if self.last_error is not None:
             account.emitter(event("read.recovered", broker=account.name, read=read, after=self._failures))
         self._failures = 0
-        self._failing = self.last_error = self.parked_cause = self.parked_until_s = None
+        self._failing = self.last_error = None
+        self.opened()
         account.reconciler.ended(read, ok=True, now_s=now_s)
         if account.life is not None:
             account.life.read_ended(ok=True, now_s=now_s)

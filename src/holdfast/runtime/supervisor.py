@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
@@ -26,6 +27,7 @@ from holdfast.core.venue import CredentialInfo, ServerTime, VenueClient, VenueMo
 from holdfast.errors import DeniedError, HoldfastError, OwnedElsewhereError, StoreError
 from holdfast.runtime.account import Account
 from holdfast.runtime.alarm import Alarm
+from holdfast.runtime.audit import Audit
 from holdfast.runtime.dead_man import DeadMan
 from holdfast.runtime.entry import OrderEntry
 from holdfast.runtime.follower import Follower
@@ -87,6 +89,10 @@ class LaneView(Protocol):
         """Remember what the venue says of the credential while it is healthy."""
         ...
 
+    async def unpark(self, *, cause: str | None = None) -> bool:
+        """Open a parked credential, only where parked for *cause* if one is named; whether it was."""
+        ...
+
 
 class PinnedAccount(msgspec.Struct, frozen=True, kw_only=True):
     """Which account a broker's store belongs to, and which credential it was last proved with."""
@@ -109,6 +115,8 @@ class Supervisor:
         check_ownership: Raises ``ClosedError`` once the account may be another process's.
         lane: What the credential's lane tells of itself.
         entry: Makes the order entry, given what compares the clocks and what says why the credential is parked.
+        on_disk: Compares the credential in use with what would be read now: ``same``, ``changed``, or why it cannot be
+            read. Reads small files.
     """
 
     def __init__(
@@ -130,6 +138,7 @@ class Supervisor:
         check_ownership: Callable[[], None],
         lane: LaneView,
         entry: Callable[[Callable[[float], None], Callable[[], str | None]], OrderEntry],
+        on_disk: Callable[[], str] | None = None,
     ) -> None:
         self.name = account.name
         self.venue = venue
@@ -146,7 +155,9 @@ class Supervisor:
         self._randomness = randomness
         self._own = own
         self._lane = lane
+        self.on_disk = on_disk
         self.vitals = vitals
+        self._connecting = Alarm(account.clock)  # Waits between two connections; rung, it looks again at once.
         self._reader = Reader(account, client, vitals, failure_threshold=failure_threshold)
         self._watch = Watch(account, check_ownership=check_ownership)
         vitals.on_change = self._breaker_changed
@@ -155,7 +166,15 @@ class Supervisor:
         account.on_halt = self._end_tasks
         self._tasks: asyncio.Task[None] | None = None
         self._is_loaded = False
+        self._loading = Alarm(account.clock)  # What waits to load or to identify; rung, it tries at once.
         self._clock_offset_s: float | None = None
+        self.audit = Audit(
+            account.store,
+            account.clock,
+            broker=self.name,
+            emit=account.emitter,
+            before_writing=account.journal.flush,
+        )
         self.entry = entry(self._watch.observe, self._parked_cause)
         self._follower = Follower(self.entry, account)
         self._dead_man = DeadMan(self.entry, account)
@@ -243,7 +262,7 @@ class Supervisor:
                 self.account.wake()
                 break
             # Jitter: every bot of a venue comes back from the same outage at once.
-            await Alarm(self._clock).wait_until(self._clock.now_s() + wait_s * self._randomness.uniform(0.5, 1.0))
+            await self._loading.wait_until(self._clock.now_s() + wait_s * self._randomness.uniform(0.5, 1.0))
             wait_s = min(wait_s * 2, _LOAD_WAIT_MAX_S)
         await self._measure_clock()
 
@@ -251,10 +270,20 @@ class Supervisor:
         """The venue's clock against ours: nonces are counted on it. The lane asks by itself where this fails."""
         self._lane.use_venue_time(self._client.server_time)
         with contextlib.suppress(HoldfastError):
-            time = await self._client.server_time()
-            self._lane.hear_venue_time(time)
-            self._clock_offset_s = _offset_of(time)
-            self.entry.time.hear(time)
+            await self.measure_clock()
+
+    async def measure_clock(self) -> float:
+        """
+        The venue's clock minus ours, seconds, asked now; nonces and validities are counted on it from here. Suspends.
+
+        Raises:
+            HoldfastError: It could not be asked, or did not answer.
+        """
+        time = await self._client.server_time()
+        self._lane.hear_venue_time(time)
+        self._clock_offset_s = _offset_of(time)
+        self.entry.time.hear(time)
+        return self._clock_offset_s
 
     async def _list_orders(self) -> None:
         """Before the first figures: orders that we left at the venue, or their hold would count beside their claim."""
@@ -301,7 +330,7 @@ class Supervisor:
                 pause_s = (
                     10.0 if self._reader.parked_until_s is None else self._reader.parked_until_s - self._clock.now_s()
                 )
-                await Alarm(self._clock).wait_until(self._clock.now_s() + max(1.0, pause_s))
+                await self._loading.wait_until(self._clock.now_s() + max(1.0, pause_s))
                 continue
             break
         if pinned is not None and pinned.account_id != info.account_id:
@@ -329,7 +358,7 @@ class Supervisor:
         """Connect and serve, lose and connect again, for ever."""
         account, life = self.account, self.account.life
         assert life is not None
-        alarm = Alarm(self._clock)
+        alarm = self._connecting
         # REST first: the stream's first snapshot is then judged against something, and anchored at once.
         await self._reader.has_read.wait()
         while True:
@@ -354,6 +383,61 @@ class Supervisor:
             with contextlib.suppress(StoreError):
                 await self.store.prune(wall_us=self._clock.wall_us())
             await Alarm(self._clock).wait_until(self._clock.now_s() + _PRUNE_EVERY_S)
+
+    # What a person asks for
+
+    @property
+    def lane(self) -> LaneView:
+        """The credential's lane."""
+        return self._lane
+
+    async def look_at_lane(self) -> None:
+        """Read the lane's file, so that what it says is known before anything is sent. Suspends; ``StoreError``."""
+        from holdfast.runtime.lane import FileLane
+
+        if isinstance(self._lane, FileLane):
+            await self._lane.state()
+
+    @property
+    def contact(self) -> Contact:
+        """How far this broker reaches out."""
+        return self._contact
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its tasks run: False where it was opened to ask nothing, or has been stopped for good."""
+        return self._tasks is not None and not self._tasks.done()
+
+    def hurry(self) -> None:
+        """What is left of waits is over: for the venue's names, for the account's name, between two connections."""
+        if self.is_running and not (self._is_loaded and self._pinned is not None):
+            self._loading.ring()
+        if self.account.life is not None:
+            self.account.life.hurry(now_s=self._clock.now_s())
+            self._connecting.ring()
+
+    def check_credential(self) -> None:
+        """
+        Refuse to try a key again that was mended on disk and not here.
+
+        Raises:
+            DeniedError: What would be read now is another credential than the one in use; says what to restart.
+        """
+        if self.on_disk is not None and self.on_disk() == "changed":
+            pid = os.getpid()
+            raise DeniedError(
+                f"{self.name}: the credential was changed since process {pid} read it, and nothing new is read while "
+                f"it runs: restart process {pid}, then `holdfast nonce doctor --broker {self.name} --retry`"
+            )
+
+    def key_opened(self) -> None:
+        """The credential was opened: whatever waits for it goes on now."""
+        self._reader.opened()
+        self.hurry()
+
+    def ask_about_doubts(self) -> None:
+        """Look for evidence about orders in doubt now, out of turn; what is needed for it stays what it was."""
+        self._follower.hurry()
 
     # Answers
 
@@ -479,13 +563,20 @@ class Supervisor:
             return "lane_unreadable"
         return self._reader.parked_cause if parking is None else parking.cause
 
-    async def refresh(self, *, timeout_s: float) -> RefreshReport:
-        return await self._reader.refresh(timeout_s=timeout_s)
+    async def refresh(self, *, timeout_s: float, tell: Callable[[str, str], None] | None = None) -> RefreshReport:
+        """Read balances and open orders now, and again where an answer is suspect; *tell* hears what was asked."""
+        return await self._reader.refresh(timeout_s=timeout_s, tell=tell)
 
-    async def reset_circuit_breaker(self, *, timeout_s: float) -> ResetReport:
+    async def reset_circuit_breaker(
+        self, *, timeout_s: float, tell: Callable[[str, str], None] | None = None
+    ) -> ResetReport:
+        """Close every breaker, durably, and read the account again; *tell* hears how far it has come."""
         before = self.vitals.health(self._clock.now_s())
         await self.vitals.reset()
-        refresh = await self._reader.refresh(timeout_s=timeout_s)
+        if tell is not None:
+            tell("breakers", "closed")
+        self.hurry()
+        refresh = await self._reader.refresh(timeout_s=timeout_s, tell=tell)
         after = self.vitals.health(self._clock.now_s())
         return ResetReport(broker=self.name, before=before, after=after, refresh=refresh)
 

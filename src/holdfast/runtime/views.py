@@ -38,11 +38,15 @@ __all__ = [
     "ReservationView",
     "ResetReport",
     "StreamStatus",
+    "Visit",
 ]
 
 
 Isolable = Literal["all", "read", "trade"]
 """Which breakers a person may hold open."""
+
+Visit = Literal["doctor", "verify_balance"]
+"""Acts that change nothing and are kept on record all the same."""
 
 
 class ChannelStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,6 +193,7 @@ class RefreshReport(msgspec.Struct, frozen=True, kw_only=True):
     changed: tuple[AssetCode, ...]
     suspects: tuple[AssetCode, ...]
     error: str | None
+    record: str | None = None  # Why this act does not stand in the journal; None where it does, or needs not.
 
     @property
     def is_ok(self) -> bool:
@@ -203,6 +208,7 @@ class ResetReport(msgspec.Struct, frozen=True, kw_only=True):
     before: tuple[CapabilityHealth, ...]
     after: tuple[CapabilityHealth, ...]
     refresh: RefreshReport
+    record: str | None = None  # Why this act does not stand in the journal; None where it does.
 
     @property
     def is_ok(self) -> bool:

@@ -51,6 +51,7 @@ _UNCOUNTED_LOSSES: Final = frozenset(
         "maintenance",
         "rate_limit",
         "rate_limited",
+        "repair",
         "request",
     }
 )
@@ -58,6 +59,8 @@ _UNCOUNTED_LOSSES: Final = frozenset(
 
 
 NEVER_S: Final = float("-inf")
+
+_BY_CALL: Final = "`reset_circuit_breaker()`"
 
 
 class Passage:
@@ -186,14 +189,14 @@ class Capability:
         breaker, retry_after_s = self.breaker, self.breaker.retry_after_s(now_s)
         if retry_after_s is None:
             return (
-                f"the {self.name} breaker is isolated ({breaker.why}): `reset_circuit_breaker()` of the broker "
-                f"{self._broker} closes it"
+                f"the {self.name} breaker is isolated ({breaker.why}): `holdfast reset-circuit-breaker {self._broker}`"
+                f" or {_BY_CALL} closes it"
             )
         trial = "a trial is under way" if breaker.state(now_s) is BreakerState.HALF_OPEN else "it is open"
         return (
             f"the {self.name} breaker lets nothing through ({trial}; {self.error_count} errors in a row, the latest: "
             f"{breaker.why}): the next trial in {max(0.0, retry_after_s):.1f} s, or at once with "
-            f"`reset_circuit_breaker()` of the broker {self._broker}"
+            f"`holdfast reset-circuit-breaker {self._broker}` or {_BY_CALL}"
         )
 
     async def guard(
@@ -507,11 +510,17 @@ class Vitals:
 
     # A person's word
 
-    async def reset(self) -> None:
-        """Close every breaker and forget what was counted; kept before it returns. Suspends; raises ``StoreError``."""
+    async def reset(self, *, keeps_isolated: bool = False) -> None:
+        """
+        Close every breaker, or all that no person holds open, and forget what was counted; kept before it returns.
+
+        Suspends; raises ``StoreError``.
+        """
         now_s = self._clock.now_s()
         for each in self._both:
             before = each.breaker.state(now_s)
+            if keeps_isolated and before is BreakerState.ISOLATED:
+                continue
             each.breaker.reset(now_s)
             each.forget()
             if before is not BreakerState.CLOSED:

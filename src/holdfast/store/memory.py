@@ -146,14 +146,16 @@ class MemoryStore:
         since_wall_us: int | None = None,
         limit: int = 1000,
         newest_first: bool = False,
+        kind: str | None = None,
     ) -> list[JournalRow]:
-        """Kept rows by rising sequence (falling where *newest_first*), at most *limit*."""
+        """Kept rows, of one *kind* or all, oldest first unless *newest_first*, at most *limit*."""
         self._check_open()
         found = [
             row
             for seq, row in sorted(self._rows.items(), reverse=newest_first)
             if seq > after_seq
             and (asset is None or row.asset == asset)
+            and (kind is None or row.kind == kind)
             and (since_wall_us is None or row.wall_us >= since_wall_us)
         ]
         return found[: max(limit, 0)]

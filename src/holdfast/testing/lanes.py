@@ -55,9 +55,12 @@ class MemoryLane:
         self.parked_cause = cause
         self._parked_until_s = float("inf") if for_s is None else self._clock.now_s() + for_s
 
-    def unpark(self) -> None:
-        """Let the credential be used again, as a person would."""
+    async def unpark(self, *, cause: str | None = None) -> bool:
+        """Let the credential be used again, as a person would; only where parked for *cause*, if one is named."""
+        if self.parked_cause is None or cause not in (None, self.parked_cause):
+            return False
         self.parked_cause = None
+        return True
 
     @property
     def refused(self) -> int:

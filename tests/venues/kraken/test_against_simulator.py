@@ -303,7 +303,7 @@ def test_refusals_of_the_credential_have_their_causes() -> None:
             await world.client.read_balances("BalanceEx")
         with pytest.raises(CredentialParkedError):
             await world.client.read_balances("BalanceEx")
-        world.lane.unpark()
+        await world.lane.unpark()
         await asyncio.sleep(61)
         world.happen("key_revocation", key=world.key["key"])
         with pytest.raises(BadCredentialError):

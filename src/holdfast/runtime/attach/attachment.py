@@ -35,6 +35,7 @@ from holdfast.runtime.attach.protocol import (
 )
 from holdfast.runtime.attach.values import CallKind, call_named, error_of
 from holdfast.runtime.backend import BrokerBackend
+from holdfast.runtime.callers import own_command
 from holdfast.runtime.emitter import Emitter
 from holdfast.runtime.listeners import Listeners
 from holdfast.runtime.views import BalancesChanged
@@ -114,7 +115,8 @@ class Attachment:
         link.line = line
         self._link = link
         self._owner_pid = line.peer.pid
-        link.say(ClientHello(version=VERSION, pid=os.getpid(), wants_events=self._emitter.is_heard))
+        wants_events = self._emitter.is_heard
+        link.say(ClientHello(version=VERSION, pid=os.getpid(), wants_events=wants_events, command=own_command()))
         return True
 
     @property

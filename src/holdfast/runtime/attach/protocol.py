@@ -73,6 +73,7 @@ class ClientHello(msgspec.Struct, frozen=True, kw_only=True, tag_field="say", ta
     version: int
     pid: int
     wants_events: bool = False
+    command: str | None = None  # What was typed, or the program's name: for the record, and never a secret.
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True, tag_field="say", tag="ask"):

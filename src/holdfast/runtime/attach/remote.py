@@ -31,9 +31,11 @@ from holdfast.runtime.views import (
     RefreshReport,
     ReservationView,
     ResetReport,
+    Visit,
 )
 
 if TYPE_CHECKING:
+    from holdfast.core.repair import RepairReport
     from holdfast.runtime.nonce_doctor import NonceReport
 
 __all__ = ["RemoteBroker"]
@@ -111,6 +113,17 @@ class RemoteBroker:
     async def isolate(self, what: Isolable, *, reason: str | None) -> None:
         await self._ask("isolate", {"what": what, "reason": reason})
 
+    async def force_balance_refresh(self, *, timeout_s: float) -> RefreshReport:
+        return await self._ask("force_balance_refresh", {"timeout_s": timeout_s})  # type: ignore[no-any-return]
+
+    async def emergency_repair(self, *, is_dry_run: bool, timeout_s: float) -> RepairReport:
+        arguments = {"is_dry_run": is_dry_run, "timeout_s": timeout_s}
+        return await self._ask("emergency_repair", arguments)  # type: ignore[no-any-return]
+
+    async def note_visit(self, *, act: Visit, outcome: str, facts: dict[str, str | None]) -> str | None:
+        arguments = {"act": act, "outcome": outcome, "facts": facts}
+        return await self._ask("note_visit", arguments)  # type: ignore[no-any-return]
+
     async def explain(self, asset: AssetCode, *, limit: int) -> Explanation:
         return await self._ask("explain", {"asset": asset, "limit": limit})  # type: ignore[no-any-return]
 
@@ -122,6 +135,7 @@ class RemoteBroker:
         since_wall_us: int | None,
         limit: int,
         newest_first: bool,
+        kind: str | None = None,
     ) -> list[JournalRow]:
         rows: list[JournalRow] = []
         while True:
@@ -135,6 +149,7 @@ class RemoteBroker:
                     "since_wall_us": since_wall_us,
                     "limit": count,
                     "newest_first": newest_first,
+                    "kind": kind,
                 },
             )
             rows += page

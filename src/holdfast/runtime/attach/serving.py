@@ -42,6 +42,7 @@ from holdfast.runtime.attach.protocol import (
 )
 from holdfast.runtime.attach.values import Call, call_named, failure_of
 from holdfast.runtime.backend import BrokerBackend
+from holdfast.runtime.callers import Caller, asked_by
 from holdfast.runtime.emitter import Emitter
 from holdfast.runtime.listeners import Subscription
 from holdfast.runtime.views import BalancesChanged
@@ -305,6 +306,7 @@ class _Session:
         self._frames = Frames(limit=REQUEST_MAX)
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._last_id = 0
+        self._caller = Caller(uid=None, pid=None)
         self._hello = asyncio.get_running_loop().call_later(_HELLO_WITHIN_S, self._hello_overdue)
 
     # LineEnd
@@ -337,6 +339,9 @@ class _Session:
                 return
             self._hello.cancel()
             self.wants_events = message.wants_events
+            peer = self._line.peer
+            # User and process are the kernel's word; the command line is what it says of itself.
+            self._caller = Caller(uid=peer.uid, pid=peer.pid or message.pid, command=message.command)
             self._server.greet(self)
         elif not self.is_greeted:
             raise FrameError("hello comes first", reason="malformed")
@@ -387,7 +392,9 @@ class _Session:
     async def _serve(self, id_: int, call: Call, arguments: dict[str, object]) -> None:
         answer: FromOwner
         try:
-            answer = Result(id=id_, value=encode_value(await getattr(self._server.backend, call.name)(**arguments)))
+            with asked_by(self._caller):
+                value = await getattr(self._server.backend, call.name)(**arguments)
+            answer = Result(id=id_, value=encode_value(value))
             if len(answer.value) > FRAME_MAX - 1000:
                 raise DeniedError(
                     f"{call.name}: the answer has {len(answer.value)} bytes, too many: ask for fewer rows"

@@ -46,6 +46,9 @@ CALLS: Final[dict[str, CallKind]] = {
     "refresh": CallKind.READ,
     "reset_circuit_breaker": CallKind.CLAIM,
     "isolate": CallKind.CLAIM,
+    "force_balance_refresh": CallKind.READ,
+    "emergency_repair": CallKind.CLAIM,
+    "note_visit": CallKind.CLAIM,
     "explain": CallKind.READ,
     "history": CallKind.READ,
     "backup": CallKind.CLAIM,
@@ -138,11 +141,16 @@ def call_named(name: str) -> Call | None:
 
 
 def _late_names(name: str) -> dict[str, Any]:
-    if not name.endswith("_nonces"):
-        return {}
-    from holdfast.runtime.nonce_doctor import NonceReport  # Not before somebody asks for it.
+    """Types that are not loaded before somebody asks for what returns them."""
+    if name.endswith("_nonces"):
+        from holdfast.runtime.nonce_doctor import NonceReport
 
-    return {"NonceReport": NonceReport}
+        return {"NonceReport": NonceReport}
+    if name == "emergency_repair":
+        from holdfast.core.repair import RepairReport
+
+        return {"RepairReport": RepairReport}
+    return {}
 
 
 def _check_ask(ask: OrderAsk) -> None:

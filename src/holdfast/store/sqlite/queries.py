@@ -37,12 +37,13 @@ def history(
     since_wall_us: int | None,
     limit: int,
     newest_first: bool,
+    kind: str | None,
 ) -> list[JournalRow]:
     """Kept rows as ``Store.history`` promises them."""
     conditions = ["seq > :after", "seq < :before"]
-    bounds: dict[str, Any] = {"after": after_seq, "before": 2**63 - 1, "asset": asset, "since": since_wall_us}
-    if asset is not None:
-        conditions.append("asset = :asset")
+    bounds: dict[str, Any] = {"after": after_seq, "before": 2**63 - 1, "since": since_wall_us}
+    bounds |= {"asset": asset, "kind": kind}
+    conditions += [f"{name} = :{name}" for name in ("asset", "kind") if bounds[name] is not None]
     if since_wall_us is not None:
         # A row never lies in a segment of an earlier day than its own, so the days before need not be searched.
         (first,) = connection.execute(

@@ -226,8 +226,9 @@ class SqliteStore:
         since_wall_us: int | None = None,
         limit: int = 1000,
         newest_first: bool = False,
+        kind: str | None = None,
     ) -> list[JournalRow]:
-        """Kept rows by rising sequence (falling where *newest_first*), at most *limit*. Suspends."""
+        """Kept rows, of one *kind* or all, oldest first unless *newest_first*, at most *limit*. Suspends."""
         return await self._ask(
             lambda connection: queries.history(
                 connection,
@@ -236,6 +237,7 @@ class SqliteStore:
                 since_wall_us=since_wall_us,
                 limit=limit,
                 newest_first=newest_first,
+                kind=kind,
             )
         )
 
