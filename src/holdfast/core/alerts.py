@@ -307,7 +307,9 @@ class Alerts:
         if now_s < episode.retry_s:
             return False
         if self._budget.take(now_s):
-            episode.is_held_back = False
+            if episode.is_held_back:
+                episode.is_held_back = False
+                self._budget.held_back = max(0, self._budget.held_back - 1)
             return True
         if not episode.is_held_back:
             episode.is_held_back = True

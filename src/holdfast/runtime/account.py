@@ -85,6 +85,7 @@ class Account:
         self.halted_detail: str | None = None
         self._restored: dict[AssetCode, tuple[Decimal | None, ...]] = {}
         self.venue_mode = VenueMode.UNKNOWN
+        self.balances_within_s: float | None = None  # The venue pushes balances at least this often.
         self.on_moment: Callable[[float], None] = _ignore
         self.on_look: Callable[[float], None] = _ignore
         self.on_halt: Callable[[], None] = _ignore
@@ -236,6 +237,23 @@ class Account:
         """Whether the connection was given up and has not ended yet."""
         return self._abort_reason is not None
 
+    def balances_due_s(self) -> float | None:
+        """When the balances channel has to have spoken again, our clock; None where nothing says that it must."""
+        record = self._balances_channel
+        if self.balances_within_s is None or not record.has_snapshot or record.last_s is None:
+            return None
+        return record.last_s + self.balances_within_s
+
+    def look_for_balances(self, now_s: float) -> None:
+        """A channel that owes a push at intervals, and is silent, is asked for a new snapshot: its socket may live on."""
+        due_s = self.balances_due_s()
+        if due_s is None or now_s < due_s or self.stream is None or self.halted_reason is not None:
+            return
+        self._lose_channel(Channel.BALANCES, "overdue")
+        self.stream.resubscribe(Channel.BALANCES, "overdue")
+        self.reconciler.hurry("overdue", now_s=now_s)
+        self.reading.ring()
+
     def abort_stream(self, reason: str) -> None:
         """Give up the connection; *reason* is then why it was lost."""
         if self.stream is not None and self._abort_reason is None:
@@ -283,7 +301,9 @@ class Account:
             if self.vitals is not None:
                 self.vitals.stream_is_live(now_s)
         if StreamState.LIVE in (before, state):
-            self.reconciler.set_live(state is StreamState.LIVE, now_s=now_s)
+            # A stream of orders alone keeps no figure young.
+            is_live = state is StreamState.LIVE and self.ledger.pushes_balances
+            self.reconciler.set_live(is_live, now_s=now_s)
             self.reading.ring()
         self.tell_states()
         self.wake()

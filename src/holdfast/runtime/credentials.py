@@ -21,7 +21,7 @@ from holdfast.core.venue import Venue
 from holdfast.errors import ConfigError
 from holdfast.runtime.secrets import known_variables, read_secret_file, read_secret_variable, shown_path
 
-__all__ = ["CredentialSource", "read_credential", "sources_of"]
+__all__ = ["CredentialSource", "check_place", "read_credential", "sources_of"]
 
 _PARTS: Final = (("key", "API_KEY"), ("secret", "API_SECRET"), ("passphrase", "API_PASSPHRASE"))
 
@@ -91,6 +91,17 @@ def read_credential(
         secret=parts["secret"].reveal(),
         passphrase=None if passphrase is None else passphrase.reveal(),
     )
+    check_place(broker, venue, credential)
+    return credential
+
+
+def check_place(broker: BrokerConfig, venue: Venue, credential: Credential) -> None:
+    """
+    Refuse a credential that cannot be *broker*'s: simulator and real keys never meet, and a venue has rules of its own.
+
+    Raises:
+        ConfigError: Names the broker and the fix, never the value.
+    """
     is_simulator_key = venue.is_simulator_key(credential.key)
     if is_simulator_key and broker.environment != "simulated":
         raise ConfigError(
@@ -106,7 +117,6 @@ def read_credential(
         venue.check_credential(credential)
     except ConfigError as error:
         raise ConfigError(f"brokers.{broker.name}: {error}") from None
-    return credential
 
 
 def _read_part(

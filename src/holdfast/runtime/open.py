@@ -13,6 +13,7 @@ import msgspec
 from holdfast.config import BrokerConfig, Config, load_config
 from holdfast.core.budgets import Budgets
 from holdfast.core.changes import LedgerSettings
+from holdfast.core.credentials import Credential
 from holdfast.core.events import Event
 from holdfast.core.funds import FundsSettings
 from holdfast.core.ledger import Ledger
@@ -24,6 +25,7 @@ from holdfast.core.venue import Capability, Site, StreamRules, Venue
 from holdfast.core.venue_time import VenueTime
 from holdfast.errors import ClosedError, ConfigError, StoreCorruptError, UnknownNameError
 from holdfast.runtime.account import FROM_STORE, Account
+from holdfast.runtime.alerts import AlertWatch, DeskAlerts
 from holdfast.runtime.attach.lines import Place
 from holdfast.runtime.attach.succession import Mode, Seat
 from holdfast.runtime.desk import Desk
@@ -109,6 +111,7 @@ class Opening:
         self._is_entered = False
         self._guard: Guard | None = None
         self._seats: list[Seat] = []
+        self._alerts: DeskAlerts | None = None
         self._listeners = Listeners()
         self._names_known: dict[str, str] = {}  # Every remembered intent of the desk, by client order id: whose it is.
 
@@ -128,6 +131,12 @@ class Opening:
             from holdfast.runtime.logs import log_events
 
             emitter.subscribe(log_events(config.log))
+        self._alerts = DeskAlerts(
+            config.alerts,
+            make=parts.alerts if self._contact == "stream" else None,
+            clock=parts.clock,
+            emit=emitter,
+        )
         self._guard = Guard("this desk")
         self._seats = [self._seat(broker, config, parts=parts, emitter=emitter) for broker in chosen]
         try:
@@ -136,11 +145,14 @@ class Opening:
         except BaseException:
             await self._close()
             raise
+        self._alerts.is_strict = False
         brokers = {seat.name: seat.broker for seat in self._seats}
         return Desk(brokers, config=config, guard=self._guard, listeners=self._listeners, emitter=emitter)
 
     def _seat(self, broker: BrokerConfig, config: Config, *, parts: Parts, emitter: Emitter) -> Seat:
         assert self._guard is not None
+        assert self._alerts is not None
+        alerts = self._alerts
         listeners = Listeners()
 
         async def take() -> _OpenBroker:
@@ -151,6 +163,7 @@ class Opening:
                 emitter=emitter,
                 listeners=(listeners, self._listeners),
                 names=self._names_known,
+                alerts=alerts,
             )
 
         return Seat(
@@ -180,6 +193,8 @@ class Opening:
         seats, self._seats = self._seats, []
         self._listeners.close()
         results = await asyncio.gather(*(seat.close() for seat in seats), return_exceptions=True)
+        if self._alerts is not None:
+            await self._alerts.close()
         failures = [result for result in results if isinstance(result, Exception)]
         if failures:
             raise failures[0] if len(failures) == 1 else ExceptionGroup("closing failed", failures)
@@ -204,6 +219,7 @@ class _OpenBroker:
         self.http: HttpWire | None = None
         self.store: Store | None = None
         self.supervisor: Supervisor | None = None
+        self.alerts: AlertWatch | None = None
         self._own = own
 
     @property
@@ -239,6 +255,8 @@ class _OpenBroker:
 
     async def close(self) -> None:
         """Give everything back, the locks last."""
+        if self.alerts is not None:
+            self.alerts.close()
         try:
             if self.supervisor is not None:
                 await self.supervisor.stop()
@@ -262,6 +280,7 @@ async def _open_broker(
     emitter: Emitter,
     listeners: tuple[Listeners, Listeners],
     names: dict[str, str],
+    alerts: DeskAlerts,
 ) -> _OpenBroker:
     opened = _OpenBroker(broker, own=parts.own)
     try:
@@ -333,6 +352,7 @@ async def _open_broker(
             emitter=emitter,
             listeners=listeners,
         )
+        account.balances_within_s = rules.balances_within_s
         account.vitals = vitals = _vitals_of(broker, venue, account, parts)
         await vitals.restore()
         opened.supervisor = Supervisor(
@@ -369,7 +389,9 @@ async def _open_broker(
                 observe=observe,
                 parked_cause=parked_cause,
             ),
+            on_disk=lambda: _on_disk(broker, venue, credential, parts),
         )
+        opened.alerts = await alerts.watch(opened.supervisor, in_doubt_after_s=broker.orders.in_doubt_alert_s)
         await opened.supervisor.entry.restore()
         holdings = holdings_of(await store.latest())
         if holdings:
@@ -422,6 +444,20 @@ async def _pinned_account(store: Store) -> PinnedAccount | None:
         return msgspec.json.decode(text, type=PinnedAccount)
     except msgspec.DecodeError as error:
         raise StoreCorruptError(f"{store.status().path}: the fact {ACCOUNT_FACT} cannot be read: {error}") from None
+
+
+def _on_disk(broker: BrokerConfig, venue: Venue, credential: Credential, parts: Parts) -> str:
+    """Whether what would be read now is the credential in use: ``same``, ``changed``, or why it cannot be read."""
+    try:
+        found = parts.credential(broker, venue)
+    except ConfigError as error:
+        return str(error)
+    is_same = (
+        found.key == credential.key
+        and found.reveal_secret() == credential.reveal_secret()
+        and found.reveal_passphrase() == credential.reveal_passphrase()
+    )
+    return "same" if is_same else "changed"
 
 
 def _rules_of(broker: BrokerConfig, rules: StreamRules) -> StreamRules:

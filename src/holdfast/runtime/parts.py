@@ -11,7 +11,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from holdfast.config import KNOWN_VENUES, BrokerConfig, Config
@@ -23,7 +23,11 @@ from holdfast.errors import ConfigError
 from holdfast.runtime.attach.lines import LocalSockets
 from holdfast.runtime.supervisor import LaneView
 
+if TYPE_CHECKING:
+    from holdfast.runtime.alert_outbox import ClosablePost
+
 __all__ = ["Held", "OpenLane", "Parts", "real_parts", "venue_called"]
+
 
 class Held(Protocol):
     """A lock that is held until it is released."""
@@ -49,6 +53,7 @@ class Parts:
     ``own`` takes the owner lock of a broker's, a credential's or an account's fingerprint and raises
     ``OwnedElsewhereError``; ``connections`` gives the connection budget of the host a stream connects to, shared by
     every broker of it; ``counters`` makes the counter of a credential's calls, this process's own where None;
+    ``alerts`` makes what takes notices for people, or gives None where nobody is to be told;
     ``sockets`` is where owners are served and found, None where nobody attaches.
     """
 
@@ -63,6 +68,7 @@ class Parts:
     own: Callable[[BrokerConfig, str], Held]
     connections: Callable[[str, StreamRules], ConnectionBudget]
     counters: Callable[[BrokerConfig, Credential], MakeCounter] | None = None
+    alerts: Callable[[Emit], ClosablePost | None] | None = None
     sockets: LocalSockets | None = None
 
 
@@ -162,6 +168,18 @@ def real_parts(config: Config) -> Parts:
 
         return make
 
+    def alerts(emit: Emit) -> ClosablePost | None:
+        from holdfast.runtime.alert_addresses import check_extra, read_addresses
+        from holdfast.runtime.alert_outbox import Outbox, through_apprise
+
+        addresses = read_addresses(config)
+        if not addresses:
+            return None
+        check_extra()
+        outbox = Outbox(addresses, connect=through_apprise, within_s=config.alerts.send_within_s, emit=emit)
+        outbox.prepare()
+        return outbox
+
     return Parts(
         clock=clock,
         randomness=randomness,
@@ -174,6 +192,7 @@ def real_parts(config: Config) -> Parts:
         own=own,
         connections=connections,
         counters=counters,
+        alerts=alerts,
         sockets=UnixSockets(folder),
     )
 

@@ -75,7 +75,8 @@ class Watch:
             return
         account, due_s = self._account, now_s + _LOOK_EVERY_S
         life = None if account.is_aborting else account.life
-        for moment_s in (account.ledger.next_due_s(), None if life is None else life.next_due_s()):
+        stream_s = None if life is None else life.next_due_s()
+        for moment_s in (account.ledger.next_due_s(), stream_s, account.balances_due_s()):
             if moment_s is not None and moment_s < due_s:
                 due_s = moment_s
         if self._timer is not None:
@@ -93,6 +94,7 @@ class Watch:
         self.observe(now_s)
         self._check_stream(now_s)
         account = self._account
+        account.look_for_balances(now_s)
         due_s = account.ledger.next_due_s()
         if due_s is not None and due_s <= now_s:
             account.take(self._tick, read="tick", now_s=now_s)
@@ -105,6 +107,7 @@ class Watch:
         account.look_at_states(now_s)
         if account.vitals is not None:
             account.vitals.look(now_s)
+        account.on_look(now_s)
         self._bring_forward(now_s)
 
     def _tick(self, *, now_s: float) -> Outcome:
