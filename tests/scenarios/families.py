@@ -17,7 +17,7 @@ from tests.scenarios.breakers import breakers
 from tests.scenarios.trading import trading
 from tests.scenarios.world import World, world
 
-__all__ = ["FAMILIES", "Family", "run_family"]
+__all__ = ["FAMILIES", "Family", "live_on", "run_family"]
 
 Family = Callable[[int, bool], Awaitable[dict[str, Any]]]
 """Takes a seed and whether to keep a digest; returns what it measured."""
@@ -46,7 +46,7 @@ def _happening(w: World) -> dict[str, Any]:
     )
 
 
-async def _live_on(w: World, *, for_s: float, every_s: float = 8.0) -> None:
+async def live_on(w: World, *, for_s: float, every_s: float = 8.0) -> None:
     """Let ordinary things happen for about *for_s* seconds."""
     end_s = w.clock.now_s() + for_s
     while w.clock.now_s() < end_s:
@@ -61,7 +61,7 @@ async def _trouble(w: World, faults: Callable[[World], dict[str, Any]], *, round
     for _ in range(rounds):
         for _ in range(w.rng.randint(1, 3)):
             w.fault(**faults(w))
-        await _live_on(w, for_s=w.rng.uniform(0.3, 1.0) * length_s)
+        await live_on(w, for_s=w.rng.uniform(0.3, 1.0) * length_s)
         w.heal()
         longest_s = max(longest_s, await w.converged())
     return longest_s
@@ -295,7 +295,7 @@ async def clock(seed: int, keeps_digest: bool) -> dict[str, Any]:
                 w.fault(kind="clock_skew", by_s=w.rng.choice((31, -31, 3600)))
             else:
                 w.fault(kind="server_time", form=w.rng.choice(("frozen", "backwards", "milliseconds")))
-            await _live_on(w, for_s=40.0)
+            await live_on(w, for_s=40.0)
             w.heal()
             longest_s = max(longest_s, await w.converged())
         return {"converged_s": round(longest_s, 3), "digest": w.digest() if keeps_digest else None}
@@ -308,7 +308,7 @@ async def restart(seed: int, keeps_digest: bool) -> dict[str, Any]:
         for _ in range(6):
             if w.rng.random() < 0.5:
                 w.fault(**w.rng.choice((network_fault, stream_fault, channel_fault))(w))
-            await _live_on(w, for_s=w.rng.uniform(1.0, 40.0), every_s=3.0)
+            await live_on(w, for_s=w.rng.uniform(1.0, 40.0), every_s=3.0)
             known = {asset: balance.total for asset, balance in w.broker.balances().items()}
             await w.close()
             w.heal()
@@ -345,7 +345,7 @@ async def tasks(seed: int, keeps_digest: bool) -> dict[str, Any]:
 
         running = {asyncio.create_task(busy(number)) for number in range(8)}
         for round_ in range(40):
-            await _live_on(w, for_s=2.0, every_s=0.5)
+            await live_on(w, for_s=2.0, every_s=0.5)
             task = w.rng.choice(sorted(running, key=lambda each: each.get_name()))
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -388,9 +388,9 @@ async def _days(seed: int, keeps_digest: bool, *, days: float, heartbeats: bool)
         groups = (network_fault, http_fault, body_fault, stream_fault, channel_fault, venue_fault)
         while w.clock.now_s() < end_s:
             await w.sleep(0.5 * 3600, 2.5 * 3600)
-            await _live_on(w, for_s=20.0)
+            await live_on(w, for_s=20.0)
             w.fault(**w.rng.choice(groups)(w))
-            await _live_on(w, for_s=60.0)
+            await live_on(w, for_s=60.0)
             w.heal()
             longest_s = max(longest_s, await w.converged())
         return {

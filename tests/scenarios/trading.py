@@ -30,10 +30,10 @@ from tests.scenarios.trading_faults import order_fault, outside_event, venue_mod
 from tests.scenarios.trading_judge import TradingJudge
 from tests.scenarios.world import TRADING_POINTS, World, world
 
-__all__ = ["FUNDS", "Run", "heal", "judge_of", "trading"]
+__all__ = ["FLOORS", "FUNDS", "Run", "heal", "judge_of", "trading"]
 
 ASSETS: Final = ("USD", "EUR", "BTC", "ETH", "SOL")
-_FLOORS: Final = {"USD": Decimal(500), "BTC": Decimal("0.02")}
+FLOORS: Final = {"USD": Decimal(500), "BTC": Decimal("0.02")}
 FUNDS: Final = {"USD": "15000", "EUR": "6000", "BTC": "0.3", "ETH": "5", "SOL": "60", "KFEE": "900"}
 _BUDGETS: Final = {"alpha": {"USD": "4000", "BTC": "25 %"}, "beta": {"USD": "40 %"}, "gamma": {"ETH": "1.5"}}
 _BOTS: Final = ("alpha", "beta", "gamma", "delta")
@@ -391,7 +391,7 @@ def _venue_settings(draw: random.Random) -> dict[str, Any]:
 
 def _configured(draw: random.Random, budgets: dict[str, dict[str, str]]) -> dict[str, object]:
     return {
-        "floors": {asset: format_amount(amount) for asset, amount in _FLOORS.items()},
+        "floors": {asset: format_amount(amount) for asset, amount in FLOORS.items()},
         "budgets": budgets,
         "orders": OrderSettings(
             prefer=draw.choice(("stream", "stream", "rest")),
@@ -418,7 +418,7 @@ def judge_of(w: World, budgets: Mapping[str, Mapping[str, str]]) -> TradingJudge
         clock=w.clock,
         assets=ASSETS,
         unnoticed_s=unnoticed_s,
-        floors=_FLOORS,
+        floors=FLOORS,
         budgets={
             bot: {asset: Decimal(text) for asset, text in own.items() if "%" not in text}
             for bot, own in budgets.items()
