@@ -8,8 +8,9 @@ every Python from the oldest we support, and names no package index: a machine u
     python -m tools.lock --upgrade   take the newest versions that fit
     python -m tools.lock --check     exit 1 when a lock is older than what pyproject.toml asks for (needs no network)
 
-``test.txt`` holds the runtime parts and the test tools; the other development locks are constrained by it, so all of
-them can live in one environment. Other people's clients contradict each other's pins and get one environment each.
+``run.txt`` holds the runtime parts, ``alerts.txt`` the same with that extra. ``test.txt`` holds the runtime parts, what
+that extra adds, and the test tools; the other development locks are constrained by it, so all of them can live in one
+environment. Other people's clients contradict each other's pins, and ours: they get one environment each.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Lock:
     """One lock file and what goes into it."""
 
     path: str
-    groups: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
     with_runtime: bool = False
     constrained_by: str | None = None
 
@@ -40,6 +42,7 @@ class Lock:
 LOCKS = (
     Lock(path="run.txt", groups=("build",), with_runtime=True),
     Lock(path="test.txt", groups=("build", "test"), with_runtime=True, constrained_by="run.txt"),
+    Lock(path="alerts.txt", extras=("alerts",), with_runtime=True, constrained_by="test.txt"),
     Lock(path="lint.txt", groups=("lint",), constrained_by="test.txt"),
     Lock(path="docs.txt", groups=("docs",), constrained_by="test.txt"),
     Lock(path="bench.txt", groups=("bench",), constrained_by="test.txt"),
@@ -63,6 +66,7 @@ def asked_for(lock: Lock, pyproject: dict[str, object]) -> str:
     assert isinstance(project, dict)
     assert isinstance(groups, dict)
     wanted = [requirement for group in lock.groups for requirement in groups[group]]
+    wanted += [requirement for extra in lock.extras for requirement in project["optional-dependencies"][extra]]
     if lock.with_runtime:
         wanted += project["dependencies"]
     lines = [project["requires-python"], *sorted(wanted)]
@@ -94,6 +98,8 @@ def compile_lock(lock: Lock, fingerprint: str, *, upgrade: bool) -> None:
         command += ["--constraint", f"requirements/{lock.constrained_by}"]
     for group in lock.groups:
         command += ["--group", group]
+    for extra in lock.extras:
+        command += ["--extra", extra]
     if lock.with_runtime:
         command.append("pyproject.toml")
     subprocess.run(command, cwd=ROOT, check=True)
