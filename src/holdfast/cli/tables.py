@@ -187,6 +187,8 @@ def status_table(statuses: list[BrokerStatus]) -> RenderableType:
         ("discrepancies", [Text(str(s.discrepancies)) for s in statuses]),
         ("store", [Text("ok" if s.store.is_ok else f"not accepting writes: {s.store.reason}") for s in statuses]),
     ]
+    if any(s.notes for s in statuses):
+        rows.append(("notes", [plain(" ".join(s.notes) or "none") for s in statuses]))
     for name, cells in rows:
         table.add_row(Text(name, style="dim"), *cells)
     return table

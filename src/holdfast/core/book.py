@@ -38,13 +38,26 @@ class Book:
     zero, and that is as good a statement, with as good an age, as any other.
     """
 
-    __slots__ = ("is_anchor_wanted", "legs", "lines", "orders", "others", "rest_s", "settings", "standing", "wants")
+    __slots__ = (
+        "is_anchor_wanted",
+        "legs",
+        "lines",
+        "orders",
+        "others",
+        "pushes_balances",
+        "rest_s",
+        "settings",
+        "standing",
+        "wants",
+    )
 
-    def __init__(self, settings: LedgerSettings) -> None:
+    def __init__(self, settings: LedgerSettings, *, pushes_balances: bool = True) -> None:
         self.settings = settings
+        self.pushes_balances = pushes_balances
         self.standing = Standing()
         self.lines: dict[AssetCode, Line] = {}
         self.others = Line("", Trail(keep_s=settings.rest_lag_s, length=settings.trail_length))
+        self.others.gives_back = pushes_balances
         self.orders = OpenOrders(lag_s=settings.rest_lag_s, trail_length=settings.trail_length)
         self.legs = Legs(wait_s=settings.leg_wait_s, remember_s=settings.rest_lag_s, length=settings.trail_length)
         self.wants: dict[tuple[WantKind, str], Want] = {}

@@ -60,7 +60,7 @@ class Ledger:
         self.settings = settings
         self.reads = reads
         self.pushes_balances = pushes_balances
-        self._book = Book(settings)
+        self._book = Book(settings, pushes_balances=pushes_balances)
         self._reserved: dict[AssetCode, Decimal] = {}
         self._refusals: Counter[tuple[str, str]] = Counter()
         self._proof_within_s = settings.proof_within_s

@@ -58,12 +58,14 @@ class Line:
         "available",
         "base_since_s",
         "contradiction",
+        "detail",
         "discrepancy",
         "dispute",
         "excess",
         "explained_s",
         "filled_s",
         "ghost",
+        "gives_back",
         "held",
         "holds_asked",
         "holds_s",
@@ -107,10 +109,14 @@ class Line:
         self.rest_s = NEVER_S  # As-of of the newest REST statement taken.
         self.rest_anchor_s = NEVER_S  # As-of of the newest one that stated held and available.
         self.source: Source | None = None
+        self.detail: tuple[tuple[str, Decimal], ...] = ()  # Beside the figures, as last stated; never counted.
         self.is_derived = False
         self.is_restored = False
         # What available was carried up by and no venue figure includes yet: shown, not spent.
         self.unproven = ZERO
+        # Whether what an order's end, or a fill, gives back is free before a read says so. Not where no stream pushes
+        # totals: of a filled buy the old total and the freed hold would be spendable at once.
+        self.gives_back = True
         # Whether both channels have told of every change since the anchor was asked for.
         self.is_tracked = False
         self.ghost = ZERO  # What our record of orders holds beyond the anchor: ended unheard, or never held.
@@ -236,6 +242,8 @@ class Line:
                 absorbed = min(self.slack, change.copy_abs())
                 self.slack = subtract(self.slack, absorbed)
                 change = add(change, absorbed)
+            if not self.gives_back:
+                return
         if change and self.held is not None and self.available is not None:
             self.held = add(self.held, change)
             self.available = subtract(self.available, change)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -33,6 +34,9 @@ __all__ = [
     "state_orders",
     "state_some",
 ]
+
+_READS_AFTER_ORDERS: Final = (("order_event", 0.25), ("order_settled", 2.0))
+"""When balances are read after an event of an order, seconds, where none are pushed; a burst is one read."""
 
 # Snapshots
 
@@ -79,6 +83,7 @@ def accept_stream(book: Book, snapshot: Snapshot, *, now_s: float, draft: Draft)
         if stated is None:
             nothing = ZERO if snapshot.states_holds else None
             stated = Holding(asset=line.asset, total=ZERO, held=nothing, available=nothing)
+        line.detail = stated.detail or line.detail
         if line.rest_won and raw != line.total:
             continue  # It insists on what REST has contradicted for long enough.
         dispute = line.dispute
@@ -125,6 +130,7 @@ def state_some(book: Book, partial: Partial, *, now_s: float, draft: Draft) -> N
         line = book.line(asset)
         before, was_restored = line.figures(), line.is_restored
         line.restate_raw(stated.total, now_s)
+        line.detail = stated.detail or line.detail
         if not book.standing.is_accepted or line.rest_won:
             continue
         if line.dispute is not None and line.dispute.stated.total == stated.total:
@@ -297,10 +303,20 @@ def expire(book: Book, *, now_s: float, draft: Draft) -> None:
 
 
 def move_orders(book: Book, changes: Sequence[OrderChange], *, now_s: float, draft: Draft) -> None:
-    """Apply what happened to single orders; a fill's lower hold waits for the fill's balance rows."""
+    """
+    Apply what happened to single orders; a fill's lower hold waits for the fill's balance rows.
+
+    Where no balance is pushed at all, what happened is read: soon, and once more when the venue's ledger has followed.
+    """
     orders, legs = book.orders, book.legs
+    if not book.pushes_balances:
+        for reason, after_s in _READS_AFTER_ORDERS:
+            book.want(draft, WantKind.READ_BALANCES, reason, not_before_s=now_s + after_s)
     for change in changes:
         touched = orders.assets_of(change.order_id, change.order)
+        if change.fill is not None and not book.pushes_balances:
+            for asset in touched:
+                book.line(asset).filled_s = now_s
         moves = orders.put(change.order_id, change.order, now_s=now_s)
         ref = change.ref
         if ref is None or legs.has_settled(ref):

@@ -67,6 +67,7 @@ def _take_line(
     if as_of_s < max(line.valid_after_s, line.rest_s):
         return  # Asked before something later was stated, or before everything earlier stopped counting.
     before, was_restored = line.figures(), line.is_restored
+    line.detail = stated.detail
     since_s = as_of_s - book.settings.rest_lag_s
     total = stated.total
     # Not while a part of an event waits: the stream's own total has it already, and what is shown is to get it yet.

@@ -99,6 +99,7 @@ def answer(
         source=Source.DERIVED if line.is_derived else line.source,
         reason=reason,
         floor=floor,
+        detail=line.detail,
     )
 
 

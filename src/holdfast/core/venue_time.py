@@ -7,7 +7,7 @@ from typing import Final
 from holdfast.core.seams import Clock
 from holdfast.core.venue import ServerTime
 
-__all__ = ["VenueTime"]
+__all__ = ["VenueTime", "offset_s"]
 
 _JUMP_S: Final = 2.0
 _COMPARED_EVERY_S: Final = 1800.0
@@ -49,3 +49,10 @@ class VenueTime:
         if self._ahead_s is None:
             return self._clock.wall_us() - int((self._clock.now_s() - now_s) * 1_000_000)
         return int((now_s + self._ahead_s) * 1_000_000)
+
+
+def offset_s(time: ServerTime) -> float:
+    """The venue's clock minus ours, seconds, as well as one exchange can tell."""
+    # It read its clock at some moment between request and reply, and cut it to its resolution: the middle of both.
+    travel_s = max(0.0, time.received_s - time.sent_s)
+    return round(time.venue_time_s + time.resolution_s / 2 - (time.wall_us / 1_000_000 - travel_s / 2), 3)

@@ -245,7 +245,7 @@ class Account:
         return record.last_s + self.balances_within_s
 
     def look_for_balances(self, now_s: float) -> None:
-        """A channel that owes a push at intervals, and is silent, is asked for a new snapshot: its socket may live on."""
+        """A channel that owes a push at intervals and is silent is asked for a new snapshot: its socket may live."""
         due_s = self.balances_due_s()
         if due_s is None or now_s < due_s or self.stream is None or self.halted_reason is not None:
             return

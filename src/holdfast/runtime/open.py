@@ -41,7 +41,7 @@ from holdfast.runtime.supervisor import ACCOUNT_FACT, Contact, PinnedAccount, Su
 from holdfast.runtime.trading import Trading
 from holdfast.runtime.vitals import READ_BREAK_MAX_S, Vitals
 
-__all__ = ["Mode", "Opening", "open"]
+__all__ = ["Mode", "Opening", "open", "site_of"]
 
 _TRIAL_WAITS_S: Final = 15.0
 """What a trial may wait for beside its answer: the lane, the store, a price."""
@@ -295,7 +295,7 @@ async def _open_broker(
             opened.own_account(pinned.account_id)  # Known already: said now, not once the venue has been asked.
         lane = parts.lane(broker, credential, emitter)
         is_simulated = broker.environment == "simulated"
-        site = _site_of(broker, venue)
+        site = site_of(broker, venue)
         _check_options(broker, venue)
         time = VenueTime(parts.clock)
         offered: dict[str, object] = {
@@ -390,6 +390,7 @@ async def _open_broker(
                 parked_cause=parked_cause,
             ),
             on_disk=lambda: _on_disk(broker, venue, credential, parts),
+            checks_account_mode=venue.facts.checks_account_mode,
         )
         opened.alerts = await alerts.watch(opened.supervisor, in_doubt_after_s=broker.orders.in_doubt_alert_s)
         await opened.supervisor.entry.restore()
@@ -406,7 +407,7 @@ async def _open_broker(
     return opened
 
 
-def _site_of(broker: BrokerConfig, venue: Venue) -> Site:
+def site_of(broker: BrokerConfig, venue: Venue) -> Site:
     """
     Where a broker's venue is spoken to: a simulator where one is configured, else one of the venue's own addresses.
 

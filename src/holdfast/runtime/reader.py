@@ -130,6 +130,7 @@ class Reader:
             changed=tuple(changed),
             suspects=suspects,
             error=account.halted_reason or error,
+            fault=None if error is None else self._failing,
         )
 
     async def _wait_for_second_read(self) -> str | None:

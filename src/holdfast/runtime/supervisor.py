@@ -24,6 +24,7 @@ from holdfast.core.parking import Parking, remaining_s
 from holdfast.core.seams import Randomness, Store
 from holdfast.core.streaming import StreamState
 from holdfast.core.venue import CredentialInfo, ServerTime, VenueClient, VenueMode, VenueStream
+from holdfast.core.venue_time import offset_s
 from holdfast.errors import DeniedError, HoldfastError, OwnedElsewhereError, StoreError
 from holdfast.runtime.account import Account
 from holdfast.runtime.alarm import Alarm
@@ -117,6 +118,7 @@ class Supervisor:
         entry: Makes the order entry, given what compares the clocks and what says why the credential is parked.
         on_disk: Compares the credential in use with what would be read now: ``same``, ``changed``, or why it cannot be
             read. Reads small files.
+        checks_account_mode: Whether the venue is asked at every start how the account is set up.
     """
 
     def __init__(
@@ -139,6 +141,7 @@ class Supervisor:
         lane: LaneView,
         entry: Callable[[Callable[[float], None], Callable[[], str | None]], OrderEntry],
         on_disk: Callable[[], str] | None = None,
+        checks_account_mode: bool = False,
     ) -> None:
         self.name = account.name
         self.venue = venue
@@ -156,6 +159,9 @@ class Supervisor:
         self._own = own
         self._lane = lane
         self.on_disk = on_disk
+        self._checks_account_mode = checks_account_mode
+        self._account_mode: str | None = None
+        self._notes: tuple[str, ...] = ()
         self.vitals = vitals
         self._connecting = Alarm(account.clock)  # Waits between two connections; rung, it looks again at once.
         self._reader = Reader(account, client, vitals, failure_threshold=failure_threshold)
@@ -281,7 +287,7 @@ class Supervisor:
         """
         time = await self._client.server_time()
         self._lane.hear_venue_time(time)
-        self._clock_offset_s = _offset_of(time)
+        self._clock_offset_s = offset_s(time)
         self.entry.time.hear(time)
         return self._clock_offset_s
 
@@ -316,12 +322,14 @@ class Supervisor:
         """
         Prove that the credential belongs to the account this store is of.
 
-        Asked of the venue once per credential, while it is healthy, and kept: the answer cannot change.
+        Asked of the venue once per credential, while it is healthy, and kept: the answer cannot change. Where an
+        account can be set up in ways that the adapter does not work with, it is asked at every start.
         """
         pinned = self._pinned
         if pinned is not None and pinned.fingerprint == self._fingerprint:
             self._own(pinned.account_id)
-            return
+            if not self._checks_account_mode:
+                return
         while True:
             try:
                 info = await self.vitals.read.guard(self._client.credential_info, is_forced=True)
@@ -346,6 +354,13 @@ class Supervisor:
             return
         self._own(info.account_id)
         self.account_id = info.account_id
+        self._account_mode, self._notes = info.account_mode, info.notes
+        if info.refusal is not None:
+            self.account.halt("account_mode", detail=info.refusal)
+            await asyncio.sleep(0)  # As above.
+            return
+        if pinned is not None and pinned.fingerprint == self._fingerprint:
+            return  # Known already, and set up as it has to be.
         self._pinned = PinnedAccount(account_id=info.account_id, fingerprint=self._fingerprint)
         with contextlib.suppress(StoreError):  # Told by the watch; the venue is asked again next time.
             await self.store.keep_fact(ACCOUNT_FACT, msgspec.json.encode(self._pinned).decode())
@@ -553,6 +568,8 @@ class Supervisor:
             reservations=len(self.entry.claims.book.live()),
             in_doubt=len(self.entry.intents.doubts()),
             capabilities=capabilities,
+            account_mode=self._account_mode,
+            notes=self._notes,
         )
 
     def _parked_cause(self) -> str | None:
@@ -585,10 +602,3 @@ class Supervisor:
 
     async def changed(self, *, within_s: float) -> None:
         await self.account.changed(within_s=within_s)
-
-
-def _offset_of(time: ServerTime) -> float:
-    """The venue's clock minus ours, seconds, as well as one exchange can tell."""
-    # It read its clock at some moment between request and reply, and cut it to its resolution: the middle of both.
-    travel_s = max(0.0, time.received_s - time.sent_s)
-    return round(time.venue_time_s + time.resolution_s / 2 - (time.wall_us / 1_000_000 - travel_s / 2), 3)

@@ -149,6 +149,8 @@ class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
     reservations: int = 0  # Live ones: active, covered or in doubt.
     in_doubt: int = 0  # Orders whose outcome is unknown.
     capabilities: tuple[CapabilityHealth, ...] = ()  # Read, trade and stream, in this order.
+    account_mode: str | None = None  # How the account is set up at the venue, in its own word; None where it has none.
+    notes: tuple[str, ...] = ()  # What the venue's word on the credential should make a person do, in sentences.
 
     def capability(self, name: str) -> CapabilityHealth:
         """The health of ``read``, ``trade`` or ``stream``; raises ``KeyError`` for any other."""
@@ -193,6 +195,7 @@ class RefreshReport(msgspec.Struct, frozen=True, kw_only=True):
     changed: tuple[AssetCode, ...]
     suspects: tuple[AssetCode, ...]
     error: str | None
+    fault: str | None = None  # The class of that failure, as one fixed word.
     record: str | None = None  # Why this act does not stand in the journal; None where it does, or needs not.
 
     @property

@@ -54,6 +54,8 @@ class FakeVenue:
         orders: The orders of its account, its instruments and prices.
         mode: What it accepts as a whole, as its status says; it refuses nothing by itself.
         account_id: What the venue calls every account; one name for each broker when None.
+        account_mode: How its accounts are set up, and ``refusal`` why that is no good; both None where all is well.
+        rules: Of its streams, where a test wants others than ``FakeStream.rules``; ``facts`` likewise.
         clients: Every client made so far; ``streams`` every stream.
     """
 
@@ -67,11 +69,22 @@ class FakeVenue:
         dead_man_s=(1, 86_399),
     )
 
-    def __init__(self, truth: Mapping[str, tuple[str, str]] | None = None) -> None:
+    def __init__(
+        self,
+        truth: Mapping[str, tuple[str, str]] | None = None,
+        *,
+        rules: StreamRules | None = None,
+        facts: VenueFacts | None = None,
+    ) -> None:
+        self.rules = rules
+        if facts is not None:
+            self.facts = facts
         self.truth: dict[str, tuple[str, str]] = dict(truth or {"USD": ("1500.25", "400.00"), "BTC": ("0.5", "0")})
         self.orders = FakeOrders(self.truth)
         self.mode = VenueMode.ONLINE
         self.account_id: str | None = None
+        self.account_mode: str | None = None
+        self.refusal: str | None = None
         self.clients: list[FakeClient] = []
         self.streams: list[FakeStream] = []
 
@@ -227,6 +240,8 @@ class FakeClient:
             nonce_window=0,
             ip_allow_list=(),
             expires_at_s=None,
+            account_mode=self._venue.account_mode,
+            refusal=self._venue.refusal,
         )
 
     async def read_balances(self, read: str) -> Snapshot:
@@ -395,6 +410,7 @@ class FakeStream:
 
     def __init__(self, venue: FakeVenue, *, clock: Clock, account: str) -> None:
         self._venue = venue
+        self.rules = venue.rules or self.rules
         self._clock = clock
         self._account = account
         self._sink: StreamSink | None = None
@@ -559,7 +575,7 @@ class FakeStream:
         self._push_delta(asset, change, parse_amount(self._venue.truth[asset][0]), kind="trade", ref=fill_id)
 
     def _push_delta(self, asset: AssetCode, change: Decimal, after: Decimal, *, kind: str, ref: str | None) -> None:
-        if self._sink is None or self.is_silent or self.is_mute:
+        if self._sink is None or self.is_silent or self.is_mute or not self.rules.pushes_balances:
             return
         self._serial += 1
         now_s = self._clock.now_s()
