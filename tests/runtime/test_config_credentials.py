@@ -7,10 +7,12 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from holdfast.config import BrokerConfig, Config, CredentialFiles
 from holdfast.core.credentials import Credential
+from holdfast.core.venue import PassphraseUse
 from holdfast.errors import ConfigError
 from holdfast.runtime.credentials import read_credential, sources_of
 from holdfast.testing import FakeVenue
@@ -187,3 +189,29 @@ def test_neither_config_nor_credential_shows_or_carries_the_secret(tmp_path: Pat
         assert "SIMKEY" not in text
     with pytest.raises(TypeError):
         pickle.dumps(credential)
+
+
+@pytest.mark.parametrize(
+    ("use", "environ", "told"),
+    [
+        (PassphraseUse.REQUIRED, {}, "ACME_MASTER_API_PASSPHRASE is not set"),
+        (PassphraseUse.NONE, {"ACME_MASTER_API_PASSPHRASE": CANARY}, "a passphrase is set, and acme's keys have none"),
+    ],
+)
+def test_a_passphrase_is_needed_or_refused_as_the_venue_has_it(
+    tmp_path: Path, use: PassphraseUse, environ: dict[str, str], told: str
+) -> None:
+    config = config_of(tmp_path)
+    venue = FakeVenue(facts=msgspec.structs.replace(FakeVenue.facts, passphrase=use))
+    with pytest.raises(ConfigError) as caught:
+        read_credential(config.brokers["acme-master"], venue, config=config, environ=by_value(**environ))
+    assert told in str(caught.value)
+    assert CANARY not in str(caught.value)
+
+
+def test_a_private_key_of_several_lines_is_read_whole(tmp_path: Path) -> None:
+    pem = "-----BEGIN EC PRIVATE KEY-----\nCANARY\nCANARY\n-----END EC PRIVATE KEY-----"
+    place = private(tmp_path / "secret", pem + "\n")
+    environ = {"ACME_MASTER_API_KEY": "SIMKEY", "ACME_MASTER_API_SECRET_FILE": place}
+    assert read(config_of(tmp_path), environ).reveal_secret() == pem
+    assert read(config_of(tmp_path), by_value(ACME_MASTER_API_SECRET=pem)).reveal_secret() == pem

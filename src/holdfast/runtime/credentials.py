@@ -17,7 +17,7 @@ import msgspec
 
 from holdfast.config import BrokerConfig, Config
 from holdfast.core.credentials import Credential, Secret
-from holdfast.core.venue import Venue
+from holdfast.core.venue import PassphraseUse, Venue
 from holdfast.errors import ConfigError
 from holdfast.runtime.secrets import known_variables, read_secret_file, read_secret_variable, shown_path
 
@@ -77,7 +77,8 @@ def read_credential(
         found = _read_part(broker, part, f"{broker.variable_prefix}_{suffix}", config.path, environ)
         if found is not None:
             parts[part] = found
-    missing = [f"{broker.variable_prefix}_{suffix}" for part, suffix in _PARTS[:2] if part not in parts]
+    needed = _PARTS if venue.facts.passphrase is PassphraseUse.REQUIRED else _PARTS[:2]
+    missing = [f"{broker.variable_prefix}_{suffix}" for part, suffix in needed if part not in parts]
     if missing:
         raise ConfigError(
             f"brokers.{broker.name}: no credential: {' and '.join(missing)} "
@@ -85,6 +86,11 @@ def read_credential(
             f" in {missing[0]}_FILE or under credentials in the configuration"
         )
     passphrase = parts.get("passphrase")
+    if passphrase is not None and venue.facts.passphrase is PassphraseUse.NONE:
+        raise ConfigError(
+            f"brokers.{broker.name}: a passphrase is set, and {venue.id}'s keys have none: leave it out, or look "
+            "whether the key is another venue's"
+        )
     credential = Credential(
         venue=venue.id,
         key=parts["key"].reveal(),

@@ -30,8 +30,9 @@ class LocalVenue:
     def __init__(self, ready: dict[str, Any], folder: Path) -> None:
         self.ready = ready
         venue, credential = ready["venue"], ready["credentials"][0]
-        files = {"key_file": folder / "key", "secret_file": folder / "secret"}
-        for path, value in zip(files.values(), (credential["key"], credential["secret"]), strict=True):
+        parts = {name: value for name in ("key", "secret", "passphrase") if (value := credential[name]) is not None}
+        files = {f"{name}_file": folder / name for name in parts}
+        for path, value in zip(files.values(), parts.values(), strict=True):
             path.touch(mode=0o600)
             path.write_text(value)
         self.config: dict[str, Any] = {
