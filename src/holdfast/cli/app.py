@@ -23,6 +23,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "halt": ("holdfast.cli.trading:halt", "Take cancels only, until resumed."),
     "reduce": ("holdfast.cli.trading:reduce", "Take exits and cancels only, until resumed."),
     "resume": ("holdfast.cli.trading:resume", "Take every order again."),
+    "reset-circuit-breaker": (
+        "holdfast.cli.repair:reset_circuit_breaker",
+        "Close a broker's breakers, and read the account again.",
+    ),
+    "force-balance-refresh": ("holdfast.cli.repair:force_balance_refresh", "Read the account from the venue now."),
+    "emergency-repair": (
+        "holdfast.cli.repair:emergency_repair",
+        "Find out what is wrong, and mend what may be mended.",
+    ),
+    "doctor": ("holdfast.cli.doctor:doctor", "Examine configuration, secrets, store, clock, venue and disk."),
+    "audit": ("holdfast.cli.audit:audit", "Who repaired, reset, halted or examined what, and what changed."),
     "explain": ("holdfast.cli.explain:explain", "Why a figure is what it is."),
     "history": ("holdfast.cli.history:history", "The journal: every accepted change with its cause."),
     "backup": ("holdfast.cli.backup:backup", "Write a consistent copy of a broker's store."),
@@ -49,7 +60,11 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     ),
     "sim": (
         "Serve a local venue that speaks the real wire.",
-        {"kraken": ("holdfast.cli.sim:kraken", "A local Kraken: REST and WebSocket v2 on one port.")},
+        {
+            "kraken": ("holdfast.cli.sim:kraken", "A local Kraken: REST and WebSocket v2 on one port."),
+            "coinbase": ("holdfast.cli.sim:coinbase", "A local Coinbase Advanced: REST and WebSocket on one port."),
+            "okx": ("holdfast.cli.sim:okx", "A local OKX: REST and WebSocket v5 on one port."),
+        },
     ),
     "config": (
         "Check, show or start a configuration.",
@@ -58,6 +73,10 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "show": ("holdfast.cli.config:show", "Show what is in force, without secrets."),
             "init": ("holdfast.cli.config:init", "Write a first configuration to start from."),
         },
+    ),
+    "alerts": (
+        "What reaches people when something is wrong.",
+        {"test": ("holdfast.cli.alerts:test", "Send a test notice to every address that alerts go to.")},
     ),
     "nonce": (
         "Nonces of a credential.",

@@ -21,6 +21,7 @@ from holdfast.errors import (
     OwnerSilentError,
     StoreCorruptError,
 )
+from holdfast.runtime.callers import typed
 
 __all__ = ["run"]
 
@@ -36,7 +37,9 @@ def run(argv: Sequence[str]) -> int:
         return Exit.USAGE
     app = build_app(described=asked_help(argv))
     try:
-        result = app(with_default(argv), exit_on_error=False, print_error=False, result_action="return_value")
+        words = with_default(argv)
+        with typed(words):
+            result = app(words, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except CycloptsError as error:
         say_error(f"{error}".strip(), hint="run `holdfast --help`, or `holdfast COMMAND --help`")

@@ -30,7 +30,9 @@ _STOPPED: Final = frozenset(
     {"halted_account_mismatch", "halted_owned_elsewhere", "halted_ownership_lost", "halted_invariant"}
 )
 
-_CORRECT_THE_KEY: Final = "correct the key or its secret, then `holdfast nonce doctor --retry` opens the credential"
+_CORRECT_THE_KEY: Final = (
+    "correct the key or its secret, restart what uses it, then `holdfast nonce doctor --broker BROKER --retry` opens it"
+)
 
 _RESET: Final = "a person holds it open: `holdfast reset-circuit-breaker BROKER` closes it"
 
@@ -42,18 +44,30 @@ _HINTS: Final = (
     *((f"credential_{cause}", _CORRECT_THE_KEY) for cause in sorted(BAD_KEYS)),
     ("credential_permission_missing", "give the key the right that `last error` names, at the venue"),
     ("credential_lockout", "wait: the venue asked for silence, and every call would prolong it"),
-    ("credential_", "`holdfast nonce doctor` tells why and what to do"),
+    ("credential_clock", "set this machine's clock, then `holdfast emergency-repair BROKER` goes on at once"),
+    ("credential_", "`holdfast nonce doctor --broker BROKER` tells why and what to do"),
     (
         "halted_restored",
-        "figures are read; orders stay closed until `holdfast resume --accept-restored`: see `holdfast resume --help`",
+        "figures are read; orders stay closed until `holdfast resume BROKER --accept-restored`: see its --help",
     ),
-    ("halted_", "`holdfast status` shows why; figures are still read, and orders stay closed"),
+    ("halted_by_command", "a person halted it: `holdfast resume BROKER` takes orders again"),
+    ("halted_", "`holdfast doctor BROKER` tells why and what to do; figures are still read, and orders stay closed"),
     ("trade_isolated", _RESET),
     ("read_isolated", _RESET),
-    ("trade_breaker", "it heals by itself with the next order; exits and cancels go on; `holdfast status` says when"),
-    ("venue_not_loaded", "is the venue reachable from here? `holdfast config show` names the address in use"),
+    (
+        "trade_breaker",
+        "the next order closes it if all is well, and `holdfast reset-circuit-breaker BROKER` at once",
+    ),
+    ("read_breaker", "it heals by itself; `holdfast reset-circuit-breaker BROKER` closes it at once"),
+    ("venue_not_loaded", "is the venue reachable from here? `holdfast doctor BROKER` looks"),
+    ("store_", "`holdfast doctor BROKER` tells what is wrong with the store and what to do"),
+    (
+        "balances_",
+        "`holdfast force-balance-refresh BROKER` reads them now; `holdfast emergency-repair BROKER` does more",
+    ),
+    ("stream_", "`holdfast emergency-repair BROKER` connects it at once, and says what is in the way"),
 )
-"""What helps, by how a reason begins; the first that fits."""
+"""What helps, by how a reason begins; the first that fits. BROKER stands for its name."""
 
 
 def load(config: Path | None) -> Config:
@@ -166,7 +180,7 @@ def tell_trouble(broker: Broker) -> None:
     say(text)
     for start, hint in _HINTS:
         if any(reason.startswith(start) for reason in status.reasons):
-            say(f"holdfast: hint: {hint}")
+            say(f"holdfast: hint: {hint.replace('BROKER', status.broker)}")
             break
 
 

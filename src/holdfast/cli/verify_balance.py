@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from holdfast.cli.common import Common, print_json, seconds
+from holdfast.cli.acting import tell_unrecorded
+from holdfast.cli.common import Common, amount_text, print_json, seconds
 from holdfast.cli.exits import Exit
 from holdfast.cli.session import is_hopeless, load, only_name, opened, settle, tell_trouble, wait
 
@@ -33,7 +34,7 @@ def verify_balance(
     Check whether an amount may be promised now: figure, age, shortfall, and the arithmetic.
 
     Exits with 0 when it is funded, 4 when it is not, 5 when the figure is stale or unknown, 6 when that is because the
-    venue is unavailable, 2 for anything that is no amount. Nothing is claimed.
+    venue is unavailable, 2 for anything that is no amount. Nothing is claimed; who asked is kept: `holdfast audit`.
     """
     from holdfast.core.asking import parse_money
 
@@ -54,6 +55,11 @@ async def _verify(asset: str, amount: Decimal, broker: str | None, wait_s: float
 
             print_verdict(verdict)
         code = _code_of(verdict, desk[name])
+        facts = {field: amount_text(getattr(verdict, field)) for field in ("required", "spendable", "shortfall")}
+        record = await desk[name].note_visit(
+            "verify_balance", outcome=verdict.code.value, facts={"asset": asset, **facts, "exit_code": str(int(code))}
+        )
+        tell_unrecorded(name, record)
         if code not in (Exit.OK, Exit.FUNDS_SHORT):
             tell_trouble(desk[name])
         return code

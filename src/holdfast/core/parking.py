@@ -166,14 +166,16 @@ def advice_of(parking: Parking) -> str:
         return ": the venue refused the nonces; run `holdfast nonce doctor`"
     if parking.cause in BAD_KEYS:
         return f": {KEY_REFUSED}"
+    if parking.cause == CLOCK:
+        return ": the venue refuses our time; set this machine's clock, then `holdfast emergency-repair` opens it"
     if parking.cause == LOCKOUT:
         return ": the venue locked the key out, and every call before the time is over may start it anew"
     return ""
 
 
 KEY_REFUSED: Final = (
-    "the venue refused the key or its signature; after correcting the secret, `holdfast nonce doctor --retry` "
-    "opens it at once"
+    "the venue refused the key or its signature; after correcting it, restart what uses it, and "
+    "`holdfast nonce doctor --retry` opens it at once"
 )
 """What a person does about a key that was refused."""
 

@@ -466,8 +466,8 @@ def _report(facts: RepairFacts) -> RepairStep:
     if condition.discrepancies:
         advice.append(f"look at what disagrees: `holdfast history --broker {facts.broker}`")
     if not advice:
-        return _well(name, f"health {condition.health.value}")
-    return _left(name, "; ".join(found) or f"health {condition.health.value}", "a repair does not touch that", *advice)
+        return _well(name, "nothing is halted, and the store takes writes")
+    return _left(name, "; ".join(found) or "sources disagree", "a repair does not touch that", *advice)
 
 
 def halt_advice(broker: str, reason: str, *, pid: int, is_stopped: bool) -> str:

@@ -257,7 +257,7 @@ class Repair:
         return msgspec.structs.replace(step, outcome=Outcome.FAILED, says=says)
 
     def _tell(self, step: RepairStep, state: str) -> None:
-        text = f"{step.found}: {step.says}"
+        text = step.says if state == "begun" else f"{step.found}: {step.says}"
         facts = {"act": "emergency_repair", "step": step.name.value, "state": state, "text": text[:300]}
         self._account.emitter(event("repair.progressed", broker=self._supervisor.name, **facts))
 
@@ -290,7 +290,11 @@ def condition_of(supervisor: Supervisor) -> Condition:
 
 def told_of_repair(report: RepairReport) -> Told:
     """What goes on record of a repair: its steps and the condition before and after."""
-    steps = {step.name.value: f"{step.outcome.value}: {step.says}" for step in report.steps}
+    steps = {
+        step.name.value: f"{step.outcome.value}: {step.says}"
+        for step in report.steps
+        if step.outcome is not Outcome.WELL
+    }
     left = "; ".join(report.left) or ", ".join(report.after.reasons)
     outcome = "well" if report.is_well else f"left: {left}"
     return Told(
