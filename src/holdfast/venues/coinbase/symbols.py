@@ -87,7 +87,7 @@ class Names:
         """
         listed = self.instruments.get(symbol)
         if listed is None:
-            base = symbol.partition("-")[0] if isinstance(symbol, str) else ""
+            base = str(symbol).partition("-")[0]
             near = sorted(each for each, found in self.instruments.items() if found.base == base)[:5]
             hint = f"; it lists {', '.join(near)}" if near else ""
             raise UnknownNameError(f"coinbase lists no instrument {ascii(symbol)[:40]}{hint}")

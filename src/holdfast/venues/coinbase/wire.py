@@ -261,6 +261,7 @@ class Created(msgspec.Struct, kw_only=True):
     success: bool
     success_response: PlacedOrder | None = None
     error_response: Refusal | None = None
+    order_id: str | None = None  # Deprecated, and sometimes still filled.
 
 
 class Previewed(msgspec.Struct, kw_only=True):
