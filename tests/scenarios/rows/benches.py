@@ -13,6 +13,8 @@ from typing import Any
 from holdfast.config import OrderSettings
 from holdfast.core.amounts import format_amount
 from holdfast.errors import DeniedError, HoldfastError, OutcomeUnknownError
+from holdfast.simulators.core.accounts import Account
+from holdfast.simulators.core.ledger import LedgerEntry
 from holdfast.simulators.kraken.plans import Plan, plan_of
 from tests.crash.injections import BAD_READS
 from tests.crash.misled import mislead
@@ -33,6 +35,7 @@ __all__ = [
     "trade",
     "trading_bench",
     "verdict_code",
+    "watch_ledger",
 ]
 
 
@@ -66,6 +69,18 @@ def calls(w: World, *, since: int = 0, kinds: Sequence[str] = ("request",), **fa
     """What the venue's journal has of these kinds, with these facts."""
     found = w.front.journal.since(since, kinds=tuple(kinds))["entries"]
     return [each for each in found if all(each.get(name) == value for name, value in facts.items())]
+
+
+def watch_ledger(w: World) -> None:
+    """Let the world's judge know of every posting at the venue, not only of those that a scenario makes."""
+
+    def posted(account: Account, entries: Sequence[LedgerEntry]) -> None:
+        for row in dict.fromkeys(entry.row for entry in entries):
+            asset = w.venue.asset_of(row)
+            if "." not in asset:  # Locked rows change by events alone, and those note the truth.
+                w.checker.note_total(asset, w.venue.total(asset))
+
+    w.venue.watch(entries=posted)
 
 
 def fired(w: World) -> int:
@@ -105,7 +120,7 @@ async def endures(
         expect(said(w, name, since_s=began_s), f"{name} was not told; {plan.commands}")
     w.heal()
     healed_s = await w.converged()
-    return {"healed_s": round(healed_s, 1), "messages_hit": hit}
+    return {"healed_s": round(healed_s, 1), **({"messages_hit": hit} if hit else {})}
 
 
 def bad_answer(row: str, seed: int) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.scenarios.rows import http, network, stream
+from tests.scenarios.rows import bodies, http, network, stream, times
 from tests.scenarios.rows.scenario import SCENARIOS
 
 __all__ = ["MODULES", "SCENARIOS"]
 
-MODULES = (network, http, stream)
+MODULES = (network, http, stream, bodies, times)
 """The modules of the groups."""

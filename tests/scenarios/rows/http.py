@@ -221,7 +221,7 @@ async def h10_endless_answers_to_everything(seed: int) -> dict[str, Any]:
 
 @on_virtual_time()
 async def h12_a_page_of_a_history_is_lost(seed: int) -> dict[str, Any]:
-    """Orders or their answers are lost; every other page of the fills and closed orders that would prove it is lost too."""
+    """Orders or their answers are lost, and so is every other page of the fills and closed orders that tell of them."""
     async with trading_bench(seed, prefer="rest", settings={"resting_fill_parts": 1}) as run:
         w = run.w
         # More than one page of fills in the time that a doubt looks at.
