@@ -28,7 +28,16 @@ def _kraken(seed: int, profile: str, clock: Clock, timers: Timers) -> SimulatedV
     return KrakenSimulator(seed=seed, profile=profile, clock=clock, timers=timers)
 
 
-VENUES: Final[dict[str, Callable[[int, str, Clock, Timers], SimulatedVenue]]] = {"kraken": _kraken}
+def _coinbase(seed: int, profile: str, clock: Clock, timers: Timers) -> SimulatedVenue:
+    from holdfast.simulators.coinbase import CoinbaseSimulator
+
+    return CoinbaseSimulator(seed=seed, profile=profile, clock=clock, timers=timers)
+
+
+VENUES: Final[dict[str, Callable[[int, str, Clock, Timers], SimulatedVenue]]] = {
+    "kraken": _kraken,
+    "coinbase": _coinbase,
+}
 """Every venue that can be simulated; each is loaded when it is asked for."""
 
 
