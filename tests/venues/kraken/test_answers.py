@@ -290,6 +290,7 @@ def test_rights_that_move_money_out_are_recognised(right: str, can_withdraw: boo
     body = sample("http_api_key_info").replace(b"withdraw-funds", right.encode())
     info = parse.api_key_info(body, key="4/SDrDBcOOPnm3nPlNfEMMJDeRcIVqPz+QhRxIodyZbI9po/aVRiHsgX")
     assert info.can_withdraw is can_withdraw
+    assert bool(info.notes) is can_withdraw  # A person is told, wherever the status is shown.
 
 
 def test_key_info_of_another_key_is_refused_without_naming_either() -> None:

@@ -566,10 +566,13 @@ def api_key_info(body: bytes, *, key: str) -> CredentialInfo:
     until = answer.valid_until or "0"
     if not (until.isascii() and until.isdigit() and len(until) <= 11):
         raise PayloadError("GetApiKeyInfo.validUntil: no Unix time in seconds")
+    moving = sorted(_WITHDRAWING.intersection(answer.permissions))
+    warned = (f"the key may move money out ({', '.join(moving)}): a bot needs no such right, make it a key without",)
     return CredentialInfo(
         account_id=answer.iban,
         permissions=tuple(answer.permissions),
-        can_withdraw=not _WITHDRAWING.isdisjoint(answer.permissions),
+        can_withdraw=bool(moving),
+        notes=warned if moving else (),
         nonce_window=answer.nonce_window,
         ip_allow_list=tuple(answer.ip_allowlist),
         expires_at_s=float(until) or None,
