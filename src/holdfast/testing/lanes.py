@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 
 from holdfast.core.parking import Parking
 from holdfast.core.seams import Clock, Priority, Turn
-from holdfast.core.venue import CredentialInfo, ServerTime
-from holdfast.errors import CredentialBusyError, CredentialParkedError
+from holdfast.core.venue import CredentialInfo, SequencePolicy, ServerTime
+from holdfast.errors import CredentialBusyError, CredentialParkedError, InvariantError
 
 __all__ = ["MemoryLane"]
 
@@ -24,14 +24,33 @@ class MemoryLane:
         mark: The largest nonce given out, or 0.
         taken: How many nonces were given out.
         parked_cause: Why the credential is parked, or None.
+        turns: How often the lane was had.
         credential_info: What the venue said of the credential, once somebody kept it.
+
+    Args:
+        clock: Counts nonces.
+        forward_buffer_us: Nonces run ahead of the clock by so many microseconds.
+        wait_s: How long a turn is waited for unless told otherwise.
+        sequence: Where the venue has no nonces, so many as *in_flight_max* hold the lane at once, and none takes one.
+        in_flight_max: Only where it has none.
     """
 
-    def __init__(self, clock: Clock, *, forward_buffer_us: int = 1500, wait_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        forward_buffer_us: int = 1500,
+        wait_s: float = 10.0,
+        sequence: SequencePolicy = SequencePolicy.INCREASING_PER_KEY,
+        in_flight_max: int = 1,
+    ) -> None:
         self._clock = clock
+        self.has_nonces = sequence is SequencePolicy.INCREASING_PER_KEY
+        self._berths = 1 if self.has_nonces else in_flight_max
+        self.turns = 0
         self._forward_buffer_us = forward_buffer_us
         self._wait_s = wait_s
-        self._is_held = False
+        self._held = 0
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._serial = itertools.count()
         self.mark = 0
@@ -46,6 +65,7 @@ class MemoryLane:
         await self._acquire(priority, self._wait_s if wait_s is None else wait_s)
         try:
             self._refuse_parked()
+            self.turns += 1
             yield _MemoryTurn(self)
         finally:
             self._release()
@@ -86,6 +106,8 @@ class MemoryLane:
 
     def take(self, *, jump_us: int = 0) -> int:
         """The next nonce."""
+        if not self.has_nonces:
+            raise InvariantError("the venue has no nonces, and a turn there hands out none")
         self.mark = max(self._clock.wall_us() + self._forward_buffer_us, self.mark + 1) + jump_us
         self.taken += 1
         return self.mark
@@ -104,8 +126,8 @@ class MemoryLane:
         )
 
     async def _acquire(self, priority: Priority, wait_s: float) -> None:
-        if not self._is_held:
-            self._is_held = True
+        if self._held < self._berths:
+            self._held += 1
             return
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (int(priority), next(self._serial), place))
@@ -130,7 +152,7 @@ class MemoryLane:
             if not place.done():
                 place.set_result(None)
                 return
-        self._is_held = False
+        self._held -= 1
 
 
 class _MemoryTurn:

@@ -92,7 +92,11 @@ def memory_parts(
         return Credential(venue=venue.id, key=f"SIM-{broker.name}", secret="c2VjcmV0")  # noqa: S106  # Of no venue.
 
     def lane(broker: BrokerConfig, credential: Credential, emit: Emit) -> MemoryLane:
-        return kept_lanes.setdefault(credential.fingerprint, MemoryLane(clock))
+        if credential.fingerprint not in kept_lanes:
+            facts = venue.facts
+            in_flight_max = broker.requests_in_flight or facts.in_flight_max
+            kept_lanes[credential.fingerprint] = MemoryLane(clock, sequence=facts.sequence, in_flight_max=in_flight_max)
+        return kept_lanes[credential.fingerprint]
 
     async def store(broker: BrokerConfig, emit: Emit) -> SqliteStore:
         return await SqliteStore.open(
