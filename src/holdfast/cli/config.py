@@ -26,7 +26,7 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 def check(*, common: Common = Common()) -> int:  # noqa: B008
     """
-    Read the configuration and every credential it names, and say everything that is wrong.
+    Read the configuration, every credential and every alert address it names, and say everything that is wrong.
 
     Nothing is sent. Exits with 0 when all is well, 3 when not.
     """
@@ -44,10 +44,16 @@ def check(*, common: Common = Common()) -> int:  # noqa: B008
 
 
 def _credential_problems(config: Config) -> list[str]:
+    from holdfast.runtime.alert_addresses import check_extra, read_addresses
     from holdfast.runtime.credentials import read_credential
     from holdfast.runtime.parts import venue_called
 
     problems = []
+    try:
+        if read_addresses(config):
+            check_extra()
+    except ConfigError as error:
+        problems.append(str(error))
     for broker in config.brokers.values():
         try:
             read_credential(broker, venue_called(broker.venue), config=config)

@@ -9,7 +9,6 @@ number and its service (``tgram`` of ``tgram://…``).
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
@@ -20,7 +19,7 @@ import msgspec
 from holdfast.config import Config
 from holdfast.core.credentials import Secret
 from holdfast.errors import ConfigError
-from holdfast.runtime.secrets import known_variables, read_secret_file, read_secret_variable, shown_path
+from holdfast.runtime.secrets import known_variables, named_file, read_secret_file, read_secret_variable, shown_path
 
 __all__ = ["MISSING_EXTRA", "AlertAddress", "check_extra", "read_addresses"]
 
@@ -90,13 +89,10 @@ def _file_of(config: Config, environ: Mapping[str, str] | None) -> Path | None:
     if config.alerts.url_file is not None:
         base = Path(config.path).parent if config.path is not None else Path.cwd()
         return base / Path(config.alerts.url_file).expanduser()
-    variable = f"{_VARIABLE}_FILE"
-    named = os.environ.get(variable) if environ is None else environ.get(variable)
-    if not named:
-        return None
-    if _VARIABLE in known_variables(environ):
-        raise ConfigError(f"alert URLs: {_VARIABLE} and {variable} are both set: unset one of them")
-    return Path(named)
+    named = named_file(f"{_VARIABLE}_FILE", environ)
+    if named is not None and _VARIABLE in known_variables(environ):
+        raise ConfigError(f"alert URLs: {_VARIABLE} and {_VARIABLE}_FILE are both set: unset one of them")
+    return named
 
 
 def _addresses_in(text: Secret) -> tuple[list[AlertAddress], str | None]:

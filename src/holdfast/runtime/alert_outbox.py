@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import queue
 import threading
@@ -236,27 +237,40 @@ def _ignore(_: Delivery) -> None:
 # apprise
 
 
-class _OfOtherThreads(logging.Filter):
-    """Drops what our own threads make other people's libraries log; a bot that uses them too keeps its own."""
+# True in our own threads, and in those that apprise lends them: it hands the context on.
+_is_ours: contextvars.ContextVar[bool] = contextvars.ContextVar("holdfast_alerts", default=False)
+
+
+class _NotOurs(logging.Filter):
+    """Drops what our own sending makes other people's libraries log; a bot that uses them too keeps its own."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not (record.threadName or "").startswith(_THREAD)
+        return not _is_ours.get()
 
 
-_of_other_threads: Final = _OfOtherThreads()
+_not_ours: Final = _NotOurs()
+_one_at_a_time: Final = threading.Lock()  # apprise loads its plugins with the first address.
 
 
 def through_apprise(address: AlertAddress) -> Callable[[Notice], bool]:
     """
     What sends to *address* through apprise, which is imported now: a few tenths of a second.
 
+    Nothing that the calling thread makes apprise log is logged from here on.
+
     Raises:
         ConfigError: apprise does not understand the URL; says nothing of it.
     """
+    for name in _MUTED:
+        logging.getLogger(name).addFilter(_not_ours)  # Once: adding it again does nothing.
+    _is_ours.set(True)
+    with _one_at_a_time:
+        return _sender(address)
+
+
+def _sender(address: AlertAddress) -> Callable[[Notice], bool]:
     import apprise
 
-    for name in _MUTED:
-        logging.getLogger(name).addFilter(_of_other_threads)  # Once: adding it again does nothing.
     kinds = {
         "info": apprise.NotifyType.INFO,
         "success": apprise.NotifyType.SUCCESS,
@@ -268,6 +282,7 @@ def through_apprise(address: AlertAddress) -> Callable[[Notice], bool]:
         app_desc="holdfast",
         async_mode=False,
         secure_logging=True,
+        service_timeout=0,  # Sockets have their own, and the deadline is ours: no thread of apprise's beside ours.
         storage_mode=apprise.PersistentStoreMode.MEMORY,
     )
     server = apprise.Apprise(asset=asset)

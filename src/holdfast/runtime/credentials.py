@@ -19,7 +19,7 @@ from holdfast.config import BrokerConfig, Config
 from holdfast.core.credentials import Credential, Secret
 from holdfast.core.venue import PassphraseUse, Venue
 from holdfast.errors import ConfigError
-from holdfast.runtime.secrets import known_variables, read_secret_file, read_secret_variable, shown_path
+from holdfast.runtime.secrets import known_variables, named_file, read_secret_file, read_secret_variable, shown_path
 
 __all__ = ["CredentialSource", "check_place", "read_credential", "sources_of"]
 
@@ -50,7 +50,7 @@ def sources_of(
         variable = f"{broker.variable_prefix}_{suffix}"
         path = _configured_file(broker, part, config_path)
         if path is None and broker.credentials is None:
-            path = _named_file(f"{variable}_FILE", environ)
+            path = named_file(f"{variable}_FILE", environ)
         if path is not None:
             found.append(CredentialSource(part=part, kind="file", name=shown_path(path), is_there=path.is_file()))
         elif broker.credentials is None and (part != "passphrase" or variable in known):
@@ -133,7 +133,7 @@ def _read_part(
     if path is None and broker.credentials is not None:
         return None
     if path is None:
-        path = _named_file(f"{variable}_FILE", environ)
+        path = named_file(f"{variable}_FILE", environ)
     if path is not None:
         return _read_file(path, broker=broker.name)
     return _read_variable(variable, environ) if variable in known_variables(environ) else None
@@ -151,11 +151,6 @@ def _refuse_both(broker: BrokerConfig, environ: Mapping[str, str] | None) -> Non
 
 def _is_set(name: str, environ: Mapping[str, str] | None) -> bool:
     return bool(os.environ.get(name) if environ is None else environ.get(name))
-
-
-def _named_file(variable: str, environ: Mapping[str, str] | None) -> Path | None:
-    name = os.environ.get(variable) if environ is None else environ.get(variable)
-    return Path(name) if name else None
 
 
 def _configured_file(broker: BrokerConfig, part: str, config_path: str | None) -> Path | None:

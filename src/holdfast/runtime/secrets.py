@@ -18,7 +18,7 @@ from typing import Final
 from holdfast.core.credentials import Secret
 from holdfast.errors import ConfigError
 
-__all__ = ["known_variables", "read_secret_file", "read_secret_variable", "shown_path"]
+__all__ = ["known_variables", "named_file", "read_secret_file", "read_secret_variable", "shown_path"]
 
 _MAX_BYTES: Final = 64 * 1024
 
@@ -34,6 +34,27 @@ _taken: dict[str, Secret] = {}
 def known_variables(environ: Mapping[str, str] | None) -> frozenset[str]:
     """The names of the variables there are, those that were taken out of the process's environment included."""
     return frozenset(_taken.keys() | os.environ.keys()) if environ is None else frozenset(environ)
+
+
+def named_file(variable: str, environ: Mapping[str, str] | None) -> Path | None:
+    """
+    The file that *variable* names, or None where it is not set.
+
+    Raises:
+        ConfigError: There is no such file and the name looks like the secret itself; it is not shown.
+    """
+    known = os.environ if environ is None else environ
+    if not known.get(variable):
+        return None
+    if _is_misplaced(known[variable]):
+        del known  # A traceback that shows local variables shows no environment.
+        raise ConfigError(f"{variable} names a file, and what is there looks like the secret itself: it is not shown")
+    return Path(known[variable])
+
+
+def _is_misplaced(name: str) -> bool:
+    path = Path(name)
+    return shown_path(path) != name and not os.path.lexists(path)
 
 
 def read_secret_variable(name: str, environ: MutableMapping[str, str] | None) -> Secret:
@@ -78,7 +99,7 @@ def read_secret_file(path: Path, *, where: str) -> Secret:
 
 def shown_path(path: Path) -> str:
     """A secret's file by name, or not at all where the name looks like the secret itself."""
-    if _LOOKS_SECRET.match(path.name) or "://" in str(path) or ":/" in str(path):
+    if _LOOKS_SECRET.match(path.name) or ":/" in str(path):
         return "(not shown: this looks like the secret itself, where the name of its file belongs)"
     return str(path)
 
