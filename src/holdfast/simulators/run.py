@@ -34,9 +34,16 @@ def _coinbase(seed: int, profile: str, clock: Clock, timers: Timers) -> Simulate
     return CoinbaseSimulator(seed=seed, profile=profile, clock=clock, timers=timers)
 
 
+def _okx(seed: int, profile: str, clock: Clock, timers: Timers) -> SimulatedVenue:
+    from holdfast.simulators.okx import OkxSimulator
+
+    return OkxSimulator(seed=seed, profile=profile, clock=clock, timers=timers)
+
+
 VENUES: Final[dict[str, Callable[[int, str, Clock, Timers], SimulatedVenue]]] = {
     "kraken": _kraken,
     "coinbase": _coinbase,
+    "okx": _okx,
 }
 """Every venue that can be simulated; each is loaded when it is asked for."""
 

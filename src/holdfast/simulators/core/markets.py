@@ -175,9 +175,13 @@ class Market:
         """The price at a moment, past ones before the opening included."""
         return self._price(self._tick_at(at_us))
 
-    def candles(self, *, interval_s: int, since_s: int, until_s: int) -> list[Candle]:
-        """Candles that start in ``since_s .. until_s``, oldest first; the last one is still forming."""
-        first = -(-since_s // interval_s) * interval_s
+    def candles(self, *, interval_s: int, since_s: int, until_s: int, offset_s: int = 0) -> list[Candle]:
+        """
+        Candles that start in ``since_s .. until_s``, oldest first; the last one is still forming.
+
+        They start at *offset_s* and every *interval_s* from there: not every venue's day begins at midnight UTC.
+        """
+        first = -((offset_s - since_s) // interval_s) * interval_s + offset_s
         return [self._candle(start_s, interval_s, until_s) for start_s in range(first, until_s + 1, interval_s)]
 
     def _candle(self, start_s: int, interval_s: int, until_s: int) -> Candle:
