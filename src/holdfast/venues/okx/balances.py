@@ -31,7 +31,18 @@ from holdfast.venues.okx import wire
 from holdfast.venues.okx.parse import amount, milliseconds, optional_amount, rows_of
 from holdfast.venues.okx.symbols import code_of
 
-__all__ = ["MAX_BALANCES_BYTES", "Reading", "balance", "funding", "holding_of", "holdings_of", "with_funding"]
+__all__ = [
+    "MAX_BALANCES_BYTES",
+    "Push",
+    "Reading",
+    "balance",
+    "funding",
+    "holding_of",
+    "holdings_of",
+    "push_of",
+    "pushed",
+    "with_funding",
+]
 
 MAX_BALANCES_BYTES: Final = 1 << 20
 """A balance answer of 300 currencies has some 300 kB; beyond this one is refused unread."""
@@ -44,11 +55,28 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
+class Push(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One push of the ``account`` channel.
+
+    ``event_type``, ``page`` and ``is_last`` are as OKX states them, None where it does not; ``at_ms`` is when it made
+    the view, ``times`` when each currency changed last, both on its clock.
+    """
+
+    event_type: str | None
+    page: int | None
+    is_last: bool | None
+    uid: str | None
+    at_ms: int
+    holdings: dict[AssetCode, Holding]
+    times: dict[AssetCode, int]
+
+
 _FAST: Final = msgspec.json.Decoder(wire.FastBalance)
+_FAST_PUSH: Final = msgspec.json.Decoder(wire.FastPush)
 
 # Once a row: the time stands once more around the rows.
 _ROW_KEYS: Final = (b'"ccy":', b'"cashBal":', b'"availBal":', b'"frozenBal":', b'"eq":', b'"stgyEq":', b'"liab":')
-_ONCE: Final = (b'"code":', b'"data":', b'"details":')
 
 # Any number of amounts without sign or exponent, one a line, within the bounds of parse_amount.
 _PLAIN_AMOUNTS: Final = re.compile(r"(?:[0-9]{1,24}+(?:\.[0-9]{1,24}+)?+\n)*+\Z")
@@ -131,56 +159,104 @@ def holding_of(row: wire.BalanceRow, read: str) -> Holding:
 
 
 def _usual(body: bytes) -> Reading | None:
-    """
-    The fast way: plain amounts, no bots and nothing borrowed, whole columns at a time; None where anything else is.
-
-    One long function on purpose: it runs on every refresh of every account, and its parts mean nothing alone.
-    """
+    """The fast way of ``balance``; None where anything else than the usual is there."""
     try:
         answer = _FAST.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
-    if answer.code != "0" or len(answer.data) != 1 or b"\\" in body:
+    if answer.code != "0" or len(answer.data) != 1 or body.count(b'"code":') != 1:
         return None
     account = answer.data[0]
+    holdings = _usual_holdings(body, account)
+    return None if holdings is None else Reading(holdings=holdings, at_ms=int(account.u_time))
+
+
+def pushed(frame: bytes) -> Push | None:
+    """The fast way of an ``account`` push; None where anything else than the usual is there."""
+    try:
+        push = _FAST_PUSH.decode(frame)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    if len(push.data) != 1 or push.arg.channel != "account" or frame.count(b'"arg":') != 1:
+        return None
+    account = push.data[0]
+    holdings = _usual_holdings(frame, account)
+    if holdings is None:
+        return None
+    return Push(
+        event_type=push.event_type,
+        page=push.cur_page,
+        is_last=push.last_page,
+        uid=push.arg.uid,
+        at_ms=int(account.u_time),
+        holdings=holdings,
+        times=dict(zip(holdings, [int(row.u_time) for row in account.details], strict=True)),
+    )
+
+
+def push_of(frame: wire.Frame) -> Push:
+    """
+    An ``account`` push, the careful way.
+
+    Raises:
+        PayloadError, AmountError, UnknownAssetError: As ``balance``.
+    """
+    try:
+        accounts = msgspec.convert(frame.data, list[wire.Account], strict=False)
+    except msgspec.ValidationError as error:
+        raise PayloadError(f"account: not of the expected shape: {error}") from None
+    if len(accounts) != 1 or frame.arg is None:
+        raise PayloadError(f"account: {len(accounts)} accounts where one is owed")
+    rows = [row for row in accounts[0].details if row.ccy]
+    return Push(
+        event_type=frame.event_type,
+        page=frame.cur_page,
+        is_last=frame.last_page,
+        uid=frame.arg.uid,
+        at_ms=milliseconds(accounts[0].u_time, "account.uTime"),
+        holdings=holdings_of(rows, "account"),
+        times={code_of(row.ccy): int(row.u_time) for row in rows},
+    )
+
+
+def _usual_holdings(body: bytes, account: wire.FastAccount) -> dict[AssetCode, Holding] | None:
+    """
+    Plain amounts, no bots and nothing borrowed, whole columns at a time; None where anything else is.
+
+    One long function on purpose: it runs on every refresh of every account, and its parts mean nothing alone.
+    """
     rows = account.details
     count = len(rows)
-    if any(body.count(key) != count for key in _ROW_KEYS) or body.count(b'"uTime":') != count + 1:
+    if b"\\" in body or any(body.count(key) != count for key in _ROW_KEYS):
         return None
-    if any(body.count(key) != 1 for key in _ONCE):
+    if body.count(b'"uTime":') != count + 1 or body.count(b'"data":') != 1 or body.count(b'"details":') != 1:
         return None
     totals = [row.cash_bal for row in rows]
     frees = [row.avail_bal for row in rows]
     helds = [row.frozen_bal for row in rows]
     equities = [row.eq for row in rows]
+    times = [row.u_time for row in rows]
     # Without a backslash in the body no text holds the separator itself.
     if _PLAIN_AMOUNTS.match("\n".join([*totals, *frees, *helds, *equities, ""])) is None:
+        return None
+    if _TIMES.match("\n".join([*times, account.u_time, ""])) is None:
         return None
     if not _NOTHING.issuperset([row.liab for row in rows]) or not _NOTHING.issuperset([row.stgy_eq for row in rows]):
         return None
     codes = [row.ccy for row in rows]
-    if not all(map(_is_name, codes)) or not all(_is_time(row.u_time) for row in rows) or not _is_time(account.u_time):
+    if _CODES.match("\n".join([*codes, ""])) is None:
         return None
     holdings = {
-        code: Holding(
-            asset=code,
-            total=Decimal(total),
-            held=Decimal(held),
-            available=Decimal(free),
-            detail=(("equity", Decimal(equity)),),
+        code: Holding(asset=code, total=total, held=held, available=free, detail=(("equity", equity),))
+        for code, total, held, free, equity in zip(  # noqa: B905  # One length by making, and slower when checked.
+            codes, map(Decimal, totals), map(Decimal, helds), map(Decimal, frees), map(Decimal, equities)
         )
-        for code, total, held, free, equity in zip(codes, totals, helds, frees, equities)  # noqa: B905  # One length.
     }
-    if len(holdings) != count:
-        return None  # Two rows are one currency: the careful way says which.
-    return Reading(holdings=holdings, at_ms=int(account.u_time))
+    return holdings if len(holdings) == count else None  # Two rows of one currency: the careful way says which.
 
 
-_is_name: Final = re.compile(r"[A-Z0-9]{1,20}\Z").match
-
-
-def _is_time(text: str) -> bool:
-    return len(text) == 13 and text.isascii() and text.isdigit()
+_CODES: Final = re.compile(r"(?:[A-Z0-9]{1,20}+\n)*+\Z")
+_TIMES: Final = re.compile(r"(?:[0-9]{13}\n)*+\Z")
 
 
 def funding(body: bytes) -> dict[AssetCode, Decimal]:

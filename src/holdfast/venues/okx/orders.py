@@ -292,8 +292,8 @@ def proven(
     """
     A failure as what it proves of an order.
 
-    A refusal counts only out of a body that can be read strictly, names no order and did not come with a server's
-    fault: a gateway may repeat what it does not know.
+    A refusal counts only out of a body that can be read strictly and did not come with a server's fault: a gateway may
+    repeat what it does not know. One of an order that names an order says two things at once.
 
     Args:
         error: What the answer, or the lack of one, was taken for.
@@ -317,7 +317,8 @@ def proven(
         except PayloadError as fault:
             doubt = f"cannot be read: {fault}"
         else:
-            if isinstance(data, list) and any(isinstance(item, dict) and item.get("ordId") for item in data):
+            names_order = isinstance(data, list) and any(isinstance(item, dict) and item.get("ordId") for item in data)
+            if request == "trade/order" and names_order:
                 doubt = "names an order"
     return error if doubt is None else unknown(f"{error}; the refusal {doubt}", request, account, code=error.code)
 

@@ -56,7 +56,7 @@ def code_of(ccy: str) -> AssetCode:
 
 class Names:
     """
-    Translations made from one reading of the instruments; never changes.
+    Translations made from one reading of the instruments; of a line only what OKX changed of it changes.
 
     Attributes:
         assets: Ours to what OKX lists: every side of an instrument.

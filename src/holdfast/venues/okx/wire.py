@@ -290,6 +290,16 @@ class Argument(msgspec.Struct, kw_only=True):
     uid: str | None = None
 
 
+class FastPush(msgspec.Struct, kw_only=True, rename="camel"):
+    """A push of the ``account`` channel in its usual form."""
+
+    arg: Argument
+    data: list[FastAccount]
+    event_type: str
+    cur_page: int | None = None
+    last_page: bool | None = None
+
+
 class Frame(msgspec.Struct, kw_only=True, rename="camel"):
     """
     Any frame but a pong: an event, the answer to an operation, or a push.
