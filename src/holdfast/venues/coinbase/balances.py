@@ -89,7 +89,7 @@ def lone_wallet(body: bytes, uuid: str) -> Wallet:
     return _wallet(told)
 
 
-def _page(wallets: list[Wallet], *, has_next: bool, cursor: str) -> Page:
+def _page(wallets: list[Wallet], *, has_next: bool, cursor: str | None) -> Page:
     if len({wallet.uuid for wallet in wallets}) != len(wallets):
         raise PayloadError("accounts: one account twice on a page")
     if has_next and not cursor:
@@ -129,7 +129,7 @@ def _wallet(row: wire.Account) -> Wallet:
         currency=row.currency,
         available=amount(row.available_balance.value, f"{where}.available_balance"),
         held=held,
-        beside=_beside(row.type, row.platform, is_active=row.active, deleted_at=row.deleted_at),
+        beside=_beside(row.type or "", row.platform or "", is_active=row.active, deleted_at=row.deleted_at),
     )
 
 

@@ -216,9 +216,9 @@ def cancelled(reply: HttpReply, order_id: str, *, account: str) -> CancelAck:
             f"{CANCEL}: the answer tells of {len(told.results)} orders, {len(ours)} of them ours", CANCEL, account
         )
     result = ours[0]
-    if result.success or result.failure_reason.upper() == _CANCEL_AGAIN:
+    if result.success or (result.failure_reason or "").upper() == _CANCEL_AGAIN:
         return CancelAck(count=1, is_pending=True, as_of_s=reply.received_s)
-    error, _ = errors.error_of(result.failure_reason, request=CANCEL, account=account)
+    error, _ = errors.error_of(result.failure_reason or "", request=CANCEL, account=account)
     raise as_doubt(error)
 
 

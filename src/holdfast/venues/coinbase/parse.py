@@ -386,7 +386,7 @@ def order_of(order: wire.Order, names: Names) -> OpenOrder | ClosedOrder:
         client_order_id=order.client_order_id or None,
         symbol=symbol,
         side=side,
-        order_type=order.order_type.lower(),
+        order_type=(order.order_type or "").lower(),
         quantity=quantity,
         filled=filled,
         limit_price=limit_price,
@@ -405,7 +405,7 @@ def _terms(configuration: Mapping[str, Any]) -> dict[str, str]:
     return {}
 
 
-def _why(*told: str) -> str | None:
+def _why(*told: str | None) -> str | None:
     for text in told:
         if text and not text.upper().startswith(("UNKNOWN", "REJECT_REASON_UNSPECIFIED")):
             return errors.shown(text)
@@ -463,7 +463,7 @@ def fills(body: bytes, names: Names) -> tuple[dict[str, Fill], int, str]:
     page = answer(body, wire.Fills, "fills")
     found: dict[str, Fill] = {}
     for row in page.fills:
-        if row.trade_type != "FILL":
+        if row.trade_type not in (None, "FILL"):
             continue
         where = f"fills {ascii(row.trade_id)[:40]}"
         symbol = names.instrument(row.product_id)
@@ -487,7 +487,7 @@ def fills(body: bytes, names: Names) -> tuple[dict[str, Fill], int, str]:
             fee=stated(row.commission, f"{where}.commission") or ZERO,
             at_s=at_s,
         )
-    return found, len(page.fills), page.cursor
+    return found, len(page.fills), page.cursor or ""
 
 
 _FINEST: Final = Decimal(1).scaleb(-18)

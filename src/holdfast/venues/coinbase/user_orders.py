@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from holdfast.core.amounts import ZERO, add, multiply, subtract
+from holdfast.core.amounts import ZERO, add, format_amount, multiply, subtract
 from holdfast.core.assets import AssetCode
 from holdfast.core.balances import OpenOrder, OrderChange, OrderFill, OrdersSnapshot, Side, Source
 from holdfast.errors import PayloadError
@@ -31,6 +31,10 @@ __all__ = ["Ended", "UserOrders"]
 _RANKS: Final = {"PENDING": 0, "QUEUED": 0, "OPEN": 1, "EDIT_QUEUED": 1, "CANCEL_QUEUED": 2, **dict.fromkeys(ENDED, 3)}
 _SPOT: Final = frozenset({"", "SPOT", "UNKNOWN_PRODUCT_TYPE"})
 _REMEMBERED: Final = 5000
+
+
+def _is_spot(row: wire.UserOrder) -> bool:
+    return (row.product_type or "") in _SPOT
 
 
 class Ended:
@@ -62,6 +66,7 @@ class _Order(msgspec.Struct, frozen=True, kw_only=True):
     cost: Decimal
     fee: Decimal | None
     told_hold: Decimal | None
+    value: Decimal | None
     rank: int
 
 
@@ -89,7 +94,7 @@ class UserOrders:
         """
         orders: dict[str, _Order] = {}
         for row in rows:
-            if row.product_type not in _SPOT or row.status in ENDED or row.order_id in self._ended:
+            if not _is_spot(row) or row.status in ENDED or row.order_id in self._ended:
                 continue
             order = self._read(row, None)
             before = orders.get(row.order_id)
@@ -114,7 +119,7 @@ class UserOrders:
         touched: dict[str, _Order] = {}
         for row in rows:
             order_id = row.order_id
-            if row.product_type not in _SPOT or order_id in self._ended:
+            if not _is_spot(row) or order_id in self._ended:
                 continue
             known = touched.get(order_id) or self._orders.get(order_id)
             order = self._read(row, known)
@@ -161,7 +166,7 @@ class UserOrders:
         if quote is not None and order.fee is not None and fee_before is not None:
             fees = ((quote, subtract(order.fee, fee_before)),)
         return OrderFill(
-            fill_id=f"{row.order_id}@{row.cumulative_quantity}",
+            fill_id=f"{row.order_id}@{format_amount(order.filled)}",
             quantity=quantity,
             price=stated(row.avg_price, "user.avg_price") if not before else None,
             cost=cost,
@@ -178,7 +183,7 @@ class UserOrders:
         if cost is None:
             price = stated(row.avg_price, f"{where}.avg_price")
             cost = multiply(filled, price) if price is not None else ZERO if known is None else known.cost
-        order_type = "_".join(row.order_type.lower().split())
+        order_type = "_".join((row.order_type or "").lower().split())
         left = stated(row.leaves_quantity, f"{where}.leaves_quantity")
         # What is left is in the currency that the order was sized in, and set to nothing once it is over: only of a
         # market buy that may be quote.
@@ -199,6 +204,7 @@ class UserOrders:
             cost=cost,
             fee=known.fee if fee is None and known is not None and filled == known.filled else fee,
             told_hold=stated(row.outstanding_hold_amount, f"{where}.outstanding_hold_amount"),
+            value=stated(row.total_value_after_fees, f"{where}.total_value_after_fees"),
             rank=_RANKS.get(row.status, _RANKS["OPEN"]),
         )
 
@@ -210,7 +216,7 @@ class UserOrders:
             side=order.side,
             told=order.told_hold,
             remaining=None if order.quantity is None else subtract(order.quantity, order.filled),
-            remaining_cost=None,
+            remaining_cost=_remaining_cost(order),
             limit_price=order.limit_price,
         )
         return OpenOrder(
@@ -227,6 +233,19 @@ class UserOrders:
             cost=order.cost,
             fee=order.fee,
         )
+
+
+def _remaining_cost(order: _Order) -> Decimal | None:
+    """
+    What of a buy is not spent, where the row has no limit price: captures lack it, and state the order's whole value.
+
+    Source: https://github.com/nautechsystems/nautilus_trader/blob/develop/crates/adapters/coinbase/test_data/ws_user.json
+    (checked 2026-11-20)
+    """
+    if order.limit_price is not None or not order.value:
+        return None
+    left = subtract(subtract(order.value, order.cost), order.fee or ZERO)
+    return left if left > 0 else None
 
 
 def _is_newer(order: _Order, known: _Order) -> bool:

@@ -112,8 +112,8 @@ class Account(msgspec.Struct, kw_only=True):
     hold: Money | None = None
     active: bool = True
     deleted_at: str | None = None
-    type: str = ""
-    platform: str = ""
+    type: str | None = None
+    platform: str | None = None
     retail_portfolio_id: str | None = None
 
 
@@ -122,7 +122,7 @@ class Accounts(msgspec.Struct, kw_only=True):
 
     accounts: list[Account]
     has_next: bool
-    cursor: str = ""
+    cursor: str | None = None
 
 
 class AccountAlone(msgspec.Struct, kw_only=True):
@@ -170,20 +170,20 @@ class Order(msgspec.Struct, kw_only=True):
     product_id: str
     side: str
     status: str
-    client_order_id: str = ""
+    client_order_id: str | None = None
     order_configuration: dict[str, Any] = {}
-    order_type: str = ""
-    filled_size: str = ""
-    filled_value: str = ""
-    average_filled_price: str = ""
-    total_fees: str = ""
+    order_type: str | None = None
+    filled_size: str | None = None
+    filled_value: str | None = None
+    average_filled_price: str | None = None
+    total_fees: str | None = None
     size_in_quote: bool = False
-    outstanding_hold_amount: str = ""
-    reject_reason: str = ""
-    reject_message: str = ""
-    cancel_message: str = ""
-    product_type: str = ""
-    created_time: str = ""
+    outstanding_hold_amount: str | None = None
+    reject_reason: str | None = None
+    reject_message: str | None = None
+    cancel_message: str | None = None
+    product_type: str | None = None
+    created_time: str | None = None
     last_fill_time: str | None = None
     last_update_time: str | None = None
 
@@ -193,7 +193,7 @@ class Orders(msgspec.Struct, kw_only=True):
 
     orders: list[Order]
     has_next: bool
-    cursor: str = ""
+    cursor: str | None = None
 
 
 class OrderAlone(msgspec.Struct, kw_only=True):
@@ -217,7 +217,7 @@ class Fill(msgspec.Struct, kw_only=True):
     commission: str
     product_id: str
     side: str
-    entry_id: str = ""
+    entry_id: str | None = None
     trade_type: str = "FILL"
     size_in_quote: bool = False
 
@@ -226,7 +226,7 @@ class Fills(msgspec.Struct, kw_only=True):
     """One page of ``GET /orders/historical/fills``: the last one has no cursor, or no rows."""
 
     fills: list[Fill]
-    cursor: str = ""
+    cursor: str | None = None
 
 
 # Order entry
@@ -281,7 +281,7 @@ class CancelResult(msgspec.Struct, kw_only=True):
 
     success: bool
     order_id: str
-    failure_reason: str = ""
+    failure_reason: str | None = None
 
 
 class Cancelled(msgspec.Struct, kw_only=True):
@@ -324,18 +324,19 @@ class UserOrder(msgspec.Struct, kw_only=True):
     product_id: str
     order_side: str
     status: str
-    client_order_id: str = ""
-    order_type: str = ""
-    limit_price: str = ""
-    cumulative_quantity: str = ""
-    leaves_quantity: str = ""
-    filled_value: str = ""
-    avg_price: str = ""
-    total_fees: str = ""
-    outstanding_hold_amount: str = ""
-    cancel_reason: str = ""
-    reject_reason: str = ""
-    product_type: str = ""
+    client_order_id: str | None = None
+    order_type: str | None = None
+    limit_price: str | None = None
+    cumulative_quantity: str | None = None
+    leaves_quantity: str | None = None
+    filled_value: str | None = None
+    avg_price: str | None = None
+    total_fees: str | None = None
+    total_value_after_fees: str | None = None
+    outstanding_hold_amount: str | None = None
+    cancel_reason: str | None = None
+    reject_reason: str | None = None
+    product_type: str | None = None
 
 
 class UserEvent(msgspec.Struct, kw_only=True):
