@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from holdfast.simulators.coinbase import rest_accounts, rest_history, rest_orders, rest_products
+from holdfast.simulators.coinbase import rest_accounts, rest_history, rest_orders, rest_products, rest_v2
 from holdfast.simulators.coinbase.call import Call, Services
 from holdfast.simulators.coinbase.errors import JSON, CoinbaseRefusedError, v2_error, v3_error
 from holdfast.simulators.coinbase.gate import Gate
@@ -23,7 +23,13 @@ __all__ = ["METHODS", "ROUTES", "RestSurface", "Route", "route_of"]
 _V3: Final = "/api/v3/brokerage/"
 _MARKET: Final = "market/"
 
-METHODS: Final = {**rest_accounts.METHODS, **rest_orders.METHODS, **rest_history.METHODS, **rest_products.METHODS}
+METHODS: Final = {
+    **rest_accounts.METHODS,
+    **rest_orders.METHODS,
+    **rest_history.METHODS,
+    **rest_products.METHODS,
+    **rest_v2.METHODS,
+}
 """Everything that can be asked, by Coinbase's own name of it."""
 
 
@@ -67,6 +73,7 @@ ROUTES: Final[dict[str, Route]] = {
     "GET /v2/currencies": Route(name="v2/currencies", scope=""),
     "GET /v2/currencies/crypto": Route(name="v2/currencies/crypto", scope=""),
     "GET /v2/exchange-rates": Route(name="v2/exchange-rates", scope=""),
+    "GET /v2/accounts": Route(name="v2/accounts"),
 }
 """Method and path, below ``/api/v3/brokerage/`` where it does not begin with a slash; ``*`` is the id in it."""
 
@@ -98,7 +105,10 @@ class RestSurface:
         """Answer one request."""
         try:
             body, headers = self._answer(request)
-        except CoinbaseRefusedError as refusal:
+        except CoinbaseRefusedError as refused:
+            refusal = refused
+            if refused.status == 401 and request.path.startswith("/v2/"):
+                refusal = v2_error(401, "authentication_error", "invalid credentials")
             content = {"content-type": refusal.content_type, **refusal.headers}
             return SimReply(status=refusal.status, headers=content, body=refusal.body)
         return SimReply(status=200, headers={"content-type": JSON, **headers}, body=encode(body))

@@ -1,11 +1,10 @@
 """
-Products, books, trades, candles and the time; below ``/market`` without a token, and the few v2 pages clients need.
+Products, books, trades, candles and the time; below ``/market`` without a token.
 
 Sources (checked 2026-11-20):
 https://docs.cdp.coinbase.com/api-reference/advanced-trade-api/rest-api/products/list-products,
 .../products/get-product, .../products/get-product-book, .../products/get-best-bid-ask,
-.../products/get-product-candles, .../products/get-market-trades, .../public/get-server-time;
-https://docs.cdp.coinbase.com/coinbase-app/track-apis/currencies, .../track-apis/exchange-rates, .../track-apis/time.
+.../products/get-product-candles, .../products/get-market-trades, .../public/get-server-time.
 """
 
 from __future__ import annotations
@@ -17,14 +16,12 @@ from holdfast.core.amounts import add, exact, multiply, subtract, trim_amount
 from holdfast.simulators.coinbase.call import Call
 from holdfast.simulators.coinbase.errors import invalid_argument
 from holdfast.simulators.coinbase.exchange import CoinbaseExchange
-from holdfast.simulators.coinbase.keys import uuid_of
 from holdfast.simulators.coinbase.listing import Product
 from holdfast.simulators.coinbase.render import rfc3339
 from holdfast.simulators.core.arithmetic import divide
-from holdfast.simulators.core.dice import bytes_for
 from holdfast.simulators.core.markets import Market, PublicTrade
 
-__all__ = ["GRANULARITIES", "METHODS", "PRODUCT_FLAGS", "product_row"]
+__all__ = ["GRANULARITIES", "METHODS", "PRODUCT_FLAGS", "product_row", "server_us"]
 
 GRANULARITIES: Final = {
     "ONE_MINUTE": 60,
@@ -234,7 +231,7 @@ def _candles(call: Call) -> dict[str, Any]:
     }
 
 
-def _server_us(call: Call) -> int:
+def server_us(call: Call) -> int:
     """The venue's clock as the time pages state it: a cached answer may be a second old, a fault may garble it."""
     exchange = call.exchange
     fault = exchange.impairments.applies("server_time")
@@ -248,55 +245,12 @@ def _server_us(call: Call) -> int:
 
 
 def _time(call: Call) -> dict[str, Any]:
-    us = _server_us(call)
+    us = server_us(call)
     fault = call.exchange.impairments.applies("server_time")
     seconds, millis = us // 1_000_000, us // 1000
     if fault is not None and fault.fields["form"] == "milliseconds":
         seconds, millis = millis, us
     return {"iso": rfc3339(us // 1_000_000 * 1_000_000), "epochSeconds": str(seconds), "epochMillis": str(millis)}
-
-
-def _v2_time(call: Call) -> dict[str, Any]:
-    """The time as v2 states it."""
-    us = _server_us(call)
-    return {"data": {"iso": rfc3339(us // 1_000_000 * 1_000_000), "epoch": us // 1_000_000}}
-
-
-def _v2_currencies(call: Call) -> dict[str, Any]:
-    rows = [
-        {"id": currency.id, "name": currency.name, "min_size": "0.01"}
-        for currency in call.exchange.listing.currencies.values()
-        if currency.is_fiat
-    ]
-    return {"data": rows}
-
-
-def _v2_crypto(call: Call) -> dict[str, Any]:
-    exchange = call.exchange
-    rows = [
-        {
-            "asset_id": uuid_of(bytes_for(exchange.seed, "asset", currency.id)),
-            "code": currency.id,
-            "name": currency.name,
-            "color": "#0052FF",
-            "sort_index": 100 + index,
-            "exponent": 8,
-            "type": "crypto",
-            "address_regex": "",
-        }
-        for index, currency in enumerate(exchange.listing.currencies.values())
-        if not currency.is_fiat
-    ]
-    return {"data": rows}
-
-
-def _v2_rates(call: Call) -> dict[str, Any]:
-    exchange = call.exchange
-    rates = {
-        currency.id: trim_amount(divide(Decimal(1), exchange.usd_price(currency.code), places=10))
-        for currency in exchange.listing.currencies.values()
-    }
-    return {"data": {"currency": "USD", "rates": rates}}
 
 
 METHODS: Final = {
@@ -307,9 +261,5 @@ METHODS: Final = {
     "GetProductCandles": _candles,
     "GetMarketTrades": _market_trades,
     "GetServerTime": _time,
-    "v2/time": _v2_time,
-    "v2/currencies": _v2_currencies,
-    "v2/currencies/crypto": _v2_crypto,
-    "v2/exchange-rates": _v2_rates,
 }
 """By name: what answers."""

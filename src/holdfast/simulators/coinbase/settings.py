@@ -54,6 +54,7 @@ class CoinbaseSimSettings(msgspec.Struct, frozen=True, kw_only=True):
     are_pages_frozen: bool = False  # Later pages state the accounts as they were at the first.
     account_types: Literal["long", "short"] = "long"
     is_zero_hold_stated: bool = True  # False: no hold field where nothing is held.
+    is_v2_balance_total: bool = True  # False: the balance of a v2 account leaves out what is held.
     staked_as: Literal["nothing", "own_code"] = "nothing"
 
     # Orders
@@ -141,6 +142,7 @@ OPEN_POINTS: Final[dict[str, tuple[object, ...]]] = {
     "are_pages_frozen": (False, True),
     "account_types": ("long", "short"),
     "is_zero_hold_stated": (True, False),
+    "is_v2_balance_total": (True, False),
     "staked_as": ("nothing", "own_code"),
     "does_hold_include_fee": (True, False),
     "do_untriggered_stops_hold": (True, False),
