@@ -89,6 +89,10 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     is_repeatable: bool = False  # A public read: the wire may repeat it once on a stale keep-alive connection.
 
+    def __repr__(self) -> str:
+        # Headers carry keys and passphrases, and a traceback that shows local variables would show them.
+        return f"<HttpRequest {self.method} {self.url.partition('?')[0]} {len(self.body)} bytes>"
+
 
 class HttpReply(msgspec.Struct, frozen=True, kw_only=True):
     """

@@ -29,6 +29,7 @@ from holdfast.runtime.alerts import AlertWatch, DeskAlerts
 from holdfast.runtime.attach.lines import Place
 from holdfast.runtime.attach.succession import Mode, Seat
 from holdfast.runtime.desk import Desk
+from holdfast.runtime.echoes import UnechoedHttp, UnechoedStreams
 from holdfast.runtime.emitter import Emitter
 from holdfast.runtime.entry import EntrySettings, OrderEntry
 from holdfast.runtime.guard import Guard
@@ -311,7 +312,8 @@ async def _open_broker(
         if parts.counters is not None:
             offered["counter"] = parts.counters(broker, credential)
         options = {name: value for name, value in offered.items() if name in venue.facts.options}
-        opened.http = parts.http(broker)
+        opened.http = UnechoedHttp(parts.http(broker), credential)
+        streams = parts.streams(broker)
         client = venue.client(
             http=opened.http,
             lane=lane,
@@ -323,7 +325,7 @@ async def _open_broker(
             options=options,
         )
         stream = venue.stream(
-            wire=parts.streams(broker),
+            wire=streams if credential.reveal_passphrase() is None else UnechoedStreams(streams, credential),
             client=client,
             clock=parts.clock,
             emit=emitter,

@@ -37,6 +37,7 @@ class LocalVenue:
             path.write_text(value)
         self.config: dict[str, Any] = {
             "state_dir": str(folder / "state"),
+            "alerts": {"enabled": False},  # Nobody is to be woken for it, whatever the environment names.
             "brokers": {
                 f"{venue}-master": {
                     "venue": venue,
@@ -85,7 +86,7 @@ def local_venue(venue: str = "kraken", *, seed: int = 0, profile: str = "plain")
     """
     command = [sys.executable, "-m", "holdfast.cli", "sim", venue]
     command += ["--port", "0", "--seed", str(seed), "--profile", profile]
-    environment = {name: value for name, value in os.environ.items() if "_API_" not in name} | {"NO_COLOR": "1"}
+    environment = {name: value for name, value in os.environ.items() if "_API_" not in name and "_ALERT_" not in name} | {"NO_COLOR": "1"}
     with (
         tempfile.TemporaryDirectory(prefix="holdfast-") as folder,
         # In a session of its own: Ctrl-C is for whoever runs the block, and the simulator goes last.

@@ -764,6 +764,8 @@ class KrakenClient:
         asked_to_wait_s = errors.retry_after_s(reply.headers.get("retry-after"), wall_s=wall_s)
         failed = errors.failures(texts or ())
         if failed:
+            if self._credential is not None:
+                failed = [self._credential.redact(text) for text in failed]
             error, after = errors.error_of(
                 failed, request=request, account=account, wall_s=wall_s, asked_to_wait_s=asked_to_wait_s
             )
