@@ -73,6 +73,7 @@ PUBLIC = [
     "connect_blocking",
     "open",
     "open_blocking",
+    "wrap",
 ]
 
 # Each costs tens of milliseconds, and a bot that only imports us should not pay for them.

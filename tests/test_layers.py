@@ -28,7 +28,14 @@ ROOMS: dict[str, tuple[set[str], str]] = {
     "store": ({"errors", "core"}, "a store knows core, and another store has to be able to replace it"),
     "simulators": ({"errors", "core"}, "a simulator that shared the adapter's code would agree with its mistakes"),
     "runtime": ({"errors", "core", "config", "venues", "store"}, "what moves knows everything below it and no face"),
-    API: ({"errors", "core", "config", "venues", "store", "runtime"}, "the public names come from below the faces"),
+    "wrapping": (
+        {"errors", "core", "config", "runtime"},
+        "another library's exchange objects are wrapped around the runtime, and know no face",
+    ),
+    API: (
+        {"errors", "core", "config", "venues", "store", "runtime", "wrapping"},
+        "the public names come from below the faces",
+    ),
     "daemon": ({API, "errors", "core", "config", "runtime"}, "a face goes through the public API and the runtime"),
     "web": ({API, "errors", "core", "config", "runtime"}, "a face goes through the public API and the runtime"),
     "cli": (

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from holdfast.runtime.views import Lagged as Lagged
     from holdfast.runtime.views import Order as Order
     from holdfast.runtime.views import ReservationView as ReservationView
+    from holdfast.wrapping.wrap import wrap as wrap
 
 __version__ = "0.1.0"
 
@@ -105,6 +106,7 @@ _HOMES = {
     "Lagged": "holdfast.runtime.views",
     "Order": "holdfast.runtime.views",
     "ReservationView": "holdfast.runtime.views",
+    "wrap": "holdfast.wrapping.wrap",
     **dict.fromkeys(
         (
             "BadCredentialError",
@@ -206,6 +208,7 @@ __all__ = [
     "connect_blocking",
     "open",
     "open_blocking",
+    "wrap",
 ]
 
 

@@ -20,10 +20,11 @@ from holdfast.core.balances import Delta, OpenOrder, OrderChange, OrdersSnapshot
 from holdfast.core.credentials import Credential
 from holdfast.core.instruments import AssetInfo, Candle, Instrument, Ticker
 from holdfast.core.orders import CancelAck, OrderAck, OrderTicket
-from holdfast.core.seams import Clock, Emit, HttpWire, Lane, StreamWire
+from holdfast.core.seams import Clock, Emit, HttpWire, Lane, Priority, StreamWire
 
 __all__ = [
     "EVIDENCE",
+    "CallCounter",
     "Capability",
     "Channel",
     "ClosedOrder",
@@ -117,6 +118,29 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     region: str | None = None
 
 
+class CallCounter(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    The counter that a venue keeps of all signed calls of one credential, whoever makes them.
+
+    An adapter keeps to it by itself; this is for calls of other clients that share the key with us.
+
+    Attributes:
+        tiers: The most points, and how many of them a second takes away, by the words of the ``rate_tier`` setting.
+        default_tier: The tier of a key whose own is not known.
+        costs: Points of a call by its name, where they are not ``default_cost``.
+        default_cost: Points of any other call.
+        headroom: Points that a less urgent call leaves to the more urgent.
+        quiet_s: How long nothing is sent after the venue has refused for it.
+    """
+
+    tiers: Mapping[str, tuple[float, float]]
+    default_tier: str
+    costs: Mapping[str, float]
+    default_cost: float
+    headroom: Mapping[Priority, float]
+    quiet_s: float
+
+
 class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
     """
     How a venue differs in kind from others, as far as anything above its adapter has to know.
@@ -134,6 +158,7 @@ class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
             would refuse it, or it would hardly arrive in time.
         evidence: The lists that have to be negative before an order in doubt is absent; of ``EVIDENCE``.
         dead_man_s: Least and largest timeout of the venue's dead-man switch, seconds; None where it has none.
+        call_counter: What it counts of one credential's signed calls as a whole; None where each endpoint has its own.
         checks_account_mode: Whether an account can be set up in ways that the adapter refuses: asked at every start.
         lacks: What the venue does not offer, with the reason that is shown; as ``venue.toml`` has it.
     """
@@ -148,6 +173,7 @@ class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
     validity_ahead_s: float = 2.0
     evidence: tuple[str, ...] = EVIDENCE
     dead_man_s: tuple[int, int] | None = None
+    call_counter: CallCounter | None = None
     checks_account_mode: bool = False
     lacks: Mapping[Capability, str] = {}
 

@@ -6,12 +6,11 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar
 
 from holdfast.errors import ClosedError
-
-if TYPE_CHECKING:
-    from holdfast.runtime.desk import Desk
 
 __all__ = ["LoopThread", "refuse_in_loop"]
 
@@ -30,10 +29,9 @@ class LoopThread:
         self._failure: BaseException | None = None
         self._is_given_up = False
 
-    def start(self, opening: Any) -> Desk:
-        """Open the desk in a new thread; returns once it is open, raises what opening raised. Blocks."""
-        refuse_in_loop()
-        desks: list[Desk] = []
+    def start(self, opening: AbstractAsyncContextManager[T]) -> T:
+        """Enter *opening* in a new thread; returns what that gives, raises what it raised. Blocks until then."""
+        desks: list[T] = []
 
         async def main() -> None:
             self._loop = asyncio.get_running_loop()
@@ -70,18 +68,27 @@ class LoopThread:
     def call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a coroutine in the thread and wait for what it returns or raises. Blocks."""
         refuse_in_loop()
+        future = self.submit(work)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def submit(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
+        """
+        Run a coroutine in the thread; its future. Does not block, from whatever thread or loop.
+
+        Raises:
+            ClosedError: The thread has ended, is ending, or belongs to the process that forked us.
+        """
         if os.getpid() != self._pid:
             raise ClosedError(f"this desk was opened in process {self._pid}: open one per process, after forking")
         if self._loop is None or self._thread is None or not self._thread.is_alive() or self._stop is None:
             raise ClosedError("this desk is closed: use it inside its 'with holdfast.open_blocking(...)' block")
         if self._stop.is_set():
             raise ClosedError("this desk is closing")
-        future = asyncio.run_coroutine_threadsafe(work(), self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
+        return asyncio.run_coroutine_threadsafe(work(), self._loop)
 
     def stop(self) -> None:
         """Close the desk and end the thread; raises what closing raised. Blocks."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from holdfast.core.venue import Capability, PassphraseUse, SequencePolicy, Site, VenueFacts
+from holdfast.core.venue import CallCounter, Capability, PassphraseUse, SequencePolicy, Site, VenueFacts
+from holdfast.venues.kraken import limits
 
 __all__ = ["FACTS"]
 
@@ -25,6 +26,14 @@ FACTS: Final = VenueFacts(
     validity_max_s=55.0,  # Kraken takes 60: what is on its way for a while is not to be refused.
     validity_ahead_s=2.0,
     dead_man_s=(1, 86_399),
+    call_counter=CallCounter(
+        tiers={name: (tier.maximum, tier.decay_per_s) for name, tier in limits.TIERS.items()},
+        default_tier=limits.DEFAULT_TIER,
+        costs=limits.COSTS,
+        default_cost=limits.DEFAULT_COST,
+        headroom=limits.HEADROOM,
+        quiet_s=limits.QUIET_AFTER_REFUSAL_S,
+    ),
     lacks={
         Capability.DEMO_ENVIRONMENT: "Kraken offers no public sandbox for spot; its demo trades futures only",
     },

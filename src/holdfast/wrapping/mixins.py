@@ -1,0 +1,382 @@
+"""
+The two classes that a wrapped exchange's own class is mixed with, one for each of ccxt's forms.
+
+They override what has to be truthful and leave the rest to ccxt. A signed request of ccxt's own is made inside a turn
+of the lane; its nonce comes from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+import ccxt
+
+from holdfast.core.parking import INVALID_NONCE
+from holdfast.errors import HoldfastError
+from holdfast.wrapping.acts import Bond, has_foreign_type, parking_of
+from holdfast.wrapping.engine import HeldTurn
+from holdfast.wrapping.exchanges import Call
+from holdfast.wrapping.refusals import as_ccxt
+
+__all__ = ["OVERRIDES", "AsyncWrapped", "SyncWrapped"]
+
+T = TypeVar("T")
+
+_turn: ContextVar[HeldTurn | None] = ContextVar("holdfast_turn", default=None)
+"""The turn in which this task, or thread, is making a request."""
+
+OVERRIDES = {
+    "fetch_balance": "fetchBalance",
+    "create_order": "createOrder",
+    "create_order_ws": "createOrderWs",
+    "create_orders": "createOrders",
+    "create_orders_ws": "createOrdersWs",
+    "edit_order": "editOrder",
+    "edit_order_ws": "editOrderWs",
+    "cancel_order": "cancelOrder",
+    "cancel_order_ws": "cancelOrderWs",
+    "cancel_all_orders": "cancelAllOrders",
+    "incrementing_nonce": "incrementingNonce",
+}
+"""Methods that ccxt offers under a second spelling, which has to lead to the same place."""
+
+
+class _Shared:
+    """What both forms have in common."""
+
+    _bond: Bond
+
+    def nonce(self) -> Any:
+        """The lane's nonce inside a signed request; ccxt's own elsewhere."""
+        turn = _turn.get()
+        nonce = None if turn is None else turn.nonce()
+        return super().nonce() if nonce is None else nonce  # type: ignore[misc]
+
+    def incrementing_nonce(self) -> Any:
+        """Rising already: the lane's mark is every process's."""
+        if _turn.get() is not None and self._bond.has_nonces:
+            return self.nonce()
+        return super().incrementing_nonce()  # type: ignore[misc]
+
+    def _parameters(self, call: Call, params: Any) -> Any:
+        """Those of a request that must not be sent twice: ccxt's own repetition is switched off for it."""
+        if call.may_repeat:
+            return params
+        if isinstance(params, dict):
+            return {**params, "maxRetriesOnFailure": 0}
+        if self.options.get("maxRetriesOnFailure"):  # type: ignore[attr-defined]
+            raise ccxt.NotSupported(
+                "maxRetriesOnFailure would send this request twice: switch it off, and ask what became of it instead"
+            )
+        return params
+
+    def _refused(self, what: str) -> ccxt.NotSupported:
+        return ccxt.NotSupported(
+            f"{self.id} {what} is not taken by a wrapped exchange: its money cannot be reserved as one; "  # type: ignore[attr-defined]
+            "cancel and place orders one by one; nothing was sent"
+        )
+
+    def _is_again(self, call: Call, error: BaseException) -> bool:
+        """Whether a refused nonce may be followed by one that is further ahead, now."""
+        return isinstance(error, ccxt.InvalidNonce) and self._bond.has_nonces and call.may_repeat
+
+
+class SyncWrapped(_Shared):
+    """Mixed with a synchronous exchange class."""
+
+    def fetch2(
+        self, path: str, api: Any = "public", method: str = "GET", params: Any = None, config: Any = None
+    ) -> Any:
+        """One request; a signed one inside a turn of the lane."""
+        params, config = {} if params is None else params, {} if config is None else config
+        call = self._bond.call_of(self, path, api, method)
+        if not call.is_signed:
+            return super().fetch2(path, api, method, params, config)  # type: ignore[misc]
+        if self.enableRateLimit:  # type: ignore[attr-defined]
+            # Before the turn: who waits for its own rate limit keeps nobody else waiting.
+            self.throttle(self.calculate_rate_limiter_cost(api, method, path, params, config))  # type: ignore[attr-defined]
+        params = self._parameters(call, params)
+        engine = self._bond.engine()
+        turn = self._enter(call)
+        token = _turn.set(turn)
+        try:
+            try:
+                return super().fetch2(path, api, method, params, config)  # type: ignore[misc]
+            except ccxt.BaseError as error:
+                if not self._is_again(call, error):
+                    raise
+                self._wait(engine.submit(turn.renew))
+                return super().fetch2(path, api, method, params, config)  # type: ignore[misc]
+        except ccxt.BaseError as error:
+            parking = parking_of(error)
+            if parking is not None and (parking[0] != INVALID_NONCE or call.may_repeat):
+                self._wait(engine.submit(lambda: turn.park(*parking)))
+            elif isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):
+                self._wait(engine.submit(engine.hush))
+            raise
+        finally:
+            _turn.reset(token)
+            self._wait(engine.submit(turn.leave))
+
+    def throttle(self, cost: Any = None) -> Any:
+        """Done before the turn."""
+        return None if _turn.get() is not None else super().throttle(cost)  # type: ignore[misc]
+
+    def fetch_balance(self, params: Any = None) -> Any:
+        """The spot account as holdfast knows it, labelled; other wallets from ccxt."""
+        params = params or {}
+        if has_foreign_type(self, params):
+            return super().fetch_balance(params)  # type: ignore[misc]
+        self.load_markets()  # type: ignore[attr-defined]
+        return self._run(lambda: self._bond.balances(self))
+
+    def create_order(
+        self,
+        symbol: Any,
+        type: Any,  # noqa: A002
+        side: Any,
+        amount: Any,
+        price: Any = None,
+        params: Any = None,
+    ) -> Any:
+        """Judged, reserved, sent once."""
+        self.load_markets()  # type: ignore[attr-defined]
+        asked = {
+            "symbol": symbol,
+            "order_type": type,
+            "side": side,
+            "amount": amount,
+            "price": price,
+            "params": params or {},
+        }
+        return self._run(lambda: self._bond.place(self, **asked))
+
+    def create_order_ws(
+        self,
+        symbol: Any,
+        type: Any,  # noqa: A002
+        side: Any,
+        amount: Any,
+        price: Any = None,
+        params: Any = None,
+    ) -> Any:
+        """As ``create_order``, which goes over the stream already where there is one."""
+        return self.create_order(symbol, type, side, amount, price, params)
+
+    def create_orders(self, orders: Any, params: Any = None) -> Any:
+        """Refused: one by one."""
+        raise self._refused("createOrders")
+
+    create_orders_ws = create_orders
+
+    def edit_order(self, *args: Any, **kwargs: Any) -> Any:
+        """Refused: an edit may need more money than was reserved."""
+        raise self._refused("editOrder")
+
+    edit_order_ws = edit_order
+
+    def cancel_order(
+        self,
+        id: Any,  # noqa: A002
+        symbol: Any = None,
+        params: Any = None,
+    ) -> Any:
+        """By the venue's id, or ours."""
+        self.load_markets()  # type: ignore[attr-defined]
+        return self._run(lambda: self._bond.cancel(self, str(id)))
+
+    cancel_order_ws = cancel_order
+
+    def cancel_all_orders(self, symbol: Any = None, params: Any = None) -> Any:
+        """Of the account, or of one market."""
+        self.load_markets()  # type: ignore[attr-defined]
+        return self._run(lambda: self._bond.cancel_all(self, symbol))
+
+    def close(self, *args: Any, **kwargs: Any) -> Any:
+        """Close ccxt's own connections, and give the account back when nobody else of this process uses it."""
+        engine = self._bond.release()
+        if engine is not None:
+            # Not here: ccxt calls this from ``__del__``, in whatever thread the collector runs.
+            threading.Thread(target=engine.stop, name="holdfast close", daemon=True).start()
+        return super().close(*args, **kwargs)  # type: ignore[misc]
+
+    def _enter(self, call: Call) -> HeldTurn:
+        engine = self._bond.engine()
+        entering = self._told(lambda: engine.submit(lambda: engine.enter(call.name, call.priority)))
+        try:
+            return self._wait(entering)
+        except BaseException:
+            engine.leave_later(entering)
+            raise
+
+    def _run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        future = self._told(lambda: self._bond.engine().submit(work))
+        try:
+            return self._wait(future)
+        except BaseException:
+            future.cancel()
+            raise
+
+    def _wait(self, future: Future[T]) -> T:
+        return self._told(future.result)
+
+    def _told(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except HoldfastError as error:
+            raise as_ccxt(error, exchange_id=self.id) from error  # type: ignore[attr-defined]
+
+
+class AsyncWrapped(_Shared):
+    """Mixed with an asynchronous exchange class, ccxt.pro's among them."""
+
+    async def fetch2(
+        self, path: str, api: Any = "public", method: str = "GET", params: Any = None, config: Any = None
+    ) -> Any:
+        """One request; a signed one inside a turn of the lane."""
+        params, config = {} if params is None else params, {} if config is None else config
+        call = self._bond.call_of(self, path, api, method)
+        if not call.is_signed:
+            return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
+        if self.enableRateLimit:  # type: ignore[attr-defined]
+            cost = self.calculate_rate_limiter_cost(api, method, path, params, config)  # type: ignore[attr-defined]
+            await self.throttle(cost)
+        params = self._parameters(call, params)
+        flying = asyncio.ensure_future(self._in_turn(call, path, api, method, params, config))
+        # Whoever is cancelled leaves at once; what was sent keeps the lane until its answer is there. Torn down, its
+        # bytes could still arrive, and behind the next nonce.
+        return await asyncio.shield(flying)
+
+    async def _in_turn(self, call: Call, path: str, api: Any, method: str, params: Any, config: Any) -> Any:
+        engine = self._bond.engine()
+        turn = await self._enter(call)
+        _turn.set(turn)  # This is a task of its own, with a context of its own.
+        try:
+            try:
+                return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
+            except ccxt.BaseError as error:
+                if not self._is_again(call, error):
+                    raise
+                await self._wait(engine.submit(turn.renew))
+                return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
+        except ccxt.BaseError as error:
+            parking = parking_of(error)
+            if parking is not None and (parking[0] != INVALID_NONCE or call.may_repeat):
+                await self._wait(engine.submit(lambda: turn.park(*parking)))
+            elif isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):
+                await self._wait(engine.submit(engine.hush))
+            raise
+        finally:
+            leaving = engine.submit(turn.leave)
+            await self._wait(leaving)
+
+    async def throttle(self, cost: Any = None) -> Any:
+        """Done before the turn."""
+        return None if _turn.get() is not None else await super().throttle(cost)  # type: ignore[misc]
+
+    async def fetch_balance(self, params: Any = None) -> Any:
+        """The spot account as holdfast knows it, labelled; other wallets from ccxt."""
+        params = params or {}
+        if has_foreign_type(self, params):
+            return await super().fetch_balance(params)  # type: ignore[misc]
+        await self.load_markets()  # type: ignore[attr-defined]
+        return await self._run(lambda: self._bond.balances(self))
+
+    async def create_order(
+        self,
+        symbol: Any,
+        type: Any,  # noqa: A002
+        side: Any,
+        amount: Any,
+        price: Any = None,
+        params: Any = None,
+    ) -> Any:
+        """Judged, reserved, sent once."""
+        await self.load_markets()  # type: ignore[attr-defined]
+        asked = {
+            "symbol": symbol,
+            "order_type": type,
+            "side": side,
+            "amount": amount,
+            "price": price,
+            "params": params or {},
+        }
+        return await self._run(lambda: self._bond.place(self, **asked))
+
+    async def create_order_ws(
+        self,
+        symbol: Any,
+        type: Any,  # noqa: A002
+        side: Any,
+        amount: Any,
+        price: Any = None,
+        params: Any = None,
+    ) -> Any:
+        """As ``create_order``, which goes over the stream already where there is one."""
+        return await self.create_order(symbol, type, side, amount, price, params)
+
+    async def create_orders(self, orders: Any, params: Any = None) -> Any:
+        """Refused: one by one."""
+        raise self._refused("createOrders")
+
+    create_orders_ws = create_orders
+
+    async def edit_order(self, *args: Any, **kwargs: Any) -> Any:
+        """Refused: an edit may need more money than was reserved."""
+        raise self._refused("editOrder")
+
+    edit_order_ws = edit_order
+
+    async def cancel_order(
+        self,
+        id: Any,  # noqa: A002
+        symbol: Any = None,
+        params: Any = None,
+    ) -> Any:
+        """By the venue's id, or ours."""
+        await self.load_markets()  # type: ignore[attr-defined]
+        return await self._run(lambda: self._bond.cancel(self, str(id)))
+
+    cancel_order_ws = cancel_order
+
+    async def cancel_all_orders(self, symbol: Any = None, params: Any = None) -> Any:
+        """Of the account, or of one market."""
+        await self.load_markets()  # type: ignore[attr-defined]
+        return await self._run(lambda: self._bond.cancel_all(self, symbol))
+
+    async def close(self, *args: Any, **kwargs: Any) -> Any:
+        """Close ccxt's own connections, and give the account back when nobody else of this process uses it."""
+        engine = self._bond.release()
+        if engine is not None:
+            await asyncio.to_thread(engine.stop)
+        return await super().close(*args, **kwargs)  # type: ignore[misc]
+
+    async def _enter(self, call: Call) -> HeldTurn:
+        engine = self._bond.engine()
+        try:
+            entering = engine.submit(lambda: engine.enter(call.name, call.priority))
+        except HoldfastError as error:
+            raise as_ccxt(error, exchange_id=self.id) from error  # type: ignore[attr-defined]
+        try:
+            return await self._wait(entering)
+        except BaseException:
+            engine.leave_later(entering)
+            raise
+
+    async def _run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        try:
+            future = self._bond.engine().submit(work)
+        except HoldfastError as error:
+            raise as_ccxt(error, exchange_id=self.id) from error  # type: ignore[attr-defined]
+        return await self._wait(future)
+
+    async def _wait(self, future: Future[T]) -> T:
+        try:
+            return await asyncio.wrap_future(future)
+        except HoldfastError as error:
+            raise as_ccxt(error, exchange_id=self.id) from error  # type: ignore[attr-defined]

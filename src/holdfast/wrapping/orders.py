@@ -1,0 +1,212 @@
+"""
+Orders between ccxt's words and ours. Pure, but for ccxt's own rounding of what it was given.
+
+Amounts and prices come as floats: ccxt turns them into text on the market's grid, and from there on they are exact.
+What we do not do for an order is refused by name; nothing is left out in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import ccxt
+import msgspec
+
+from holdfast.core.assets import AssetCode, symbol_of
+from holdfast.core.instruments import AssetInfo
+from holdfast.core.orders import OrderState
+from holdfast.runtime.views import Order
+
+__all__ = ["OrderCall", "codes_of", "order_call", "order_structure", "symbol_in_ccxt"]
+
+_TAKEN: Final = frozenset(
+    {
+        "bot",
+        "clientOrderId",
+        "cost",
+        "createMarketBuyOrderRequiresPrice",
+        "postOnly",
+        "reduceOnly",
+        "test",
+        "tgtCcy",
+        "timeInForce",
+        "validate",
+    }
+)
+"""Parameters that we understand; any other is refused."""
+
+_STATUSES: Final = {
+    OrderState.SENDING: "open",
+    OrderState.OPEN: "open",
+    OrderState.IN_DOUBT: "open",  # It may be: ``info["holdfast"]["state"]`` says that it is not known.
+    OrderState.FILLED: "closed",
+    OrderState.CANCELED: "canceled",
+    OrderState.EXPIRED: "expired",
+    OrderState.REJECTED: "rejected",
+    OrderState.NEVER_SENT: "rejected",
+    OrderState.ABSENT: "rejected",
+}
+
+
+class OrderCall(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``create_order`` was asked for, in our words; every amount is text on the market's grid."""
+
+    symbol: str
+    side: str
+    order_type: str
+    quantity: str | None
+    quote_quantity: str | None
+    price: str | None
+    time_in_force: str
+    is_post_only: bool
+    intent_id: str | None
+    bot: str | None
+    is_dry_run: bool
+
+
+def codes_of(exchange: Any, assets: Mapping[AssetCode, AssetInfo]) -> dict[AssetCode, str]:
+    """Every asset's code in ccxt, by ours: through the venue's own symbol, which both know."""
+    return {code: exchange.safe_currency_code(info.venue_symbol) for code, info in assets.items()}
+
+
+def symbol_in_ccxt(symbol: str | None, codes: Mapping[AssetCode, str]) -> str | None:
+    """Our symbol as ccxt spells it; None where there is none."""
+    base, dash, quote = (symbol or "").partition("-")
+    return f"{codes.get(base, base)}/{codes.get(quote, quote)}" if dash else None
+
+
+def order_call(
+    exchange: Any,
+    codes: Mapping[AssetCode, str],
+    *,
+    symbol: str,
+    order_type: str,
+    side: str,
+    amount: Any,
+    price: Any,
+    params: Mapping[str, Any],
+) -> OrderCall:
+    """
+    What is asked for. Markets have to be loaded.
+
+    Raises:
+        ccxt.BadSymbol: The market is no spot market, or the venue lists no such assets.
+        ccxt.NotSupported: An order type or a parameter that is not taken.
+        ccxt.InvalidOrder: No amount, no price, or both an amount and a cost.
+    """
+    market = exchange.market(symbol)
+    if not market.get("spot"):
+        raise ccxt.BadSymbol(f"{exchange.id} {symbol} is no spot market: a wrapped exchange trades spot only")
+    ours = {theirs: code for code, theirs in codes.items()}
+    base, quote = ours.get(market["base"]), ours.get(market["quote"])
+    if base is None or quote is None:
+        raise ccxt.BadSymbol(f"{exchange.id} {symbol}: the venue lists no such assets to this account")
+    if order_type not in ("market", "limit"):
+        raise ccxt.NotSupported(
+            f"{exchange.id} a wrapped exchange places market and limit orders, not {order_type!a}; nothing was sent"
+        )
+    unknown = sorted(set(params) - _TAKEN)
+    if unknown or params.get("reduceOnly"):
+        name = unknown[0] if unknown else "reduceOnly"
+        raise ccxt.NotSupported(
+            f"{exchange.id} createOrder: a wrapped exchange takes no parameter {name!a}; it takes "
+            f"{', '.join(sorted(_TAKEN - {'reduceOnly'}))}; nothing was sent"
+        )
+    quantity, cost = _amounts(exchange, symbol, order_type, side, amount, price, params)
+    words = str(params.get("timeInForce") or "GTC").upper()
+    if words not in ("GTC", "IOC", "FOK", "PO"):
+        raise ccxt.InvalidOrder(f"{exchange.id} timeInForce {words!a}: one of GTC, IOC, FOK, PO")
+    limit = None
+    if order_type == "limit":
+        if price is None:
+            raise ccxt.InvalidOrder(f"{exchange.id} createOrder: a limit order needs a price")
+        limit = _on_grid(exchange, exchange.price_to_precision, symbol, price, "price")
+    intent_id = params.get("clientOrderId")
+    return OrderCall(
+        symbol=symbol_of(base=base, quote=quote),
+        side=str(side).lower(),
+        order_type=order_type,
+        quantity=quantity,
+        quote_quantity=cost,
+        price=limit,
+        time_in_force="gtc" if words == "PO" else words.lower(),
+        is_post_only=bool(params.get("postOnly")) or words == "PO",
+        intent_id=None if intent_id is None else str(intent_id),
+        bot=params.get("bot"),
+        is_dry_run=bool(params.get("test") or params.get("validate")),
+    )
+
+
+def order_structure(exchange: Any, order: Order, codes: Mapping[AssetCode, str]) -> dict[str, Any]:
+    """
+    An order in ccxt's shape, with what we know beyond it under ``info["holdfast"]``.
+
+    ``filled``, ``cost`` and fees are what has been told so far; a fill is told within moments of the venue's own word.
+    """
+    symbol = symbol_in_ccxt(order.symbol, codes)
+    filled = order.filled
+    fees = [{"currency": codes.get(asset, asset), "cost": f"{fee:f}"} for asset, fee in order.fees.items()]
+    created_ms = None if order.created_us is None else order.created_us // 1000
+    structure: dict[str, Any] = exchange.safe_order(
+        {
+            "id": order.order_id,
+            "clientOrderId": order.client_order_id,
+            "timestamp": created_ms,
+            "datetime": exchange.iso8601(created_ms),
+            "lastTradeTimestamp": None,
+            "lastUpdateTimestamp": None if order.updated_us is None else order.updated_us // 1000,
+            "symbol": symbol,
+            "type": order.order_type,
+            "side": order.side.value,
+            "price": _text(order.limit_price),
+            "amount": _text(order.quantity),
+            "filled": _text(filled),
+            "cost": _text(order.cost),
+            "status": _STATUSES[order.state],
+            "fees": fees,
+            "trades": [],
+            "info": {
+                "holdfast": {
+                    "broker": order.broker,
+                    "intent_id": order.intent_id,
+                    "state": order.state.value,
+                    "detail": order.detail,
+                    "reserved": _text(order.reserved),
+                    "reserved_asset": order.asset,
+                }
+            },
+        },
+        exchange.safe_market(symbol) if symbol is not None else None,
+    )
+    return structure
+
+
+def _amounts(
+    exchange: Any, symbol: str, order_type: str, side: str, amount: Any, price: Any, params: Mapping[str, Any]
+) -> tuple[str | None, str | None]:
+    """Base quantity or quote cost, one of them None: ccxt has four ways of saying that an amount is a cost."""
+    cost = params.get("cost")
+    is_buy_at_market = order_type == "market" and str(side).lower() == "buy"
+    is_cost = params.get("tgtCcy") == "quote_ccy"
+    if is_buy_at_market and params.get("createMarketBuyOrderRequiresPrice") is False:
+        is_cost = True
+    if is_buy_at_market and price is None and exchange.options.get("createMarketBuyOrderRequiresPrice") is False:
+        is_cost = is_cost or params.get("tgtCcy") != "base_ccy"
+    if cost is not None and order_type != "market":
+        raise ccxt.InvalidOrder(f"{exchange.id} createOrder: a cost is a market order's; give the amount of base")
+    if cost is not None or is_cost:
+        wanted = amount if cost is None else cost
+        return None, _on_grid(exchange, exchange.cost_to_precision, symbol, wanted, "cost")
+    return _on_grid(exchange, exchange.amount_to_precision, symbol, amount, "amount"), None
+
+
+def _on_grid(exchange: Any, rounded: Any, symbol: str, value: Any, name: str) -> str:
+    """*value* as text on the market's grid, by ccxt's own rounding; money was never meant to be a bool or NaN."""
+    if value is None or isinstance(value, bool) or str(value).lower().lstrip("+-") in ("nan", "inf", "infinity"):
+        raise ccxt.InvalidOrder(f"{exchange.id} createOrder: {name} is {value!a}: a number is needed; nothing was sent")
+    return str(rounded(symbol, value))
+
+
+def _text(amount: Any) -> str | None:
+    return None if amount is None else f"{amount:f}"
