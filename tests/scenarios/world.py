@@ -190,6 +190,10 @@ class World:
         self.desk = await self.opened.enter_async_context(opening)
         self.checker.watch(self.desk)
 
+    def use_key(self, key: Mapping[str, str]) -> None:
+        """Open the client with another key from now on; *key* is as the venue's ``credentials()`` say."""
+        self._key = dict(key)
+
     async def close(self) -> None:
         """End the client in order."""
         if self.opened is not None:

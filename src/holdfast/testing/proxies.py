@@ -304,6 +304,10 @@ class TcpProxy:
             each.close()
         self._swallowing.clear()
 
+    def point_to(self, host: str, port: int) -> None:
+        """Pass new connections on to another server, as where a name points to another machine from now on."""
+        self._target = (host, port)
+
     # What is about whole connections
 
     def pass_on(self) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.scenarios.rows import bodies, http, network, stream, times
+from tests.scenarios.rows import bodies, credentials, http, limits, network, stream, times, venue
 from tests.scenarios.rows.scenario import SCENARIOS
 
 __all__ = ["MODULES", "SCENARIOS"]
 
-MODULES = (network, http, stream, bodies, times)
+MODULES = (network, http, stream, bodies, times, limits, credentials, venue)
 """The modules of the groups."""

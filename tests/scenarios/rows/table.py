@@ -318,7 +318,7 @@ _TEXTS: Final[tuple[tuple[str, str, str], ...]] = (
     (
         "V10",
         "The account's own terms change: a credit line, another tier of margin.",
-        "Credit is never spendable, and is told of.",
+        "Credit is shown in available and is never spendable.",
     ),
     ("V11", "The venue ends an order for reasons of its own.", "Its money is released with that word, at once."),
 )
