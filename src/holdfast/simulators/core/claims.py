@@ -54,6 +54,10 @@ class Claims:
         self._policy = policy
         self._margin = margin
 
+    def adopt(self, policy: EnginePolicy) -> None:
+        """Go by another policy from now on."""
+        self._policy = policy
+
     def funded(self, account: Account, order: Order, *, but_for: Order | None = None) -> Order:
         """
         The order with what it will claim; what *but_for* claims so far counts as free.

@@ -71,6 +71,11 @@ class Engine:
         self.margin = MarginBook()
         self._claims = Claims(host, markets=markets, books=self.books, policy=policy, margin=self.margin)
 
+    def adopt(self, policy: EnginePolicy) -> None:
+        """Go by another policy from now on; what is claimed already stays as it is."""
+        self._policy = policy
+        self._claims.adopt(policy)
+
     # Orders in
 
     def check_funds(self, account: Account, request: OrderRequest, *, but_for: Order | None = None) -> None:

@@ -3,7 +3,7 @@ What can happen at the simulated OKX by itself, for ``happen`` and ``POST /event
 
 Each event is a mapping with ``kind`` and the fields of ``CATALOGUE``; assets are OKX's codes, which are the canonical
 ones (``BTC``), pairs its instruments or canonical symbols (``BTC-USDT``, ``BTC-USDC``), amounts decimal text.
-``account`` is ``master`` where it is left out. Every event answers with what came of it.
+``account`` is ``master`` and ``key`` its first one where they are left out. Every event answers with what came of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from holdfast.simulators.core.catalogue import EventKind, event_kind, read_event
-from holdfast.simulators.core.fields import amount, offset, one_of, seconds, text, texts, whole, yes_no
+from holdfast.simulators.core.fields import amount, anything, offset, one_of, seconds, text, texts, whole, yes_no
 from holdfast.simulators.okx.exchange import INSTRUMENT_STATES
 
 __all__ = ["CATALOGUE", "checked_event"]
@@ -159,18 +159,16 @@ CATALOGUE: Final[dict[str, EventKind]] = {
     "fee_type": event_kind(
         "Fees are charged in what is received (0), or always in the quote currency (1).", "type", type=one_of("0", "1")
     ),
-    "key_revocation": event_kind("`key` is deleted; its stream connections are closed with 4007.", "key", key=text),
-    "key_freeze": event_kind("While `on`, `key` is answered `50100`.", "key", "on", key=text, on=yes_no),
+    "key_revocation": event_kind("`key` is deleted; its stream connections are closed with 4007.", key=text),
+    "key_freeze": event_kind("While `on`, `key` is answered `50100`.", "on", key=text, on=yes_no),
     "key_region": event_kind(
         "While `elsewhere`, `key` belongs to another part of OKX: here it does not exist.",
-        "key",
         "elsewhere",
         key=text,
         elsewhere=yes_no,
     ),
     "key_environment": event_kind(
         "`key` is for this `environment`; any: the demo header is not looked at.",
-        "key",
         "environment",
         key=text,
         environment=one_of("any", "live", "demo"),
@@ -185,20 +183,25 @@ CATALOGUE: Final[dict[str, EventKind]] = {
     ),
     "permissions": event_kind(
         "`key` has exactly these `permissions` from now on; its stream connections are closed with 4007.",
-        "key",
         "permissions",
         key=text,
         permissions=texts,
     ),
-    "passphrase": event_kind("The passphrase of `key` becomes `to`.", "key", "to", key=text, to=text),
+    "passphrase": event_kind("The passphrase of `key` becomes `to`.", "to", key=text, to=text),
     "ip_allow_list": event_kind(
         "`key` may be used from these `addresses` only; every client of a simulator comes from 127.0.0.1.",
-        "key",
         "addresses",
         key=text,
         addresses=texts,
     ),
     "new_account": event_kind("A further sub-account is opened, with one key; the answer has it.", "name", name=text),
+    "setting": event_kind(
+        "The setting `name` becomes `value` from now on, whatever it was at the start; what was made then stays.",
+        "name",
+        "value",
+        name=text,
+        value=anything,
+    ),
     "clock": event_kind("The venue's clock is `by_s` seconds off from now on; may be negative.", "by_s", by_s=offset),
 }
 """Every event kind, by name."""

@@ -44,7 +44,7 @@ class Gate:
 
     def __init__(self, exchange: OkxExchange) -> None:
         self._exchange = exchange
-        self.limits = CallLimits(exchange.settings)
+        self.limits = CallLimits(lambda: exchange.settings)
 
     # REST
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from holdfast.core.amounts import ZERO, add, format_amount
 from holdfast.simulators.core.claims import ShortOfFundsError
 from holdfast.simulators.core.ledger import Posting
@@ -19,6 +21,7 @@ from holdfast.simulators.okx.keys import ALL_PERMISSIONS, TRADING_PERMISSIONS, A
 from holdfast.simulators.okx.listing import Currency, Instrument
 from holdfast.simulators.okx.order_rows import CANCEL_REASONS
 from holdfast.simulators.okx.render import plain
+from holdfast.simulators.okx.settings import OkxSimSettings
 from holdfast.simulators.okx.stream import StreamSurface
 from holdfast.simulators.okx.trading import OrderEntry
 
@@ -210,6 +213,17 @@ class Happenings:
         self._exchange.fee_type = fields["type"]
         return {"type": fields["type"]}
 
+    def _setting(self, fields: dict[str, Any]) -> dict[str, Any]:
+        settings = self._exchange.settings
+        if fields["name"] not in settings.__struct_fields__:
+            raise ValueError(f"event setting: no setting {fields['name']!r}")
+        try:
+            changed = {**msgspec.structs.asdict(settings), fields["name"]: fields["value"]}
+            self._exchange.settings = msgspec.convert(changed, OkxSimSettings)
+        except msgspec.ValidationError as wrong:
+            raise ValueError(f"event setting: {fields['name']}: {wrong}") from None
+        return {"name": fields["name"], "value": fields["value"]}
+
     def _clock(self, fields: dict[str, Any]) -> dict[str, Any]:
         self._exchange.skew_us = round(fields["by_s"] * 1_000_000)
         return {}
@@ -299,7 +313,8 @@ class Happenings:
         raise ValueError(f"{account.name} has no open order {name!r}; expected an order id or client order id")
 
     def _key(self, fields: Mapping[str, Any]) -> ApiKey:
-        key = self._exchange.keys.get(fields["key"])
+        first = next(key.public for key in self._exchange.keys.values() if key.account == "master")
+        key = self._exchange.keys.get(fields.get("key", first))
         if key is None:
             raise ValueError("unknown key; expected the public key of one of the simulator's credentials")
         return key

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -42,6 +42,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "GET market/tickers": _of(20, 2, "address"),
     "GET market/books": _of(40, 2, "address"),
     "GET market/trades": _of(100, 2, "address"),
+    "GET market/history-trades": _of(20, 2, "address"),
     "GET market/candles": _of(40, 2, "address"),
     "GET market/history-candles": _of(20, 2, "address"),
     "GET account/balance": _of(10, 2),
@@ -108,9 +109,9 @@ class Window:
 
 
 class CallLimits:
-    """Every count of one venue."""
+    """Every count of one venue; *settings* gives those in force."""
 
-    def __init__(self, settings: OkxSimSettings) -> None:
+    def __init__(self, settings: Callable[[], OkxSimSettings]) -> None:
         self._settings = settings
         self._windows: dict[tuple[str, str, str], Window] = {}
         self._filled: dict[str, float] = {}  # When a fault used up every count of an endpoint.
@@ -126,7 +127,7 @@ class CallLimits:
             part: The instrument, currency or type that divides the user's count.
             cost: Calls it counts as: the orders of a batch.
         """
-        settings = self._settings
+        settings = self._settings()
         if not settings.are_calls_counted:
             return True
         if now_s < self._banned_until_s.get(whose, -math.inf):

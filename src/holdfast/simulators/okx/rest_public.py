@@ -247,6 +247,17 @@ def _trades(call: Call) -> Any:
     return [trade_row(instrument, trade) for trade in reversed(trades[-call.limit(500) :])]
 
 
+def _history_trades(call: Call) -> Any:
+    instrument = call.instrument()
+    after, before = call.number("after"), call.number("before")
+    trades = [
+        trade
+        for trade in call.exchange.engine.markets[instrument.line].trades
+        if (after is None or trade.number < after) and (before is None or trade.number > before)
+    ]
+    return [trade_row(instrument, trade) for trade in reversed(trades[-call.limit() :])]
+
+
 def candle_row(instrument: Instrument, candle: Candle, *, ends_s: int, now_s: int) -> list[str]:
     """One candle: ts, open, high, low, close, volumes in base, quote and quote, and whether it is complete."""
     with exact():
@@ -293,6 +304,7 @@ ENDPOINTS: Final[dict[str, Callable[[Call], Any]]] = {
     "GET market/tickers": _tickers,
     "GET market/books": _books,
     "GET market/trades": _trades,
+    "GET market/history-trades": _history_trades,
     "GET market/candles": _candles,
     "GET market/history-candles": _history_candles,
 }

@@ -13,6 +13,7 @@ from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.ledger import LedgerEntry
 from holdfast.simulators.core.order_log import stated_order
 from holdfast.simulators.core.orders import Change, Fill, Order, OrderRequest
+from holdfast.simulators.core.plans import Plan
 from holdfast.simulators.core.seam import Peer, Session, SimReply, SimRequest, Timers
 from holdfast.simulators.core.wire_json import decode_json
 from holdfast.simulators.okx.account_channels import AccountChannels
@@ -25,6 +26,7 @@ from holdfast.simulators.okx.happenings import Happenings
 from holdfast.simulators.okx.market_channels import MarketChannels
 from holdfast.simulators.okx.order_channel import OrderChannel
 from holdfast.simulators.okx.order_desk import OrderDesk
+from holdfast.simulators.okx.plans import ROWS, plan_of
 from holdfast.simulators.okx.render import plain
 from holdfast.simulators.okx.rest import RestSurface, endpoint_of, query_fields
 from holdfast.simulators.okx.settings import OkxSimSettings
@@ -251,6 +253,15 @@ class OkxSimulator:
             count = 1
         self._exchange.impairments.add(name, fields, for_s=for_s, count=count)
         return True
+
+    def plan_of(self, row: str, *, seed: int) -> Plan:
+        """What a row of the fault table asks of this venue, drawn from a seed; raises ``ValueError`` where nothing."""
+        return plan_of(row, seed=seed)
+
+    @property
+    def plan_rows(self) -> tuple[str, ...]:
+        """The rows of the fault table that this venue acts out."""
+        return ROWS
 
     def _act(self, name: str, fields: dict[str, Any]) -> None:
         if name == "close_streams":

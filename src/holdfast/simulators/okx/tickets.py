@@ -41,7 +41,7 @@ _SELF_TRADES: Final = {
 _CLIENT_ID: Final = re.compile(r"[A-Za-z0-9]{1,32}\Z", re.ASCII)
 _TAG: Final = re.compile(r"[A-Za-z0-9]{1,16}\Z", re.ASCII)
 # What a client may ask for and would not get: refused by name, never taken in silence.
-_NOT_MODELLED: Final = ("attachAlgoOrds", "slippagePct", "ccy", "pxUsd", "pxVol")
+_NOT_MODELLED: Final = ("attachAlgoOrds", "slippagePct", "pxUsd", "pxVol")
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
