@@ -17,7 +17,7 @@ SEEDS ?= 50
 # Each environment is one folder; a stamp in it says which lock it answers.
 RUN := .venv-run
 DEV := .venv
-CLIENTS := ccxt krakenex python-kraken-sdk
+CLIENTS := ccxt coinbase-advanced-py krakenex python-kraken-sdk
 CLIENT_STAMPS := $(CLIENTS:%=.venv-clients/%/.ready)
 LOCK := .venv-lock
 SOURCES := pyproject.toml
@@ -40,7 +40,7 @@ help:
 	@echo "make format             let ruff rewrite what it can"
 	@echo "make docs               generate the reference and build the documentation strictly into site/"
 	@echo "make docs-serve         the documentation on a local port, rebuilt as you write"
-	@echo "make clients            other people's Kraken clients against the simulator"
+	@echo "make clients            other people's clients against the simulators"
 	@echo "make scenarios SEEDS=N  N seeds of every scenario family on virtual time"
 	@echo "make bench [ARGS=…]     the benchmarks, with floors and peers in the same run"
 	@echo "make soak [ARGS=…]      the full figures; writes docs/evidence/"

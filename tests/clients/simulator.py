@@ -1,4 +1,4 @@
-"""A simulated Kraken in a process of its own, and client scripts run against it."""
+"""A simulated venue in a process of its own, and client scripts run against it."""
 
 from __future__ import annotations
 
@@ -53,16 +53,26 @@ class Simulator:
         entries: list[dict[str, Any]] = self._get(f"journal?since={since}")["entries"]
         return entries
 
+    def use_new_key(self, **fields: Any) -> None:
+        """Give the account another key, made as *fields* of the event say, and let scripts use that one."""
+        event = {"kind": "new_key", "name": "another", **fields}
+        content = {"content-type": "application/json"}
+        request = urllib.request.Request(f"{self.ready['admin']}/events", json.dumps(event).encode(), content)
+        with urllib.request.urlopen(request, context=self._context) as reply:
+            credential = json.load(reply)["credential"]
+        self.ready = {**self.ready, "credentials": [credential]}
+        self.key = credential["key"]
+
     def _get(self, page: str) -> Any:
         with urllib.request.urlopen(f"{self.ready['admin']}/{page}", context=self._context) as reply:
             return json.load(reply)
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[Simulator]:
-    """A simulated Kraken started like a user's, until the block ends; it has to end well and in silence."""
+def running(*arguments: str, venue: str = "kraken") -> Iterator[Simulator]:
+    """A simulated venue started like a user's, until the block ends; it has to end well and in silence."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "holdfast.simulators", "kraken", *arguments],
+        [sys.executable, "-m", "holdfast.simulators", venue, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

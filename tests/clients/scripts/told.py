@@ -1,7 +1,7 @@
 """
 What every client script shares: where the venue is, what is true there, and how to report.
 
-Imported in each client's own environment: standard library only.
+Imported in each client's own environment: standard library only, but for what Coinbase's clients bring along.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 WRONG_SECRET = "d3JvbmctYnV0LXdlbGwtZm9ybWVkLXNlY3JldA=="
 WRONG_KEY = "SIMnobodyknowsthiskey"
+COINBASE_WRONG_KEY = "organizations/00000000-0000-0000-0000-000000000000/apiKeys/00000000-0000-4000-8000-000000000000"
 PAIR_AMOUNT = "0.002"
 MORE_THAN_THERE_IS = "1000"
 NAMES = {"ZUSD": "USD", "ZEUR": "EUR", "XXBT": "BTC", "XETH": "ETH", "XXDG": "DOGE"}
@@ -61,6 +62,16 @@ class Told:
     def end(self) -> None:
         """Print the report."""
         print(json.dumps(self.report), flush=True)
+
+
+def other_secret() -> str:
+    """A key of the kind Coinbase's older keys are, that belongs to nobody."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    private = ec.generate_private_key(ec.SECP256R1())
+    form = serialization.PrivateFormat.TraditionalOpenSSL
+    return private.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
 
 
 def plain(value: Any) -> str:

