@@ -42,7 +42,10 @@ _HINTS: Final = (
         "this store belongs to another account: give the broker another name, or `holdfast restore --start-new`",
     ),
     *((f"credential_{cause}", _CORRECT_THE_KEY) for cause in sorted(BAD_KEYS)),
-    ("credential_permission_missing", "give the key the right that `last error` names, at the venue"),
+    (
+        "credential_permission_missing",
+        "give the key the right that `last error` names, at the venue; the call is tried again within 5 minutes",
+    ),
     ("credential_lockout", "wait: the venue asked for silence, and every call would prolong it"),
     ("credential_clock", "set this machine's clock, then `holdfast emergency-repair BROKER` goes on at once"),
     ("credential_", "`holdfast nonce doctor --broker BROKER` tells why and what to do"),

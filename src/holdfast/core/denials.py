@@ -90,12 +90,13 @@ _NOT_READY: Final = {
 }
 
 _NEXT: Final = {
-    VerdictCode.BALANCE_STALE: "wait for a fresh figure, or `await broker.refresh()`",
-    VerdictCode.BALANCE_UNKNOWN: "wait for the first confirmed figure",
+    VerdictCode.BALANCE_STALE: "wait for a fresh figure; `holdfast force-balance-refresh`, or `await broker.refresh()`, reads one now",
+    VerdictCode.BALANCE_UNKNOWN: "wait for the first confirmed figure; `holdfast doctor` tells what is in its way",
     VerdictCode.PRICE_UNKNOWN: "pass a limit price, or ask again",
     VerdictCode.RULES_UNKNOWN: "ask again; a broker that is ready has read them",
+    VerdictCode.CREDENTIAL_PARKED: "`holdfast doctor` tells why, and what opens it",
     VerdictCode.HALTED: "`holdfast resume` lets orders through again",
     VerdictCode.REDUCING: "`holdfast resume` lets all orders through again",
     VerdictCode.INTENT_REPEATED: "look up what became of it, or choose another id",
-    VerdictCode.STORE_UNAVAILABLE: "see `holdfast status` for what is wrong with the store",
+    VerdictCode.STORE_UNAVAILABLE: "`holdfast doctor` tells what is wrong with the store, and what to do",
 }

@@ -348,12 +348,15 @@ def _halt_checks(status: BrokerStatus, *, pid: int) -> list[Check]:
 def _figures_check(status: BrokerStatus) -> Check:
     states = ", ".join(f"{count} {word}" for word, count in status.states.items() if count) or "none held"
     found = f"{states}; stream {status.stream.state}"
-    if status.states.get("stale", 0) or status.suspects or status.discrepancies:
-        advice = (f"`holdfast force-balance-refresh {status.broker}` reads them again",)
+    repair = f"`holdfast emergency-repair {status.broker}`"
+    if status.discrepancies or not status.is_available:
+        found += f"; {status.discrepancies} in dispute" if status.discrepancies else f"; {', '.join(status.reasons)}"
+        return failed("figures", found, (f"{repair} finds out, and mends what may be mended",), exit_code=5)
+    if status.states.get("stale", 0) or status.suspects or not status.assets:
+        advice = (f"`holdfast force-balance-refresh {status.broker}` reads them again; {repair} does more",)
         return failed("figures", found, advice, exit_code=5)
     if status.in_doubt:
-        advice_ = f"`holdfast emergency-repair {status.broker}` looks for evidence now"
-        return warned("figures", f"{found}; {status.in_doubt} orders in doubt", advice_)
+        return warned("figures", f"{found}; {status.in_doubt} orders in doubt", f"{repair} looks for evidence now")
     return passed("figures", found)
 
 

@@ -116,6 +116,7 @@ class Reader:
                     reads.append(read)
                     changed.update(dict.fromkeys(change.asset for change in outcome.changes))
                     if read != ORDERS:
+                        self.has_read.set()  # Whoever waits for a first read has one.
                         suspects = outcome.suspect_assets if outcome.suspect is not None else ()
                         second = await self._wait_for_second_read()
                         if second is not None and len(reads) < _REFRESH_ATTEMPTS:

@@ -181,7 +181,9 @@ class Repair:
         except HoldfastError as error:
             failure = f"{type(error).__name__}: {error}"
         if failure is None:
-            return msgspec.structs.replace(step, outcome=Outcome.DONE)
+            # What a person was to look at while it was in doubt is settled.
+            left = () if act is Act.RECONCILE else step.for_person
+            return msgspec.structs.replace(step, outcome=Outcome.DONE, for_person=left)
         return msgspec.structs.replace(step, outcome=Outcome.FAILED, says=f"{step.says}: {failure}")
 
     async def _acts(self, act: Act) -> str | None:
