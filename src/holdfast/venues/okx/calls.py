@@ -147,6 +147,10 @@ class Calls:
         """Refuse further calls. What is under way ends with the wire, which belongs to whoever made it."""
         self._is_closed = True
 
+    def redact(self, text: str) -> str:
+        """A venue's words without anything of the credential that it may have echoed."""
+        return text if self._credential is None else self._credential.redact(text)
+
     def now_us(self) -> int:
         """UTC microseconds on OKX's clock, as well as it is known."""
         return self._time.now_us()
@@ -431,7 +435,10 @@ class Calls:
         asked_to_wait_s = errors.retry_after_s(reply.headers.get("retry-after"), wall_s=wall_s)
         refusal = None if verdict is None else orders.refusal_in(verdict.code, verdict.msg, verdict.data)
         if refusal is not None:
-            error, after = errors.error_of(*refusal, request=request, account=account, asked_to_wait_s=asked_to_wait_s)
+            code, text = refusal
+            error, after = errors.error_of(
+                code, self.redact(text), request=request, account=account, asked_to_wait_s=asked_to_wait_s
+            )
             return _Failure(error=error, after=after, reply=reply)
         if not 200 <= reply.status < 300:
             error, after = errors.error_of_status(

@@ -43,10 +43,19 @@ class OrderRequests:
         account: The broker's name, for errors.
         number: Gives each request its number.
         write: Hands a request to the connection; raises ``WireError`` where it is gone.
+        redact: Takes anything of the credential out of OKX's words.
     """
 
-    def __init__(self, *, account: str, number: Callable[[], str], write: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        *,
+        account: str,
+        number: Callable[[], str],
+        write: Callable[[bytes], None],
+        redact: Callable[[str], str],
+    ) -> None:
         self._account = account
+        self._redact = redact
         self._number = number
         self._write = write
         self._waiting: dict[str, tuple[str, asyncio.Future[tuple[wire.Frame, float]]]] = {}
@@ -130,7 +139,8 @@ class OrderRequests:
         refusal = orders.refusal_in(frame.code, frame.msg, frame.data)
         if refusal is None:
             return
-        error, after = errors.error_of(*refusal, request=op, account=self._account)
+        code, text = refusal
+        error, after = errors.error_of(code, self._redact(text), request=op, account=self._account)
         error = orders.as_doubt(error)
         names_order = isinstance(frame.data, list) and any(
             isinstance(item, dict) and item.get("ordId") for item in frame.data

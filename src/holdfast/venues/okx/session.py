@@ -149,7 +149,9 @@ class Session:
         self._early: list[list[wire.Order]] = []
         self._subscriptions = {name: _Subscription(name) for name in _ARGUMENTS}
         self._watch = CashWatch(told, within_s=_CASH_WITHIN_S)
-        self.requests = OrderRequests(account=account, number=self._next_number, write=self._write)
+        self.requests = OrderRequests(
+            account=account, number=self._next_number, write=self._write, redact=client.calls.redact
+        )
         told.begin()
 
     # The life around the frames
@@ -356,13 +358,13 @@ class Session:
             self.end(error)
 
     def _event(self, frame: wire.Frame) -> None:
-        code = frame.code or ""
+        code, told = frame.code or "", self._client.calls.redact(frame.msg)
         if frame.event == "login":
             if not self._logged_in.done():
                 if code in ("0", ""):
                     self._logged_in.set_result(None)
                 else:
-                    self._logged_in.set_exception(self._login_error(code, frame.msg))
+                    self._logged_in.set_exception(self._login_error(code, told))
         elif frame.event == "subscribe":
             self._acknowledged(frame)
         elif frame.event == "notice":
@@ -375,19 +377,19 @@ class Session:
             if subscription is not None:
                 self._refused(subscription, "", "too many connections to this channel")
         elif frame.event == "error":
-            self._failed(frame, code)
+            self._failed(frame, code, told)
 
-    def _failed(self, frame: wire.Frame, code: str) -> None:
+    def _failed(self, frame: wire.Frame, code: str, told: str) -> None:
         if not self._logged_in.done():
-            self._logged_in.set_exception(self._login_error(code, frame.msg))
+            self._logged_in.set_exception(self._login_error(code, told))
             return
         if self.requests.answered(frame, self._last_frame_s):
             return
         for subscription in self._subscriptions.values():
             if frame.id is not None and frame.id == subscription.number and not subscription.is_acked:
-                self._refused(subscription, code, frame.msg)
+                self._refused(subscription, code, told)
                 return
-        error, after = errors.error_of(code, frame.msg, request="stream", account=self._account)
+        error, after = errors.error_of(code, told, request="stream", account=self._account)
         if after is After.LOGIN:
             self.end(error)
         else:
