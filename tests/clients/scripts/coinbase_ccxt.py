@@ -68,7 +68,7 @@ def main() -> None:
 
     told.expect_error("funds", lambda: exchange.create_order("BTC/USD", "limit", "buy", float(MORE_THAN_THERE_IS), low))
     told.expect_error("minimum", lambda: exchange.create_order("BTC/USD", "limit", "buy", 0.00001, low))
-    time.sleep(1.1)  # Each new exchange reads the products first; ten unsigned reads in a second are the most there are.
+    time.sleep(1.1)  # Each new exchange reads the products first, and ten unsigned reads in a second are all there are.
     told.expect_error("secret", made(told, secret=other_secret()).fetch_balance)
     told.expect_error("key", made(told, apiKey=COINBASE_WRONG_KEY).fetch_balance)
     told.end()

@@ -2,8 +2,8 @@
 What can happen at the simulated Coinbase by itself, for ``happen`` and ``POST /admin/events``.
 
 Each event is a mapping with ``kind`` and the fields of ``CATALOGUE``; assets are canonical codes (``BTC``), pairs
-canonical symbols (``BTC-USD``) or product ids, amounts decimal text. ``account`` is ``master`` where it is left out.
-Every event answers with what came of it. None of those that move money outside of orders is told on the stream.
+canonical symbols (``BTC-USD``) or product ids, amounts decimal text. ``account`` is ``master`` where it is left out,
+``key`` that account's first. Every event answers with what came of it. None of those that move money outside of orders is told on the stream.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 from holdfast.simulators.coinbase.exchange import MODES, PRODUCT_STATUSES
 from holdfast.simulators.coinbase.keys import ALGORITHMS
 from holdfast.simulators.core.catalogue import EventKind, event_kind, read_event
-from holdfast.simulators.core.fields import amount, offset, one_of, text, texts, whole, yes_no
+from holdfast.simulators.core.fields import amount, anything, offset, one_of, text, texts, whole, yes_no
 
 __all__ = ["CATALOGUE", "checked_event"]
 
@@ -166,7 +166,6 @@ CATALOGUE: Final[dict[str, EventKind]] = {
     ),
     "key_revocation": event_kind(
         "`key` is deleted: it is unknown from now on; with `closes` true its connections are closed.",
-        "key",
         key=text,
         closes=yes_no,
     ),
@@ -180,12 +179,19 @@ CATALOGUE: Final[dict[str, EventKind]] = {
         algorithm=one_of(*ALGORITHMS),
     ),
     "permissions": event_kind(
-        "`key` has exactly these `permissions` from now on.", "key", "permissions", key=text, permissions=texts
+        "`key` has exactly these `permissions` from now on.", "permissions", key=text, permissions=texts
     ),
     "volume": event_kind(
         "The thirty-day volume of everybody becomes `amount` dollars, which decides the fees.", "amount", amount=amount
     ),
     "new_account": event_kind("A further portfolio is opened, with one key; the answer has it.", "name", name=text),
+    "setting": event_kind(
+        "The setting `name` becomes `value` from now on, whatever it was at the start.",
+        "name",
+        "value",
+        name=text,
+        value=anything,
+    ),
     "clock": event_kind("The venue's clock is `by_s` seconds off from now on; may be negative.", "by_s", by_s=offset),
 }
 """Every event kind, by name."""

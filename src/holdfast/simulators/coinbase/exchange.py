@@ -128,20 +128,7 @@ class CoinbaseExchange:
                 )
             ),
             timers=timers,
-            policy=EnginePolicy(
-                does_hold_include_fee=self.settings.does_hold_include_fee,
-                do_untriggered_stops_hold=self.settings.do_untriggered_stops_hold,
-                resting_fill_parts=max(1, self.settings.resting_fill_parts),
-                refill_s=self.settings.refill_s,
-                post_only_reason="INVALID_LIMIT_PRICE_POST_ONLY",
-                ioc_reason="IOC order unfilled",
-                fok_reason="FOK order not filled",
-                self_trade_reason="Self trade prevention",
-                no_liquidity_reason="INVALID_NO_LIQUIDITY",
-                short_reason="INSUFFICIENT_FUND",
-                user_reason="User requested cancel",
-                expired_reason="Order expired",
-            ),
+            policy=self._policy(),
         )
         for name, start in self.profile.accounts.items():
             account = self.open_account(name, algorithm=start.algorithm)
@@ -156,6 +143,27 @@ class CoinbaseExchange:
                     )
                 else:
                     account.ledger.touch(row)
+
+    def change_settings(self, settings: CoinbaseSimSettings) -> None:
+        """Go by other settings from now on; accounts, keys and markets stay as they were made."""
+        self.settings = settings
+        self.engine.adopt(self._policy())
+
+    def _policy(self) -> EnginePolicy:
+        return EnginePolicy(
+            does_hold_include_fee=self.settings.does_hold_include_fee,
+            do_untriggered_stops_hold=self.settings.do_untriggered_stops_hold,
+            resting_fill_parts=max(1, self.settings.resting_fill_parts),
+            refill_s=self.settings.refill_s,
+            post_only_reason="INVALID_LIMIT_PRICE_POST_ONLY",
+            ioc_reason="IOC order unfilled",
+            fok_reason="FOK order not filled",
+            self_trade_reason="Self trade prevention",
+            no_liquidity_reason="INVALID_NO_LIQUIDITY",
+            short_reason="INSUFFICIENT_FUND",
+            user_reason="User requested cancel",
+            expired_reason="Order expired",
+        )
 
     # Time, names and ids
 

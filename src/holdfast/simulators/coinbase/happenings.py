@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from holdfast.core.amounts import ZERO, format_amount, subtract, trim_amount
 from holdfast.simulators.coinbase.events import checked_event
 from holdfast.simulators.coinbase.exchange import CoinbaseExchange
 from holdfast.simulators.coinbase.keys import ALL_SCOPES, TRADING_SCOPES, ApiKey
 from holdfast.simulators.coinbase.listing import PLACES, Currency, Product
+from holdfast.simulators.coinbase.settings import CoinbaseSimSettings
 from holdfast.simulators.coinbase.tickets import outside_request
 from holdfast.simulators.coinbase.trading import OrderEntry, status_of
 from holdfast.simulators.core.accounts import Account
@@ -218,6 +221,17 @@ class Happenings:
         self._exchange.volume_30d_usd = fields["amount"]
         return {}
 
+    def _setting(self, fields: dict[str, Any]) -> dict[str, Any]:
+        settings = self._exchange.settings
+        if fields["name"] not in settings.__struct_fields__:
+            raise ValueError(f"event setting: no setting {fields['name']!r}")
+        try:
+            changed = {**msgspec.structs.asdict(settings), fields["name"]: fields["value"]}
+            self._exchange.change_settings(msgspec.convert(changed, CoinbaseSimSettings))
+        except msgspec.ValidationError as wrong:
+            raise ValueError(f"event setting: {fields['name']}: {wrong}") from None
+        return {"name": fields["name"], "value": fields["value"]}
+
     def _clock(self, fields: dict[str, Any]) -> dict[str, Any]:
         self._exchange.skew_us = round(fields["by_s"] * 1_000_000)
         return {}
@@ -282,6 +296,8 @@ class Happenings:
         raise ValueError(f"{account.name} has no open order {name!r}; expected an order id or client order id")
 
     def _key(self, fields: Mapping[str, Any]) -> ApiKey:
+        if "key" not in fields:
+            return next(key for key in self._exchange.keys.values() if key.account == "master")
         key = self._exchange.keys.get(fields["key"])
         if key is None:
             raise ValueError("unknown key; expected the name of one of the simulator's credentials")
