@@ -401,6 +401,7 @@ class Calls:
             reply = await self._http.request(asked, deadline_s=max(deadline.left_s(), 0.001))
         except WireError as fault:
             return self._of_wire(fault, name, account)
+        reply = self._cleaned(reply, asked)
         self._check_simulator(reply, name, is_proof=False)
         if not 200 <= reply.status < 300:
             error, after = errors.of_status(
@@ -425,6 +426,15 @@ class Calls:
                 error=PayloadError(f"{name}: the answer came out of a cache (Age header)"), after=After.NOT_AGAIN
             )
         return reply
+
+    def _cleaned(self, reply: HttpReply, asked: HttpRequest) -> HttpReply:
+        """*reply* without our token and our key's name, which a venue may repeat: they must not get into our logs."""
+        if self._credential is None:
+            return reply
+        body = reply.body
+        for part in (asked.headers.get("Authorization", "").removeprefix("Bearer "), self._credential.key):
+            body = body.replace(part.encode(), b"***") if part else body
+        return reply if body == reply.body else msgspec.structs.replace(reply, body=body)
 
     def _of_wire(self, error: WireError, name: str, account: str | None) -> _Failure:
         if error.kind in ("too_large", "encoding"):
