@@ -3,7 +3,8 @@ What can happen at the simulated Coinbase by itself, for ``happen`` and ``POST /
 
 Each event is a mapping with ``kind`` and the fields of ``CATALOGUE``; assets are canonical codes (``BTC``), pairs
 canonical symbols (``BTC-USD``) or product ids, amounts decimal text. ``account`` is ``master`` where it is left out,
-``key`` that account's first. Every event answers with what came of it. None of those that move money outside of orders is told on the stream.
+``key`` that account's first. Every event answers with what came of it; money that moves outside of orders is told
+nowhere on the stream.
 """
 
 from __future__ import annotations
