@@ -220,12 +220,12 @@ class _Examination:
     # The account: through its owner, or as its owner for a moment
 
     async def _look_at_account(self) -> list[Check]:
-        import holdfast
+        from holdfast.runtime.open import open as open_desk
 
         if self._parts is None:
             return [skipped("account", "the state folder cannot be used")]
         try:
-            async with holdfast.open(
+            async with open_desk(
                 self._config, brokers=[self._broker.name], contact="none", parts=self._given_parts
             ) as desk:
                 broker = desk[self._broker.name]
