@@ -113,6 +113,9 @@ class CoinbaseExchange:
         self.book_listeners: list[Callable[[Product], None]] = []
         self.product_listeners: list[Callable[[Product], None]] = []
         self._ids = Dice(seed, "ids")
+        self._further: dict[str, tuple[int, dict[str, list[str]]]] = {}  # Spot wallets beside a currency's first.
+        self._touched: dict[tuple[str, str], int] = {}
+        self._wallets: dict[tuple[str, str], tuple[str, int]] = {}  # Id and opening of each wallet.
         self._cached_until_s = float("-inf")
         self._cached_us = 0
         self._held: dict[str, tuple[AssetCode, Decimal, Decimal]] = {}  # What each open order holds and claims.
@@ -185,7 +188,7 @@ class CoinbaseExchange:
 
     def new_id(self) -> str:
         """A random-looking UUID."""
-        return uuid_of(bytes(self._ids.below(256) for _ in range(16)))
+        return uuid_of(self._ids.raw(16))
 
     def new_order_id(self) -> str:
         """An order id."""
@@ -249,6 +252,8 @@ class CoinbaseExchange:
     def usd_price(self, asset: AssetCode) -> Decimal:
         """What one unit is worth in US dollars now, for valuations."""
         code = f"{asset}-USD"
+        if self.listing.main[asset].is_made_up and code not in self.engine.markets:
+            return self.listing.main[asset].usd
         return self.engine.markets[code].mid if code in self.listing.by_code else self.listing.main[asset].usd
 
     # Ledger
@@ -256,6 +261,8 @@ class CoinbaseExchange:
     def post(self, account: Account, postings: Sequence[Posting], *, ref: str | None = None) -> tuple[LedgerEntry, ...]:
         """Post the legs of one event to a portfolio's ledger, and tell who listens."""
         entries = account.ledger.post(postings, ref=ref or self.new_id(), at_us=self.now_us(), now_s=self.now_s())
+        for entry in entries:
+            self._touched[account.name, entry.row] = entry.at_us
         for listener in self.entry_listeners:
             listener(account, entries)
         return entries
@@ -285,8 +292,16 @@ class CoinbaseExchange:
         return [Posting(row=rows[0], amount=first, fee=fee, kind=kind), *more]
 
     def _spendable_rows(self, account: Account, asset: AssetCode) -> list[str]:
+        balances = account.ledger.balances
+        known = self._further.get(account.name)
+        if known is None or known[0] != len(balances):  # Rows come and never go.
+            further: dict[str, list[str]] = {}
+            for row in balances:
+                if "@" in row and not self.kind_of(row):
+                    further.setdefault(row.partition("@")[0], []).append(row)
+            known = self._further[account.name] = (len(balances), further)
         base = self.listing.main[asset].id
-        return [base, *(row for row in account.ledger.balances if row.startswith(f"{base}@") and not self.kind_of(row))]
+        return [base, *known[1].get(base, ())]
 
     def kind_of(self, row: str) -> str:
         """What kind of wallet a row is; empty for spot money."""
@@ -330,7 +345,20 @@ class CoinbaseExchange:
 
     def wallet_id(self, account: Account, row: str) -> str:
         """The uuid of a wallet."""
-        return uuid_of(bytes_for(self.seed, "wallet", account.name, row))
+        return self._wallet(account, row)[0]
+
+    def wallet_times(self, account: Account, row: str) -> tuple[int, int]:
+        """When a wallet came about, and when something was last posted to it; Unix microseconds."""
+        created_us = self._wallet(account, row)[1]
+        return created_us, self._touched.get((account.name, row), self.opened_us)
+
+    def _wallet(self, account: Account, row: str) -> tuple[str, int]:
+        known = self._wallets.get((account.name, row))
+        if known is None:
+            raw = bytes_for(self.seed, "wallet", account.name, row)
+            age_days = 1 + int.from_bytes(raw[16:24], "big") % 900
+            known = self._wallets[account.name, row] = (uuid_of(raw), self.opened_us - age_days * 86_400_000_000)
+        return known
 
     # What the engine tells
 

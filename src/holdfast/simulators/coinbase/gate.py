@@ -46,7 +46,7 @@ class Gate:
         """
         exchange = self._exchange
         kind, _, text = request.headers.get("authorization", "").partition(" ")
-        if kind.lower() != "bearer" or exchange.is_fault("unauthorized"):
+        if kind.lower() != "bearer" or exchange.is_fault("unauthorized") is not None:
             raise self._unauthorized()
         hosts = dict.fromkeys((HOST, request.headers.get("host", HOST)))
         try:

@@ -30,6 +30,7 @@ class Currency(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     is_fiat: bool
     usd: Decimal  # For valuations only.
+    is_made_up: bool = False  # One of very many, whose market nobody is expected to look at.
 
 
 class Wallet(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +146,9 @@ def listing_for(*, extra_currencies: int = 0) -> Listing:
     rows = list(_PRODUCTS)
     for number in range(extra_currencies):
         name, worth = f"TOK{number:03d}", 1 + number % 7
-        currencies.append(Currency(id=name, code=name, name=f"Token {number}", is_fiat=False, usd=Decimal(worth)))
+        currencies.append(
+            Currency(id=name, code=name, name=f"Token {number}", is_fiat=False, usd=Decimal(worth), is_made_up=True)
+        )
         rows.append((name, "USD", "0.0001", "0.0001", "0.0001", "1000000", "1", f"{worth}"))
     by_id = {currency.id: currency for currency in currencies}
     products = []

@@ -20,7 +20,6 @@ from holdfast.simulators.coinbase.listing import PLACES
 from holdfast.simulators.coinbase.pages import offset_in, page_cursor
 from holdfast.simulators.coinbase.render import number, places, rfc3339
 from holdfast.simulators.core.accounts import Account
-from holdfast.simulators.core.dice import number_for
 
 __all__ = ["METHODS"]
 
@@ -47,9 +46,7 @@ def _account_row(exchange: CoinbaseExchange, account: Account, figures: WalletFi
     kind = wallet.kind
     is_fiat = wallet.currency.is_fiat
     type_ = "VAULT" if kind == "VAULT" else "FIAT" if is_fiat else "CRYPTO"
-    age_days = 1 + number_for(exchange.seed, "opened", account.name, wallet.row, below=900)
-    created_us = exchange.opened_us - age_days * 86_400_000_000
-    touched = next((entry.at_us for entry in reversed(account.ledger.entries) if entry.row == wallet.row), created_us)
+    created_us, touched_us = exchange.wallet_times(account, wallet.row)
     row: dict[str, Any] = {
         "uuid": exchange.wallet_id(account, wallet.row),
         "name": f"{figures.stated} {'Vault' if kind == 'VAULT' else 'Wallet'}",
@@ -59,7 +56,7 @@ def _account_row(exchange: CoinbaseExchange, account: Account, figures: WalletFi
         "active": True,
         "ready": True,
         "created_at": rfc3339(created_us),
-        "updated_at": rfc3339(touched),
+        "updated_at": rfc3339(touched_us),
         "deleted_at": None,
         "type": f"ACCOUNT_TYPE_{type_}" if settings.account_types == "long" else type_,
     }

@@ -37,6 +37,10 @@ class Dice:
         """A whole number of 0 .. *bound* - 1."""
         return self._random.randrange(bound)
 
+    def raw(self, count: int) -> bytes:
+        """*count* bytes."""
+        return self._random.randbytes(count)
+
     def between(self, low: float, high: float) -> float:
         """A duration between *low* and *high* seconds."""
         return self._random.uniform(low, high)
