@@ -26,11 +26,13 @@ PARTS: Final = (
     "stops",
     "nonces",
     "peers",
+    "wrapped",
     "paused_owner",
     "competition",
     "crashes",
     "order_crashes",
     "breakers",
+    "rows",
     "trading",
     "days",
 )

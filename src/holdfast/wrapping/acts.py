@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import ccxt
 
+from holdfast.core.orders import OrderState
 from holdfast.core.parking import BAD_KEY, INVALID_NONCE, LOCKOUT, PROBE_EVERY_S
-from holdfast.errors import OutcomeUnknownError, UnknownNameError
+from holdfast.core.venue import VenueMode
+from holdfast.errors import (
+    BalanceStaleError,
+    BalanceUnknownError,
+    IntentRepeatedError,
+    NotReadyError,
+    OrderRuleError,
+    OutcomeUnknownError,
+    OwnerSilentError,
+    UnknownNameError,
+    UnknownReservationError,
+)
 from holdfast.runtime.broker import Broker
 from holdfast.runtime.views import Order
 from holdfast.wrapping.balances import balance_structure
@@ -20,6 +35,7 @@ from holdfast.wrapping.refusals import OrderInDoubtError
 
 __all__ = ["Bond", "has_foreign_type", "parking_of"]
 
+_AGAIN_S = 0.5
 _LOCKOUT_S = 900.0
 """As Kraken asks for: https://docs.kraken.com/exchange/guides/general/errors (checked 2026-11-20)."""
 
@@ -75,34 +91,40 @@ class Bond:
     async def balances(self, exchange: Any) -> dict[str, Any]:
         """The account in ccxt's shape."""
         broker = await self.engine().figures()
+        await self._settle_in(broker)
         codes = codes_of(exchange, broker.assets)
         return balance_structure(exchange, broker.balances(), codes, broker=broker.name, account_id=broker.account_id)
 
     async def place(self, exchange: Any, **asked: Any) -> dict[str, Any]:
         """Judge, reserve and send one order; awaits the evidence where its answer was lost."""
         broker = await self.engine().broker()
-        await self._with_assets(broker)
+        await self._settle_in(broker)
         codes = codes_of(exchange, broker.assets)
         call = order_call(exchange, codes, **asked)
-        try:
-            order = await _placed(broker, call)
-        except OutcomeUnknownError as error:
-            order = await self._found_out(broker, error, exchange)
+        order = await self._placed_once(broker, call, exchange)
         return order_structure(exchange, order, codes)
 
     async def cancel(self, exchange: Any, order_id: str) -> dict[str, Any]:
         """Cancel one order by the venue's id or ours."""
         broker = await self.engine().broker()
-        try:
-            order = await broker.cancel_order(order_id)
-        except UnknownNameError as error:
-            raise ccxt.OrderNotFound(f"{exchange.id} {error}") from error
+        until_s = asyncio.get_running_loop().time() + self._account.figures_wait_s
+        while True:
+            try:
+                order = await broker.cancel_order(order_id)
+                break
+            except UnknownNameError as error:
+                raise ccxt.OrderNotFound(f"{exchange.id} {error}") from error
+            except (OwnerSilentError, OutcomeUnknownError):
+                # Another process is taking the account over; a cancel may be said twice.
+                if asyncio.get_running_loop().time() > until_s:
+                    raise
+                await asyncio.sleep(_AGAIN_S)
         return order_structure(exchange, order, codes_of(exchange, broker.assets))
 
     async def cancel_all(self, exchange: Any, symbol: str | None) -> list[dict[str, Any]]:
         """Cancel every open order, or those of one market."""
         broker = await self.engine().broker()
-        await self._with_assets(broker)
+        await self._settle_in(broker)
         codes = codes_of(exchange, broker.assets)
         ours = None
         if symbol is not None:
@@ -111,28 +133,77 @@ class Bond:
             ours = f"{back.get(market['base'], market['base'])}-{back.get(market['quote'], market['quote'])}"
         return [order_structure(exchange, order, codes) for order in await broker.cancel_all_orders(ours)]
 
-    async def _with_assets(self, broker: Broker) -> None:
-        if not broker.assets:
-            await broker.ready(timeout_s=self._account.figures_wait_s)
+    async def _settle_in(self, broker: Broker) -> None:
+        """A desk that was opened, or has taken over, moments ago: wait for what an order is judged on."""
+        if not _can_judge(broker):
+            # What does not come in time the verdict will name.
+            with contextlib.suppress(NotReadyError):
+                await broker.wait_until(lambda _: _can_judge(broker), timeout_s=self._account.figures_wait_s)
 
-    async def _found_out(self, broker: Broker, error: OutcomeUnknownError, exchange: Any) -> Order:
-        engine = self.engine()
-        try:
-            order = await engine.settled(broker, error)
-        except OutcomeUnknownError as still:
-            raise OrderInDoubtError(f"{exchange.id} {still}", intent_id=error.intent_id) from still
-        if not engine.was_placed(order):
-            # Proven: nothing is at the venue, and asking again is safe.
+    async def _placed_once(self, broker: Broker, call: OrderCall, exchange: Any) -> Order:
+        """
+        The order, placed at most once whatever happens to the process that owns the account.
+
+        Its intent id is fixed before it is first asked for: asked for again, it is either the first order, or there
+        was none.
+        """
+        intent_id = call.intent_id or uuid.uuid4().hex
+        until_s = asyncio.get_running_loop().time() + self._account.figures_wait_s
+        is_again = False
+        while True:
+            try:
+                return await _placed(broker, call, intent_id)
+            except IntentRepeatedError:
+                if not is_again:
+                    raise
+                return await self._found_out(broker, intent_id, exchange)
+            except (BalanceUnknownError, BalanceStaleError, OrderRuleError):
+                if _can_judge(broker) or asyncio.get_running_loop().time() > until_s:
+                    raise
+                await self._settle_in(broker)  # Another process has taken over, and has not read anything yet.
+            except OwnerSilentError:
+                if asyncio.get_running_loop().time() > until_s:
+                    raise
+            except OutcomeUnknownError:
+                with contextlib.suppress(UnknownReservationError):  # Nothing durable, so nothing left: ask again.
+                    return await self._found_out(broker, intent_id, exchange)
+                if asyncio.get_running_loop().time() > until_s:
+                    raise
+            is_again = True
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _found_out(self, broker: Broker, intent_id: str, exchange: Any) -> Order:
+        """What became of an order whose answer was lost: found, or a refusal that says whether asking again is safe."""
+        until_s = asyncio.get_running_loop().time() + self._account.doubt_wait_s
+        while True:
+            left_s = until_s - asyncio.get_running_loop().time()
+            try:
+                order = await broker.resolution(intent_id, timeout_s=max(left_s, 0.0))
+                break
+            except (OutcomeUnknownError, OwnerSilentError) as still:
+                if left_s <= 0:
+                    raise OrderInDoubtError(f"{exchange.id} {still}", intent_id=intent_id) from still
+                await asyncio.sleep(_AGAIN_S)
+        if order.state in (OrderState.ABSENT, OrderState.NEVER_SENT, OrderState.REJECTED):
             raise ccxt.ExchangeNotAvailable(
-                f"{exchange.id} the order's answer was lost, and it is proven not to be at the venue ({order.state})"
-            ) from error
+                f"{exchange.id} the order's answer was lost, and it is proven not to be at the venue ({order.state}):"
+                " it may be placed again"
+            )
         return order
 
 
-async def _placed(broker: Broker, call: OrderCall) -> Order:
+def _can_judge(broker: Broker) -> bool:
+    """Whether the account was read, and the venue heard, since the desk was opened or another process took over."""
+    if not broker.assets or broker.status().venue_mode is VenueMode.UNKNOWN:
+        return False
+    figures = broker.balances().values()
+    return bool(figures) and not any(figure.reason == "restored" for figure in figures)
+
+
+async def _placed(broker: Broker, call: OrderCall, intent_id: str) -> Order:
     shared: Mapping[str, Any] = {
         "quote_quantity": call.quote_quantity,
-        "intent_id": call.intent_id,
+        "intent_id": None if call.is_dry_run else intent_id,
         "bot": call.bot,
         "validate": call.is_dry_run,
     }

@@ -25,16 +25,14 @@ from holdfast.config import BrokerConfig, Config
 from holdfast.core.credentials import Credential
 from holdfast.core.events import Event
 from holdfast.core.limits import DecayingCounter, own_counter
-from holdfast.core.orders import OrderState
 from holdfast.core.seams import Lane, Priority
 from holdfast.core.venue import SequencePolicy, Venue
-from holdfast.errors import NotReadyError, Outcome, OutcomeUnknownError, RateLimitedError
+from holdfast.errors import NotReadyError, Outcome, RateLimitedError
 from holdfast.runtime.broker import Broker
 from holdfast.runtime.loop_thread import LoopThread
 from holdfast.runtime.open import Opening
 from holdfast.runtime.open import open as open_desk
 from holdfast.runtime.parts import Parts, real_parts
-from holdfast.runtime.views import Order
 
 __all__ = ["RATE_WAIT_S", "Account", "CallBudget", "Engine", "HeldTurn", "engine_of", "give_back"]
 
@@ -208,22 +206,6 @@ class Engine:
     async def broker(self) -> Broker:
         """The broker, opened where it is not. Suspends; raises what ``holdfast.open`` raises."""
         return await self._room.broker()
-
-    async def settled(self, broker: Broker, error: OutcomeUnknownError) -> Order:
-        """
-        What became of an order whose answer was lost. Suspends for ``doubt_wait_s`` at most.
-
-        Raises:
-            OutcomeUnknownError: It is not known in that time; its money stays reserved.
-        """
-        if error.intent_id is None:
-            raise error
-        return await broker.resolution(error.intent_id, timeout_s=self.account.doubt_wait_s)
-
-    @staticmethod
-    def was_placed(order: Order) -> bool:
-        """Whether a settled order is, or was, at the venue."""
-        return order.state not in (OrderState.ABSENT, OrderState.NEVER_SENT, OrderState.REJECTED)
 
 
 class CallBudget:
