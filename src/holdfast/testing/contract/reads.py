@@ -40,6 +40,7 @@ async def the_venues_word_on_itself_is_read_unsigned(bench: Bench) -> None:
     closing = bench.subject.closing
     if closing is not None:
         bench.happen(**closing)
+        await asyncio.sleep(10.0)  # What is told of itself may be asked for rarely.
         assert (await bench.client.status()).mode is not VenueMode.ONLINE
 
 
@@ -134,6 +135,8 @@ def _check(bench: Bench, snapshot: Snapshot) -> None:
             continue
         true = truth.get(code, {"total": ZERO, "held": ZERO, "available": ZERO})
         stated = snapshot.holdings.get(code)
+        if stated is None and "." in code:
+            continue  # Kept elsewhere at the venue (staked, in a vault): not a balance that this read is of.
         assert (ZERO if stated is None else stated.total) == true["total"], code
         if snapshot.states_holds and stated is not None:
             assert (stated.held, stated.available) == (true["held"], true["available"]), code

@@ -52,7 +52,8 @@ class Subject:
         quantity: An order's size that is within every rule, base units.
         spending: A market buy's size in quote units.
         options: More options for the adapter than the runtime's own.
-        closing: The event after which the venue takes no new orders; None where it has no word for that.
+        closing: The event after which the venue says of itself that it is closed; None where it has no word for that.
+        refusing: The event after which it takes no new orders; None where nothing does that.
         rate_limited: The fault after which the next call is refused for its rate.
         gaps: Faults that lose an update of the orders channel so that its sequence shows it; none where the venue
             numbers nothing.
@@ -70,6 +71,7 @@ class Subject:
     spending: Decimal = Decimal(100)
     options: Mapping[str, object] = field(default_factory=dict)
     closing: Mapping[str, Any] | None = None
+    refusing: Mapping[str, Any] | None = None
     rate_limited: Mapping[str, Any] = field(default_factory=lambda: {"kind": "rate_limit"})
     gaps: tuple[Mapping[str, Any], ...] = ()
     ws_url: str = "ws://127.0.0.1:1"
