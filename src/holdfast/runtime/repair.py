@@ -131,7 +131,7 @@ class Repair:
         return RepairFacts(
             broker=supervisor.name,
             pid=os.getpid(),
-            condition=condition_of(supervisor),
+            condition=self._condition(),
             key=self._key(),
             stream=self._stream(),
             clock_error=self._clock_error,
@@ -144,6 +144,11 @@ class Repair:
             is_connected=supervisor.contact != "none",
             is_dry_run=self._is_dry_run,
         )
+
+    def _condition(self) -> Condition:
+        """How it stands; a clock that was measured long ago, and could not be now, proves nothing."""
+        found = condition_of(self._supervisor)
+        return found if self._clock_error is None else msgspec.structs.replace(found, clock_offset_s=None)
 
     def _key(self) -> Key:
         status = self._supervisor.status()
