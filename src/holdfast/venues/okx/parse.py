@@ -58,7 +58,7 @@ def verdict_of(body: bytes) -> wire.Verdict | None:
 
     Anything of an odd shape beside the code is left to whoever reads the data.
     """
-    if body.startswith(b'{"code":"0",'):
+    if body.startswith(b'{"code":"0",') and b'"sCode"' not in body:
         return _GOOD
     try:
         return _VERDICT.decode(body)
