@@ -19,7 +19,13 @@ import msgspec
 from holdfast.config import Config
 from holdfast.core.credentials import Secret
 from holdfast.errors import ConfigError
-from holdfast.runtime.secrets import known_variables, named_file, read_secret_file, read_secret_variable, shown_path
+from holdfast.runtime.secrets import (
+    configured_file,
+    known_variables,
+    named_file,
+    read_secret_file,
+    read_secret_variable,
+)
 
 __all__ = ["MISSING_EXTRA", "AlertAddress", "check_extra", "read_addresses"]
 
@@ -72,7 +78,7 @@ def read_addresses(config: Config, *, environ: MutableMapping[str, str] | None =
         return []
     path = _file_of(config, environ)
     if path is not None:
-        where = f"alert URLs: {shown_path(path)}"
+        where = f"alert URLs: {path}"
         text = read_secret_file(path, where="alert URLs: the file")
     elif _VARIABLE in known_variables(environ):
         where = f"alert URLs: {_VARIABLE}"
@@ -87,8 +93,7 @@ def read_addresses(config: Config, *, environ: MutableMapping[str, str] | None =
 
 def _file_of(config: Config, environ: Mapping[str, str] | None) -> Path | None:
     if config.alerts.url_file is not None:
-        base = Path(config.path).parent if config.path is not None else Path.cwd()
-        return base / Path(config.alerts.url_file).expanduser()
+        return configured_file(config.alerts.url_file, config_path=config.path, where="alerts.url_file")
     named = named_file(f"{_VARIABLE}_FILE", environ)
     if named is not None and _VARIABLE in known_variables(environ):
         raise ConfigError(f"alert URLs: {_VARIABLE} and {_VARIABLE}_FILE are both set: unset one of them")

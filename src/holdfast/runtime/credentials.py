@@ -19,7 +19,13 @@ from holdfast.config import BrokerConfig, Config
 from holdfast.core.credentials import Credential, Secret
 from holdfast.core.venue import PassphraseUse, Venue
 from holdfast.errors import ConfigError
-from holdfast.runtime.secrets import known_variables, named_file, read_secret_file, read_secret_variable, shown_path
+from holdfast.runtime.secrets import (
+    configured_file,
+    known_variables,
+    named_file,
+    read_secret_file,
+    read_secret_variable,
+)
 
 __all__ = ["CredentialSource", "check_place", "read_credential", "sources_of"]
 
@@ -52,7 +58,7 @@ def sources_of(
         if path is None and broker.credentials is None:
             path = named_file(f"{variable}_FILE", environ)
         if path is not None:
-            found.append(CredentialSource(part=part, kind="file", name=shown_path(path), is_there=path.is_file()))
+            found.append(CredentialSource(part=part, kind="file", name=str(path), is_there=path.is_file()))
         elif broker.credentials is None and (part != "passphrase" or variable in known):
             found.append(CredentialSource(part=part, kind="environment", name=variable, is_there=variable in known))
     return found
@@ -159,8 +165,7 @@ def _configured_file(broker: BrokerConfig, part: str, config_path: str | None) -
     name = getattr(broker.credentials, f"{part}_file")
     if name is None:
         return None
-    base = Path(config_path).parent if config_path is not None else Path.cwd()
-    return base / Path(name).expanduser()
+    return configured_file(name, config_path=config_path, where=f"brokers.{broker.name}.credentials.{part}_file")
 
 
 def _read_variable(name: str, environ: MutableMapping[str, str] | None) -> Secret:
@@ -178,6 +183,6 @@ def _read_file(path: Path, *, broker: str) -> Secret:
     secret = read_secret_file(path, where=where)
     if secret.is_padded:
         raise ConfigError(
-            f"{where} {shown_path(path)} has blanks or more than one line break around its value: keep the value alone"
+            f"{where} {path} has blanks or more than one line break around its value: keep the value alone"
         )
     return secret

@@ -8,6 +8,7 @@ included. Such text goes into errors, logs and the journal, so it is cleaned whe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 import msgspec
 
@@ -32,6 +33,9 @@ class _Parts:
         parts = [*credential.reveal_secret().splitlines(), credential.reveal_passphrase() or ""]
         self.__parts = tuple(part.encode() for part in parts if len(part) >= _LEAST)
         self.__key = tuple(part.encode() for part in (credential.key,) if len(part) >= _LEAST)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("parts of a credential cannot be pickled or copied: they must not travel")
 
     def cleaned(self, text: bytes, *, may_name_key: bool = True) -> bytes:
         """*text* itself where it holds none of them, else ``***`` in their places."""

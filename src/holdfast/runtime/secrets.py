@@ -18,13 +18,12 @@ from typing import Final
 from holdfast.core.credentials import Secret
 from holdfast.errors import ConfigError
 
-__all__ = ["known_variables", "named_file", "read_secret_file", "read_secret_variable", "shown_path"]
+__all__ = ["configured_file", "known_variables", "named_file", "read_secret_file", "read_secret_variable"]
 
 _MAX_BYTES: Final = 64 * 1024
 
-# Longer than any name of a file that a person would choose, and without a dot: a value that was put where its file's
-# name belongs.
-_LOOKS_SECRET: Final = re.compile(r"[A-Za-z0-9+/=_-]{40,}\Z|.*(-----|://|\n)", re.DOTALL)
+# A value that was put where its file's name belongs: many letters of base64 and nothing else, an address, a PEM.
+_LOOKS_SECRET: Final = re.compile(r"[A-Za-z0-9+/=_-]{40,}\Z|.*(-----|:/|\n)", re.DOTALL)
 
 # What was taken out of os.environ, so that a desk can be opened a second time in one process. It holds no more than
 # the environment did, and neither child processes nor crash reports of the environment see it.
@@ -46,15 +45,34 @@ def named_file(variable: str, environ: Mapping[str, str] | None) -> Path | None:
     known = os.environ if environ is None else environ
     if not known.get(variable):
         return None
-    if _is_misplaced(known[variable]):
+    path = _path_of(known[variable], Path())
+    if path is None:
         del known  # A traceback that shows local variables shows no environment.
-        raise ConfigError(f"{variable} names a file, and what is there looks like the secret itself: it is not shown")
-    return Path(known[variable])
+        raise ConfigError(f"{variable} {_MISPLACED}")
+    return path
 
 
-def _is_misplaced(name: str) -> bool:
-    path = Path(name)
-    return shown_path(path) != name and not os.path.lexists(path)
+def configured_file(name: str, *, config_path: str | None, where: str) -> Path:
+    """
+    The file that the configuration calls *name*; relative to its folder, or to the current one where it has none.
+
+    Raises:
+        ConfigError: There is no such file and the name looks like the secret itself; it is not shown.
+    """
+    path = _path_of(name, Path(config_path).parent if config_path is not None else Path.cwd())
+    if path is None:
+        del name
+        raise ConfigError(f"{where} {_MISPLACED}")
+    return path
+
+
+_MISPLACED: Final = "names a file, and what is there looks like the secret itself: it is not shown"
+
+
+def _path_of(name: str, base: Path) -> Path | None:
+    path = base / Path(name).expanduser()
+    is_place = os.path.lexists(path) or ("/" in name and path.parent.is_dir())
+    return path if is_place or not _LOOKS_SECRET.match(name) else None
 
 
 def read_secret_variable(name: str, environ: MutableMapping[str, str] | None) -> Secret:
@@ -86,7 +104,7 @@ def read_secret_file(path: Path, *, where: str) -> Secret:
     Raises:
         ConfigError: It is missing, not private, not ours, too large, empty or no UTF-8 text.
     """
-    where = f"{where} {shown_path(path)}"
+    where = f"{where} {path}"
     secret, problem = _text_of(path)
     if problem is None and not secret:
         problem = "is empty"
@@ -95,13 +113,6 @@ def read_secret_file(path: Path, *, where: str) -> Secret:
     if problem is not None:
         raise ConfigError(f"{where} {problem}")
     return secret
-
-
-def shown_path(path: Path) -> str:
-    """A secret's file by name, or not at all where the name looks like the secret itself."""
-    if _LOOKS_SECRET.match(path.name) or ":/" in str(path):
-        return "(not shown: this looks like the secret itself, where the name of its file belongs)"
-    return str(path)
 
 
 def _text_of(path: Path) -> tuple[Secret, str | None]:
