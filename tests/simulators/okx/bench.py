@@ -15,6 +15,8 @@ import urllib.parse
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from holdfast.simulators.core.seam import SimReply, SimRequest
 from holdfast.simulators.okx import OkxSimSettings, OkxSimulator
 from tests.simulators.manual_time import ManualClock, ManualTimers
@@ -127,7 +129,7 @@ class Bench:
             profile=profile,
             clock=self.clock,
             timers=self.timers,
-            settings=OkxSimSettings(**settings) if settings else None,
+            settings=msgspec.convert(settings, OkxSimSettings) if settings else None,
         )
         self.credential = self.sim.credentials()[0]
 

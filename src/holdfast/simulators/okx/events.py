@@ -196,7 +196,8 @@ CATALOGUE: Final[dict[str, EventKind]] = {
     ),
     "new_account": event_kind("A further sub-account is opened, with one key; the answer has it.", "name", name=text),
     "setting": event_kind(
-        "The setting `name` becomes `value` from now on, whatever it was at the start; what was made then stays.",
+        "The setting `name` becomes `value` from now on, whatever it was at the start; accounts, keys and markets stay "
+        "as they were made.",
         "name",
         "value",
         name=text,

@@ -167,24 +167,32 @@ class OkxExchange:
                 )
             ),
             timers=timers,
-            # The reasons are OKX's codes of what cancelled an order (cancelSource).
-            policy=EnginePolicy(
-                does_hold_include_fee=self.settings.does_hold_include_fee,
-                do_untriggered_stops_hold=False,
-                resting_fill_parts=max(1, self.settings.resting_fill_parts),
-                refill_s=self.settings.refill_s,
-                post_only_reason="31",
-                ioc_reason="14",
-                fok_reason="13",
-                self_trade_reason="32",
-                no_liquidity_reason="0",
-                short_reason="0",
-                user_reason="1",
-                expired_reason="0",
-            ),
+            policy=self._policy(),
         )
         for name, start in self.profile.accounts.items():
             self._begin(self.open_account(name, start), start)
+
+    def change_settings(self, settings: OkxSimSettings) -> None:
+        """Go by other settings from now on; accounts, keys and markets stay as they were made."""
+        self.settings = settings
+        self.engine.adopt(self._policy())
+
+    def _policy(self) -> EnginePolicy:
+        # The reasons are OKX's codes of what cancelled an order (cancelSource).
+        return EnginePolicy(
+            does_hold_include_fee=self.settings.does_hold_include_fee,
+            do_untriggered_stops_hold=False,
+            resting_fill_parts=max(1, self.settings.resting_fill_parts),
+            refill_s=self.settings.refill_s,
+            post_only_reason="31",
+            ioc_reason="14",
+            fok_reason="13",
+            self_trade_reason="32",
+            no_liquidity_reason="0",
+            short_reason="0",
+            user_reason="1",
+            expired_reason="0",
+        )
 
     def _begin(self, account: OkxAccount, start: AccountStart) -> None:
         pots = [(code, code, amount) for code, amount in start.trading.items()]

@@ -219,7 +219,7 @@ class Happenings:
             raise ValueError(f"event setting: no setting {fields['name']!r}")
         try:
             changed = {**msgspec.structs.asdict(settings), fields["name"]: fields["value"]}
-            self._exchange.settings = msgspec.convert(changed, OkxSimSettings)
+            self._exchange.change_settings(msgspec.convert(changed, OkxSimSettings))
         except msgspec.ValidationError as wrong:
             raise ValueError(f"event setting: {fields['name']}: {wrong}") from None
         return {"name": fields["name"], "value": fields["value"]}

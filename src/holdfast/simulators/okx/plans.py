@@ -438,12 +438,7 @@ _DRAWS: Final[dict[str, _Draw]] = {
     "B10": _one(*([_fault(kind="vanish", asset=each, for_s=30)] for each in ("BTC", "USDT", "SOL"))),
     "B11": _renamed("<img src=x onerror=alert(1)>", "<script>alert(1)</script>"),
     "B12": _renamed("A\nB level=error", "A\0B", "\u202eDSU", "A" * 10_000),
-    "B13": _one(
-        *(
-            [_rest({"do": "mutate", "how": "nest", "field": "details", "value": n}, name=READS)]
-            for n in ("1000", "100000")
-        )
-    ),
+    "B13": _one(*(_mutated("nest", field="details", value=each)(Random(0)) for each in ("1000", "100000"))),  # noqa: S311
     "B14": _b14,
     "B15": _b15,
     "T3": _one(*([_fault(kind="clock_skew", by_s=each)] for each in (31, -31))),
