@@ -18,7 +18,7 @@ from holdfast.core.balances import Delta, OrderChange, OrdersSnapshot, Partial, 
 from holdfast.core.credentials import Credential
 from holdfast.core.events import Event
 from holdfast.core.seams import Clock, HttpReply, HttpRequest, Priority, Turn, WireError
-from holdfast.core.venue import Channel, VenueStatus
+from holdfast.core.venue import Channel, SequencePolicy, VenueStatus
 from holdfast.testing import FakeClock, MemoryLane
 from holdfast.venues.coinbase import COINBASE
 from holdfast.venues.coinbase.client import CoinbaseClient
@@ -36,6 +36,7 @@ FIXTURES = {
     "GET market/products/{}/candles": "http_candles",
     "GET accounts": "http_accounts",
     "GET accounts/{}": "http_account",
+    "GET portfolios/{}": "http_portfolio",
     "GET key_permissions": "http_key_permissions",
     "GET transaction_summary": "http_transaction_summary",
     "GET orders/historical/batch": "http_orders_open",
@@ -44,7 +45,7 @@ FIXTURES = {
     "POST orders/preview": "http_preview",
     "POST orders/batch_cancel": "http_cancel",
 }
-_IDS = re.compile(r"(?<=^accounts/)[^/]+$|(?<=^market/products/)[^/]+")
+_IDS = re.compile(r"(?<=^accounts/)[^/]+$|(?<=^portfolios/)[^/]+$|(?<=^market/products/)[^/]+")
 
 
 def claims_of(token: str) -> dict[str, Any]:
@@ -168,14 +169,14 @@ class WatchedLane(MemoryLane):
     """A lane that remembers whose turn it was, and what closed it."""
 
     def __init__(self, clock: Clock) -> None:
-        super().__init__(clock)
-        self.turns: list[Priority] = []
+        super().__init__(clock, sequence=SequencePolicy.NONE, in_flight_max=8)
+        self.had: list[Priority] = []
         self.parks: list[tuple[str, float | None]] = []
 
     @asynccontextmanager
     async def turn(self, *, priority: Priority, wait_s: float | None = None) -> AsyncIterator[Turn]:
         async with super().turn(priority=priority, wait_s=wait_s) as turn:
-            self.turns.append(priority)
+            self.had.append(priority)
             yield turn
 
     def park(self, cause: str, *, for_s: float | None) -> None:

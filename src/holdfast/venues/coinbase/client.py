@@ -37,6 +37,7 @@ from holdfast.errors import (
     HoldfastError,
     OutcomeUnknownError,
     PayloadError,
+    PermissionMissingError,
     UnknownOrderError,
     UnsupportedError,
     VenueError,
@@ -120,6 +121,8 @@ class CoinbaseClient:
         self._listed_at_s = clock.now_s()
         self._wallets: dict[str, balances.Wallet] = {}
         self._moneyed: dict[str, None] = {}  # Wallets that hold something, or did.
+        self._portfolio: str | None = None
+        self._open: frozenset[str] = frozenset()  # What the latest list of open orders had.
         self._asks_statuses_apart = False
 
     # Names
@@ -247,11 +250,10 @@ class CoinbaseClient:
 
     async def read_balances(self, read: str) -> Snapshot:
         """
-        ``accounts``: every account, all pages or none. ``account``: those with money once more, each by its own id.
+        ``accounts``: every account, all pages or none. ``account``: each by its own id, as the portfolio names them.
 
         Raises:
-            PayloadError: A page that cannot be believed, a cursor that does not move; or for ``account``, no account is
-                known to ask for.
+            PayloadError: An answer that cannot be believed, or a cursor that does not move.
         """
         if read not in self.balance_reads:
             raise ConfigError(
@@ -296,36 +298,44 @@ class CoinbaseClient:
 
     async def _wallets_alone(self) -> tuple[list[balances.Wallet], float]:
         """
-        What an account list said, from another call: an account that is not there any more holds nothing.
+        What an account list said, from other calls: an account that is not there any more holds nothing.
 
-        Asked are those that hold something or did, and where there are few of them others as well: money that a list
-        leaves out cannot hide behind it.
+        Asked are those that the portfolio names, which is a list of its own, and those that hold something or did:
+        money that one list leaves out cannot hide behind it.
         """
-        if not self._wallets and not self._moneyed:
-            await self._all_wallets()
-        asked = list(dict.fromkeys([*self._moneyed, *self._wallets]))[: max(len(self._moneyed), _ACCOUNTS_ALONE)]
-        if not asked:
-            raise PayloadError("account: no account is known to ask for")
+        try:
+            named = await self._named_by_portfolio()
+        except VenueError as error:
+            if not isinstance(error, PermissionMissingError | UnknownOrderError):
+                raise
+            named = list(self._wallets)[:_ACCOUNTS_ALONE]
+            if not named:
+                raise PayloadError(f"account: no account is known to ask for: {error}") from error
+        as_of_s = self._clock.now_s()
         found: list[balances.Wallet] = []
-        as_of_s: float | None = None
-        for uuid in asked:
-            began_s = self._clock.now_s()
+        for uuid in dict.fromkeys([*self._moneyed, *named]):
             call = Call(name="accounts/{uuid}", path=f"accounts/{quote(uuid, safe='')}")
             try:
                 reply = await self._calls.private(call, Priority.BALANCE, patience_s=PAGE_PATIENCE_S)
             except UnknownOrderError:  # HTTP 404.
-                as_of_s = began_s if as_of_s is None else as_of_s
                 continue
-            as_of_s = reply.sent_s if as_of_s is None else as_of_s
             found.append(balances.lone_wallet(reply.body, uuid))
         self._remember(found)
-        assert as_of_s is not None
         return found, as_of_s
+
+    async def _named_by_portfolio(self) -> list[str]:
+        if self._portfolio is None:
+            await self.credential_info()
+        assert self._portfolio is not None
+        call = Call(name="portfolios/{uuid}", path=f"portfolios/{quote(self._portfolio, safe='')}")
+        return parse.accounts_of_portfolio((await self._calls.private(call, Priority.BALANCE)).body)
 
     async def credential_info(self) -> CredentialInfo:
         """``key_permissions``: the portfolio is the account."""
         reply = await self._calls.private(Call(name="key_permissions", path="key_permissions"), Priority.HISTORY)
-        return parse.credential_info(reply.body)
+        info = parse.credential_info(reply.body)
+        self._portfolio = info.account_id
+        return info
 
     async def open_orders(self) -> OrdersSnapshot:
         """``orders/historical/batch`` of every status that is not an end, those typed into Coinbase's app included."""
@@ -334,6 +344,7 @@ class CoinbaseClient:
         found: dict[str, wire.Order] = {}
         for source in _SOURCES:
             found |= await self._resting(source)
+        self._open = frozenset(found)
         return OrdersSnapshot(
             read="orders",
             source=Source.REST,
@@ -386,7 +397,8 @@ class CoinbaseClient:
         our id: every order of that time is read, whatever its status.
 
         Raises:
-            PayloadError: The order that was asked for is there and not over.
+            PayloadError: The order that was asked for is there and not over, and the latest list of open orders lacked
+                it: that list was asked too early to be evidence.
         """
         names = await self.names()
         if client_order_id is None:
@@ -401,6 +413,8 @@ class CoinbaseClient:
             return []
         order = parse.order_of(row, names)
         if not isinstance(order, ClosedOrder):
+            if order.order_id in self._open:
+                return []
             raise PayloadError(f"orders: {ascii(order.order_id)[:40]} is not over: it is {errors.shown(row.status)}")
         return [order]
 

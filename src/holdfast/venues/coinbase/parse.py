@@ -29,6 +29,7 @@ from holdfast.venues.coinbase.symbols import Names, code_of
 __all__ = [
     "ENDED",
     "RESTING",
+    "accounts_of_portfolio",
     "amount",
     "answer",
     "candles",
@@ -308,6 +309,12 @@ def credential_info(body: bytes) -> CredentialInfo:
         account_mode=kind,
         refusal=refusal,
     )
+
+
+def accounts_of_portfolio(body: bytes) -> list[str]:
+    """``portfolios/{uuid}``: the accounts behind its spot positions. Their figures there are floats, and not read."""
+    told = answer(body, wire.Portfolio, "portfolio")
+    return [position.account_uuid for position in told.breakdown.spot_positions]
 
 
 def fee_rates(body: bytes, symbols: list[Symbol]) -> dict[Symbol, FeeRates]:

@@ -131,6 +131,24 @@ class AccountAlone(msgspec.Struct, kw_only=True):
     account: Account
 
 
+class SpotPosition(msgspec.Struct, kw_only=True):
+    """One asset of a portfolio; its figures are JSON numbers, rounded through floats."""
+
+    account_uuid: str
+
+
+class Breakdown(msgspec.Struct, kw_only=True):
+    """What a portfolio is made of."""
+
+    spot_positions: list[SpotPosition]
+
+
+class Portfolio(msgspec.Struct, kw_only=True):
+    """``GET /portfolios/{uuid}``: …/portfolios/get-portfolio-breakdown."""
+
+    breakdown: Breakdown
+
+
 class KeyPermissions(msgspec.Struct, kw_only=True):
     """``GET /key_permissions``: …/data-api/get-api-key-permissions."""
 
