@@ -12,7 +12,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
-from holdfast.core.amounts import add, exact, multiply, subtract, trim_amount
+from holdfast.core.amounts import ZERO, add, exact, multiply, subtract, trim_amount
 from holdfast.simulators.coinbase.call import Call
 from holdfast.simulators.coinbase.errors import invalid_argument
 from holdfast.simulators.coinbase.exchange import CoinbaseExchange
@@ -58,16 +58,23 @@ def _market(exchange: CoinbaseExchange, product: Product) -> Market:
     return exchange.engine.markets[exchange.listing.data_of(product).code]
 
 
-def product_row(exchange: CoinbaseExchange, product: Product, *, with_tradability: bool = False) -> dict[str, Any]:
-    """One product, all its documented fields."""
+def _day(exchange: CoinbaseExchange, product: Product) -> tuple[Decimal, Decimal, Decimal]:
+    """Last price, change in percent and volume of the last day."""
+    if product.base.is_made_up and product.code not in exchange.engine.markets:
+        return product.start_price, ZERO, ZERO
     market = _market(exchange, product)
     now_us = exchange.now_us()
     before = market.price_at(now_us - _DAY_US)
     with exact():
         change = divide(100 * (market.mid - before), before, places=14)
-    (candle,) = market.candles(
-        interval_s=86_400, since_s=now_us // 1_000_000 // 86_400 * 86_400, until_s=now_us // 1_000_000
-    )
+    now_s = now_us // 1_000_000
+    (candle,) = market.candles(interval_s=86_400, since_s=now_s // 86_400 * 86_400, until_s=now_s)
+    return market.last, change, candle.volume
+
+
+def product_row(exchange: CoinbaseExchange, product: Product, *, with_tradability: bool = False) -> dict[str, Any]:
+    """One product, all its documented fields."""
+    price, change, volume = _day(exchange, product)
     status = exchange.status_of(product)
     modes = {status, exchange.mode}
     flags = {flag: flag in modes for flag in PRODUCT_FLAGS}
@@ -75,9 +82,9 @@ def product_row(exchange: CoinbaseExchange, product: Product, *, with_tradabilit
         flags["view_only"] = False  # Only the signed list that asks for it knows what this account may trade.
     return {
         "product_id": product.id,
-        "price": trim_amount(market.last),
+        "price": trim_amount(price),
         "price_percentage_change_24h": trim_amount(change),
-        "volume_24h": trim_amount(candle.volume),
+        "volume_24h": trim_amount(volume),
         "volume_percentage_change_24h": "1.5",
         "base_increment": trim_amount(product.base_increment),
         "quote_increment": trim_amount(product.quote_increment),
@@ -103,7 +110,7 @@ def product_row(exchange: CoinbaseExchange, product: Product, *, with_tradabilit
         "price_increment": trim_amount(product.price_increment),
         "display_name": product.id,
         "product_venue": "CBE",
-        "approximate_quote_24h_volume": trim_amount(multiply(candle.volume, market.mid)),
+        "approximate_quote_24h_volume": trim_amount(multiply(volume, price)),
         "new_at": "2023-01-01T00:00:00Z",
         "market_cap": "",
         "icon_color": "",
