@@ -105,7 +105,8 @@ def commit() -> str:
     try:
         head = _git("rev-parse", "HEAD")
         # Earlier results of the same run are no change of what is measured.
-        results = (":(exclude)docs/evidence", ":(exclude)docs/reference/refusals.md")
+        pages = ("refusals", "fault-rows")  # What is written from results.
+        results = (":(exclude)docs/evidence", *(f":(exclude)docs/reference/{page}.md" for page in pages))
         changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *results)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

@@ -18,6 +18,7 @@ from holdfast.simulators.core.clock import SystemClock
 from holdfast.simulators.core.faults import FaultPlan
 from holdfast.simulators.core.journal import Journal
 from holdfast.simulators.core.server import Served, serve_simulator
+from holdfast.simulators.core.tls import Certificates
 from holdfast.simulators.kraken import KrakenSimSettings, KrakenSimulator
 
 __all__ = ["LocalKraken", "differences", "local_kraken"]
@@ -102,7 +103,11 @@ class LocalKraken:
 
 @contextlib.asynccontextmanager
 async def local_kraken(
-    *, seed: int = 0, profile: str = "plain", settings: KrakenSimSettings | None = None
+    *,
+    seed: int = 0,
+    profile: str = "plain",
+    settings: KrakenSimSettings | None = None,
+    tls: Certificates | None = None,
 ) -> AsyncIterator[LocalKraken]:
     """Serve a venue for the length of the block. Calls are not counted: many clients share one key's budget here."""
     clock = SystemClock()
@@ -115,7 +120,7 @@ async def local_kraken(
     )
     journal = Journal(clock, describe_frame=venue.describe_frame, max_entries=1_000_000, keeps_heartbeats=False)
     plan = FaultPlan(clock, impair=venue.impair, seed=seed)
-    async with serve_simulator(venue, clock=clock, journal=journal, plan=plan) as served:
+    async with serve_simulator(venue, clock=clock, journal=journal, plan=plan, tls=tls) as served:
         yield LocalKraken(served, venue, seed=seed)
 
 

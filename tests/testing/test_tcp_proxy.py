@@ -144,6 +144,24 @@ async def test_connection_ends_at_exactly_that_byte_and_no_part_of_the_body_coun
         assert (await b.call()).body == BODY
 
 
+async def test_one_bit_of_every_so_manieth_byte_is_flipped_wherever_the_kernel_cuts() -> None:
+    async with behind() as b:
+        b.proxy.up.corrupt(1_000)  # Within none of these requests.
+        b.proxy.down.corrupt(len(reply(BODY)))
+        assert (await b.call()).body == BODY[:-1] + b"|"  # The last of all: "}" with its lowest bit flipped.
+        b.proxy.pass_on()
+        assert (await b.call()).body == BODY
+
+
+async def test_new_connections_go_where_the_proxy_points() -> None:
+    async with behind() as b, behind(body=b"[]") as other:
+        assert (await b.call()).body == BODY
+        b.proxy.point_to("127.0.0.1", other.server.port)
+        assert (await b.call()).body == BODY  # The kept connection stays where it was.
+        b.proxy.reset_all()
+        assert (await b.call(is_repeatable=True)).body == b"[]"
+
+
 async def test_answer_that_is_dropped_was_processed_and_question_that_is_dropped_was_not() -> None:
     async with behind() as b:
         b.proxy.down.drop()
@@ -260,6 +278,7 @@ async def test_closing_the_proxy_ends_what_is_held() -> None:
     [
         (lambda way: way.throttle(0), "above 0"),
         (lambda way: way.reset_at(-1), "count of bytes"),
+        (lambda way: way.corrupt(0), "from 1 on"),
         (lambda way: way.delay(2, 1), "low_s"),
         (lambda way: way.delay(0, 1, loss=1), "loss"),
     ],

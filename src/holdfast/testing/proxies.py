@@ -53,6 +53,7 @@ class TcpWay:
         self._delay_s: tuple[float, float] | None = None
         self._loss = 0.0
         self._retransmit_s = 0.0
+        self._flips_every = 0
         self._tell()
 
     def hold(self) -> None:
@@ -89,6 +90,17 @@ class TcpWay:
         if byte < 0:
             raise ValueError(f"a count of bytes, not {byte}")
         self._end_at, self._ending = byte, ending
+        self._tell()
+
+    def corrupt(self, every: int) -> None:
+        """
+        Flip one bit of every so-manieth byte, from the first of them on.
+
+        Under TLS both ends notice, and end the connection. Without it nobody can: a flipped digit is another amount.
+        """
+        if every < 1:
+            raise ValueError(f"every is a count of bytes, from 1 on, not {every}")
+        self._flips_every = every
         self._tell()
 
     def delay(self, low_s: float, high_s: float, *, loss: float = 0.0, retransmit_s: float = 0.2) -> None:
@@ -130,6 +142,16 @@ class TcpWay:
         if self._is_holding_bodies and not ready:
             return 0, None
         return ready, 0.0
+
+    def _carried(self, piece: bytes, before: int) -> bytes:
+        """*piece* as it arrives, *before* bytes having gone since the latest rule."""
+        every = self._flips_every
+        if not every:
+            return piece
+        flipped = bytearray(piece)
+        for at in range((every - 1 - before) % every, len(piece), every):
+            flipped[at] ^= 0x01
+        return bytes(flipped)
 
     def _travel_s(self, rng: random.Random) -> float:
         if self._delay_s is None:
@@ -442,7 +464,7 @@ class TcpProxy:
     async def _write(self, link: TcpLink, writer: asyncio.StreamWriter, way: TcpWay, state: _Pump, count: int) -> None:
         if not count:
             return
-        piece = state.take(count)
+        piece = way._carried(state.take(count), state.passed - count)
         travel_s = way._travel_s(state.rng)
         if travel_s:
             await asyncio.sleep(travel_s)

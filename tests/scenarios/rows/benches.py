@@ -15,7 +15,8 @@ from holdfast.core.amounts import format_amount
 from holdfast.errors import DeniedError, HoldfastError, OutcomeUnknownError
 from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.ledger import LedgerEntry
-from holdfast.simulators.kraken.plans import Plan, plan_of
+from holdfast.simulators.core.plans import Plan
+from holdfast.simulators.kraken.plans import plan_of
 from tests.crash.injections import BAD_READS
 from tests.crash.misled import mislead
 from tests.scenarios.families import live_on

@@ -26,7 +26,7 @@ def _signed(w: World, since: int) -> int:
     return len([each for each in calls(w, since=since) if each.get("key")])
 
 
-@on_virtual_time(seeds=10)
+@on_virtual_time(seeds=10, sampled=False)
 async def a1_a_revoked_key_is_parked(seed: int) -> dict[str, Any]:
     """The key is deleted while it is used; an hour of asking for figures follows."""
     found = await revoked_key(hours=1.0, seed=seed)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.scenarios.rows import bodies, credentials, http, limits, network, stream, times, venue
+from tests.scenarios.rows import bodies, credentials, http, limits, network, sockets, stream, times, venue
 from tests.scenarios.rows.scenario import SCENARIOS
 
 __all__ = ["MODULES", "SCENARIOS"]
 
-MODULES = (network, http, stream, bodies, times, limits, credentials, venue)
+MODULES = (network, http, stream, bodies, times, limits, credentials, venue, sockets)
 """The modules of the groups."""

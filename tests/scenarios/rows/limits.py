@@ -17,20 +17,20 @@ __all__: list[str] = []
 _SLOW_ORDER_S = 3.0
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def l1_limits_while_the_account_lives_on(seed: int) -> dict[str, Any]:
     """The counter of REST or of the engine stands above its maximum, or the key is locked out for a while."""
     async with reading(seed, settings={"lockout_after": 0}) as w:
         return await endures(w, "L1", seed)
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def l1_limits_while_orders_are_placed(seed: int) -> dict[str, Any]:
     """The same while orders are placed."""
     return await drill(seed, "L1", orders=6)
 
 
-@on_virtual_time(seeds=10)
+@on_virtual_time(seeds=10, sampled=False)
 async def l1_nothing_is_sent_during_a_lockout(seed: int) -> dict[str, Any]:
     """The key is locked out for five minutes while everybody asks for everything; the venue's journal counts."""
     found = await lockout_silence(for_s=300.0, seed=seed)
@@ -48,7 +48,7 @@ async def l1_refusals_by_the_hundred_open_no_breaker(seed: int) -> dict[str, Any
     return {"refusals": 30}
 
 
-@on_virtual_time(seeds=4)
+@on_virtual_time(seeds=4, sampled=False)
 async def l1_the_lowest_tier_is_never_overdrawn(seed: int) -> dict[str, Any]:
     """A quarter of an hour of reads and orders on the lowest tier: the venue refuses none for its counter."""
     async with trading_bench(seed, settings={"tier": "starter"}, configured={"rate_tier": "starter"}) as run:
