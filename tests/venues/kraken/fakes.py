@@ -142,7 +142,7 @@ class WatchedLane(MemoryLane):
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
-        self.turns: list[Priority] = []
+        self.held_for: list[Priority] = []
         self.http: FakeHttp | None = None
         self.is_held = False
         self.parks: list[tuple[str, float | None]] = []
@@ -152,7 +152,7 @@ class WatchedLane(MemoryLane):
         async with super().turn(priority=priority, wait_s=wait_s) as turn:
             assert not self.is_held
             self.is_held = True
-            self.turns.append(priority)
+            self.held_for.append(priority)
             try:
                 yield turn
             finally:

@@ -93,7 +93,7 @@ async def test_public_call_is_unsigned_repeatable_and_takes_no_turn() -> None:
     asked = bench.http.asked[0]
     assert (asked.method, asked.is_repeatable, asked.body) == ("GET", True, b"")
     assert "API-Key" not in asked.headers
-    assert bench.lane.turns == []
+    assert bench.lane.held_for == []
 
 
 @on_virtual_time
@@ -105,7 +105,7 @@ async def test_every_private_call_takes_its_turn_with_its_priority() -> None:
     await client.websocket_token()
     await client.open_orders()
     await client.fills()
-    assert bench.lane.turns == [
+    assert bench.lane.held_for == [
         Priority.BALANCE,
         Priority.BALANCE,
         Priority.TOKEN,
@@ -179,7 +179,7 @@ async def test_clock_and_status_are_read_unsigned() -> None:
     assert time.sent_s <= time.received_s
     assert time.wall_us == bench.clock.wall_us()
     assert (await bench.client.status()).mode is VenueMode.ONLINE
-    assert bench.lane.turns == []
+    assert bench.lane.held_for == []
 
 
 @on_virtual_time
@@ -294,7 +294,7 @@ async def test_refused_nonce_is_regenerated_once_in_the_same_turn() -> None:
         bench.http.reply(sample("http_balance_ex")),
     ]
     await bench.client.read_balances("BalanceEx")
-    assert len(bench.lane.turns) == 1
+    assert len(bench.lane.held_for) == 1
     first, second = bench.nonces()
     assert second >= first + 1_000_000
     assert bench.http.of("BalanceEx")[0].headers["API-Sign"] != bench.http.of("BalanceEx")[1].headers["API-Sign"]
@@ -327,7 +327,7 @@ async def test_every_attempt_has_a_body_and_a_nonce_of_its_own() -> None:
     nonces = bench.nonces()
     assert len(set(nonces)) == 3
     assert nonces == sorted(nonces)
-    assert len(bench.lane.turns) == 3
+    assert len(bench.lane.held_for) == 3
 
 
 # Faults of the credential

@@ -107,7 +107,7 @@ async def test_order_is_sent_signed_in_a_turn_of_its_own() -> None:
         "cl_ord_id": CLIENT_ID,
         "deadline": "2026-09-21T14:13:25.123Z",
     }
-    assert bench.lane.turns == [Priority.ORDER]
+    assert bench.lane.held_for == [Priority.ORDER]
     assert not asked.is_repeatable
     assert {"API-Key", "API-Sign"} <= asked.headers.keys()
 
@@ -149,7 +149,7 @@ async def test_cancel_goes_before_everything_and_names_the_order() -> None:
     assert bench.http.asked[-1].fields["txid"] == TXID
     await bench.client.cancel_order(order_id=None, client_order_id=CLIENT_ID, deadline_s=5.0, before_send=nothing)
     assert bench.http.asked[-1].fields["cl_ord_id"] == CLIENT_ID
-    assert bench.lane.turns == [Priority.CANCEL, Priority.CANCEL]
+    assert bench.lane.held_for == [Priority.CANCEL, Priority.CANCEL]
 
 
 @on_virtual_time
@@ -232,7 +232,7 @@ def test_order_that_cannot_be_one_is_refused_before_the_lane(order: Any, kind: t
         bench = await ready()
         assert isinstance(await refused(place(bench, order)), kind)
         assert bench.http.asked == []
-        assert bench.lane.turns == []
+        assert bench.lane.held_for == []
 
     scenario()
 
@@ -432,7 +432,7 @@ async def test_cancel_and_dry_run_take_one_more_nonce_and_ask_again_before_they_
     ack = await bench.client.cancel_order(
         order_id=TXID, client_order_id=None, deadline_s=5.0, before_send=lambda: asked.append(1)
     )
-    assert (ack.count, len(asked), len(bench.lane.turns)) == (1, 2, 1)
+    assert (ack.count, len(asked), len(bench.lane.held_for)) == (1, 2, 1)
     bench.http.answers["AddOrder"] = [
         bench.http.error("EAPI:Invalid nonce"),
         bench.http.reply(sample("http_add_order_validated")),

@@ -195,7 +195,7 @@ async def test_stream_subscribes_both_channels_with_a_fresh_token_and_states_the
         "balances": {"channel": "balances", "snapshot": True, "token": "token-1"},
         "executions": {"channel": "executions", "snap_orders": True, "snap_trades": False, "token": "token-1"},
     }
-    assert scene.bench.lane.turns == [Priority.TOKEN]
+    assert scene.bench.lane.held_for == [Priority.TOKEN]
     assert scene.sink.names() == ["opened", "subscribed", "balances", "subscribed", "orders"]
     snapshot = scene.sink.of("balances")[0]
     assert {code: each.total for code, each in snapshot.holdings.items()} == {"USD": D("1500.25"), "BTC": D("0.5")}

@@ -38,8 +38,7 @@ class _Kraken:
                 "kraken: the API key is not printable text; copy the whole 'API Key' of Kraken's API page"
             )
         decode_secret(credential.reveal_secret())
-        otp = credential.reveal_passphrase()
-        if otp is not None and otp != otp.strip():
+        if _is_padded(credential.reveal_passphrase() or ""):
             raise ConfigError("kraken: the API passphrase (two-factor password) has blanks or a newline around it")
 
     def client(
@@ -101,3 +100,7 @@ class _Kraken:
 
 KRAKEN: Final[Venue] = _Kraken()
 """Kraken Spot, as one value."""
+
+
+def _is_padded(text: str) -> bool:
+    return text != text.strip()
