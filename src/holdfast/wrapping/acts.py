@@ -111,7 +111,7 @@ class Bond:
         while True:
             try:
                 order = await broker.cancel_order(order_id)
-                break
+                return order_structure(exchange, order, codes_of(exchange, broker.assets))
             except UnknownNameError as error:
                 raise ccxt.OrderNotFound(f"{exchange.id} {error}") from error
             except (OwnerSilentError, OutcomeUnknownError):
@@ -119,7 +119,6 @@ class Bond:
                 if asyncio.get_running_loop().time() > until_s:
                     raise
                 await asyncio.sleep(_AGAIN_S)
-        return order_structure(exchange, order, codes_of(exchange, broker.assets))
 
     async def cancel_all(self, exchange: Any, symbol: str | None) -> list[dict[str, Any]]:
         """Cancel every open order, or those of one market."""
@@ -179,17 +178,17 @@ class Bond:
             left_s = until_s - asyncio.get_running_loop().time()
             try:
                 order = await broker.resolution(intent_id, timeout_s=max(left_s, 0.0))
-                break
             except (OutcomeUnknownError, OwnerSilentError) as still:
                 if left_s <= 0:
                     raise OrderInDoubtError(f"{exchange.id} {still}", intent_id=intent_id) from still
                 await asyncio.sleep(_AGAIN_S)
-        if order.state in (OrderState.ABSENT, OrderState.NEVER_SENT, OrderState.REJECTED):
-            raise ccxt.ExchangeNotAvailable(
-                f"{exchange.id} the order's answer was lost, and it is proven not to be at the venue ({order.state}):"
-                " it may be placed again"
-            )
-        return order
+                continue
+            if order.state in (OrderState.ABSENT, OrderState.NEVER_SENT, OrderState.REJECTED):
+                raise ccxt.ExchangeNotAvailable(
+                    f"{exchange.id} the order's answer was lost, and it is proven not to be at the venue"
+                    f" ({order.state}): it may be placed again"
+                )
+            return order
 
 
 def _can_judge(broker: Broker) -> bool:
