@@ -66,6 +66,9 @@ _MOST_ORDERS: Final = 100_000
 _RESUBSCRIPTIONS: Final = 4
 _RESUBSCRIPTIONS_WINDOW_S: Final = 60.0
 
+# Frames by which a repetition is known.
+_REMEMBERED: Final = 64
+
 _USER: Final = "user"
 _HEARTBEATS: Final = "heartbeats"
 
@@ -210,6 +213,8 @@ class _Session:
         self._connection: StreamConnection | None = None
         self._is_open = False
         self._last: int | None = None  # The number of the frame last seen.
+        self._seen: dict[int, int] = {}  # Frames by their numbers, as far as telling a repetition needs it.
+        self._missed = range(0)
         self._step = _Step.WANTED
         self._is_acked = False
         self._is_stated = False
@@ -325,7 +330,7 @@ class _Session:
         self._step = _Step.UNWANTED
         self._wake.set()
 
-    def _subscribed(self, events: list[Any]) -> None:
+    def _subscribed(self, events: object) -> None:
         """Coinbase's list of everything that is subscribed here."""
         listed: set[str] = set()
         for each in _converted(events, wire.Subscriptions, "subscriptions"):
@@ -379,27 +384,35 @@ class _Session:
                     raise PayloadError("a frame that names no channel and is no error")
                 self._erred(decoded.message or "no message")
                 return
-            if not self._is_next(decoded.sequence_num):
+            if not self._is_next(decoded.sequence_num, frame):
                 return
             if channel == _USER:
-                self._user(decoded.events or [], now_s=now_s)
+                self._user(decoded.events, now_s=now_s)
             elif channel == "subscriptions":
-                self._subscribed(decoded.events or [])
+                self._subscribed(decoded.events)
         except PayloadError as error:
             if channel == _HEARTBEATS:
                 return
             self._unbelieved(error)
 
-    def _is_next(self, number: int | None) -> bool:
-        """True where a frame follows the one before; a repeated one is passed over, a missing one is a gap."""
+    def _is_next(self, number: int | None, frame: bytes) -> bool:
+        """
+        True where a frame follows the one before; anything else is a gap, and nothing of it counts.
+
+        But for a frame that came before, byte for byte, and one that comes after it was missed: neither is news.
+        """
         if number is None:
             raise PayloadError("a frame without a number")
         expected = 0 if self._last is None else self._last + 1
-        if number < expected:
+        if number < expected and (self._seen.get(number) == hash(frame) or number in self._missed):
             return False
         self._last = number
+        self._seen[number] = hash(frame)
+        if len(self._seen) > _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
         if number == expected:
             return True
+        self._missed = range(expected, number)  # Empty where the count went back.
         # What was missed may have been an order's, a batch of the snapshot, or the word that we wait for.
         if self._step is _Step.LEAVING:
             self._step = _Step.UNWANTED
@@ -409,7 +422,7 @@ class _Session:
             self.resubscribe("gap")
         return False
 
-    def _user(self, events: list[Any], *, now_s: float) -> None:
+    def _user(self, events: object, *, now_s: float) -> None:
         for each in _converted(events, wire.UserEvent, _USER):
             if self._step is not _Step.SENT:
                 return  # Of a subscription that is on its way out.
@@ -457,8 +470,10 @@ class _Session:
         self.resubscribe(word)
 
 
-def _converted(events: list[Any], shape: type[T], where: str) -> list[T]:
+def _converted(events: object, shape: type[T], where: str) -> list[T]:
     """Every event of a frame, all of them or none."""
+    if not isinstance(events, list):
+        raise PayloadError(f"{where}: a frame without events")
     try:
         return [msgspec.convert(each, shape, strict=False) for each in events]
     except msgspec.ValidationError as error:

@@ -320,7 +320,7 @@ class Frame(msgspec.Struct, kw_only=True):
 
     channel: str | None = None
     sequence_num: int | None = None
-    events: list[Any] | None = None
+    events: Any = None
     type: str | None = None
     message: str | None = None
 
