@@ -303,9 +303,12 @@ class OkxExchange:
 
     def usd_price(self, currency: AssetCode) -> Decimal:
         """What one unit is worth in US dollars now, for valuations."""
-        if f"{currency}-USDT" in self.listing.lines and currency != "USDC":
-            return self.engine.markets[f"{currency}-USDT"].mid
-        return self.listing.currencies[currency].usd
+        line = self.listing.lines.get(f"{currency}-USDT") if currency != "USDC" else None
+        if line is None:
+            return self.listing.currencies[currency].usd
+        # A market that nobody looked at yet has not moved, and is not made for this.
+        market = self.engine.markets.get(line.line)
+        return line.start_price if market is None else market.mid
 
     def move_price(self, instrument: Instrument, price: Decimal) -> Decimal:
         """Move an instrument in whatever currency it is traded; returns what its price became."""

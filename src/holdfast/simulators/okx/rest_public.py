@@ -289,7 +289,10 @@ def _candle_rows(call: Call, *, most_back: int) -> list[list[str]]:
         since_s = max(since_s, before // 1000 + 1)
     if since_s > until_s:
         return []
-    candles = market.candles(interval_s=interval_s, since_s=since_s, until_s=until_s, offset_s=offset_s)
+    # The last candle of a page is whole, unless it is the one that is still forming.
+    ends_s = (until_s - offset_s) // interval_s * interval_s + offset_s + interval_s
+    made = market.candles(interval_s=interval_s, since_s=since_s, until_s=min(now_s, ends_s), offset_s=offset_s)
+    candles = [one for one in made if one.start_s <= until_s]
     rows = [candle_row(instrument, one, ends_s=one.start_s + interval_s, now_s=now_s) for one in candles[-limit:]]
     return rows[::-1]
 
