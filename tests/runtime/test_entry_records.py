@@ -13,6 +13,7 @@ from holdfast.core.intents import Debit, Intent, IntentChange
 from holdfast.core.orders import OrderState
 from holdfast.core.reservations import ReservationState
 from holdfast.core.venue import ServerTime
+from holdfast.core.venue_time import VenueTime
 from holdfast.errors import FundsShortError, HaltedError, OrderInputError, StoreCorruptError, VenueRejectedError
 from holdfast.runtime.intent_record import (
     checked_intent_id,
@@ -25,7 +26,6 @@ from holdfast.runtime.intent_record import (
     row_of,
     spent_of,
 )
-from holdfast.core.venue_time import VenueTime
 from holdfast.testing import FakeClock, run_virtual
 from tests.core.intent_life import Life, fill
 from tests.runtime.entry_rig import D, trading

@@ -115,6 +115,34 @@ def test_an_intent_is_remembered_after_a_restart(outcome: str, tmp_path: Path) -
     run_virtual(main())
 
 
+def test_names_are_forgotten_when_the_store_forgets_them_and_not_before() -> None:
+    """[I12] A bot places for months: what it is remembered by may not grow for as long as its process lives."""
+
+    async def main() -> None:
+        async with trading() as t:
+            claims = t.entry.claims
+            for count in range(20):
+                await t.broker.verify_balance_before_order(
+                    "BTC-USD", "buy", quote_quantity="10", intent_id=f"a{count}", reserve=True
+                )
+                await t.broker.release_reservation(f"a{count}")
+            await t.buy("rests", quantity="0.001")
+            claims.names["0" * 32] = "another broker"
+            assert len(claims.names) == 22
+            store, now_us = t.entry.account.store, t.clock.wall_us()
+            for days, left in ((29, 22), (31, 2)):
+                for _ in range(2):
+                    await store.prune(wall_us=now_us + days * 86_400_000_000)
+                    await claims.forget()
+                assert len(claims.names) == left
+            assert "a3" not in await store.intent_ids()
+            assert claims.names["0" * 32] == "another broker"
+            with pytest.raises(IntentRepeatedError):
+                await t.buy("rests", quantity="0.001")
+
+    run_virtual(main())
+
+
 def test_a_denied_intent_was_never_used() -> None:
     async def main() -> None:
         async with trading() as t:

@@ -21,6 +21,7 @@ from holdfast.errors import (
     VenueError,
     VenueUnreachableError,
 )
+from holdfast.runtime.local import LocalBroker
 from holdfast.testing import FakeClock, FakeVenue, run_virtual
 from tests.runtime.worlds import World, world
 
@@ -523,7 +524,9 @@ def test_a_bug_in_a_rule_stops_that_account_alone() -> None:
             def bug(*_: object, **__: object) -> None:
                 raise ZeroDivisionError("as arranged")
 
-            broken._backend.supervisor.account.ledger.move = bug  # type: ignore[method-assign, assignment]
+            backend = broken._backend
+            assert isinstance(backend, LocalBroker)
+            backend.supervisor.account.ledger.move = bug  # type: ignore[method-assign, assignment]
             w.venue.streams[0].move("USD", "1")
             assert (broken.balance("USD").state, broken.balance("USD").reason) == ("stale", "halted")
             await asyncio.sleep(60)
@@ -547,7 +550,9 @@ def test_a_lane_whose_file_is_damaged_while_we_run_is_told_by_the_status() -> No
             def unreadable() -> None:
                 raise StoreCorruptError("damaged in both of its slots")
 
-            w.broker._backend.supervisor._lane.parking_now = unreadable  # type: ignore[method-assign]
+            backend = w.broker._backend
+            assert isinstance(backend, LocalBroker)
+            backend.supervisor._lane.parking_now = unreadable  # type: ignore[method-assign]
             status = w.broker.status()
             return status.health.value, status.reasons, status.nonce.parked_cause
 

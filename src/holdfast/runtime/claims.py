@@ -94,9 +94,24 @@ class Claims:
         self._short_s: dict[AssetCode, float] = {}
         self._looking_again: asyncio.TimerHandle | None = None
         self._externals: set[str] = set()
+        self._missing: set[str] = set()  # Names that the store did not know when it was last asked.
         self._lookups: dict[str, Intent] = {}
         self._looked_up: dict[str, None] = {}
         self._inherited: dict[str, int] = {}  # Orders in doubt since before us, and until when each is valid.
+
+    async def forget(self) -> None:
+        """
+        Forget the names of intents that the store has forgotten: both remember as long. Suspends; raises ``StoreError``.
+
+        Only what was missing the last time too: an intent may have ended, and be on its way to the store.
+        """
+        known = [name for name, broker in self.names.items() if broker == self.name]
+        kept = {client_order_id_of(intent_id) for intent_id in await self.account.store.intent_ids()}
+        kept |= {intent.client_order_id for intent in self.intents}
+        kept |= {intent.client_order_id for _, intent in self._unwritten.values()}
+        missed, self._missing = self._missing, {name for name in known if name not in kept}
+        for name in missed & self._missing:
+            self.names.pop(name, None)
 
     async def restore(self, bots: Collection[str]) -> None:
         """Go on with what a former process left, *bots* being those with budgets. Suspends; raises ``StoreError``."""

@@ -397,6 +397,7 @@ class Supervisor:
         while True:
             with contextlib.suppress(StoreError):
                 await self.store.prune(wall_us=self._clock.wall_us())
+                await self.entry.claims.forget()
             await Alarm(self._clock).wait_until(self._clock.now_s() + _PRUNE_EVERY_S)
 
     # What a person asks for
