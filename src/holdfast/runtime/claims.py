@@ -101,7 +101,7 @@ class Claims:
 
     async def forget(self) -> None:
         """
-        Forget the names of intents that the store has forgotten: both remember as long. Suspends; raises ``StoreError``.
+        Forget the names of intents that the store has forgotten. Suspends; raises ``StoreError``.
 
         Only what was missing the last time too: an intent may have ended, and be on its way to the store.
         """
