@@ -14,6 +14,10 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 SAYS = {
     "blocking_bot.py": r"yes: 10000\.0000 USD may be spent\nno: 1000\.0000 USD may be spent, 2500 are wanted\n",
     "explain_a_figure.py": r"(?s)asked BalanceEx, .*USD at kraken-master is live.*deposit.*did you mean USD",
+    "freqtrade_style_bot.py": (
+        r"(?s)free 10000\.0 USD, (live|fresh)\nbid for 0\.01 BTC/USD is open\n1 open order in 3 pairs, no nonce lost\n"
+        r"and BTC/USD is cancelled\nrefused before anything left: kraken need 2.* USD, spendable "
+    ),
     "subscribe.py": r"(?s)delta of BTC.*stream\.lost.*meanwhile BTC is (stale|fresh).*and now it is (live|fresh)",
     "trading_bot.py": (
         r"(?s)50000 USD\? funds_short: .*bid-1 is open\nbuy-1 is filled: .*too-much was denied: .*"

@@ -51,6 +51,11 @@ class _Shared:
 
     _bond: Bond
 
+    @property
+    def holdfast_broker(self) -> str:
+        """The account's name in holdfast: for its commands, and for ``holdfast.connect``."""
+        return self._bond.broker
+
     def nonce(self) -> Any:
         """The lane's nonce inside a signed request; ccxt's own elsewhere."""
         turn = _turn.get()
