@@ -171,7 +171,7 @@ async def test_key_is_bound_to_the_address_of_its_region_and_environment() -> No
     assert eea is not None
     with pytest.raises(ConfigError, match="address"):
         OKX.client(**fields, rest_url=eea.rest_url, options={})
-    for options in (
+    wrong: tuple[dict[str, object], ...] = (
         {"region": "mars"},
         {"environment": "live"},
         {"rate_tier": "pro"},
@@ -179,9 +179,10 @@ async def test_key_is_bound_to_the_address_of_its_region_and_environment() -> No
         {"must_be_simulator": True, "environment": "demo"},
         {"read_deadline_s": 0},
         {"must_be_simulator": "yes"},
-    ):
+    )
+    for each in wrong:
         with pytest.raises(ConfigError):
-            OKX.client(**fields, rest_url="http://127.0.0.1:1", options=options)
+            OKX.client(**fields, rest_url="http://127.0.0.1:1", options=each)
 
 
 @virtually
@@ -494,7 +495,7 @@ async def test_read_is_asked_again_after_a_fault_of_the_network(kind: str) -> No
     bench = Bench()
     fault = WireError("gone", kind=kind, was_sent=kind not in ("refused", "dns"))
     bench.http.answers["GET account/config"] = [fault, fault, bench.http.reply(sample("http_config_spot"))]
-    assert await bench.client.credential_info()
+    assert (await bench.client.credential_info()).account_mode == "spot"
     assert len(bench.http.of("GET account/config")) == 3
 
 

@@ -301,14 +301,13 @@ class Session:
 
     def _subscribe(self, subscription: _Subscription) -> None:
         subscription.is_acked = False
-        subscription.number = self._ask("subscribe", subscription)
+        subscription.number = self._next_number()
+        self._ask("subscribe", subscription, subscription.number)
 
-    def _ask(self, op: str, subscription: _Subscription) -> str:
-        number = self._next_number()
+    def _ask(self, op: str, subscription: _Subscription, number: str) -> None:
         request = {"id": number, "op": op, "args": [_ARGUMENTS[subscription.name]]}
         with contextlib.suppress(WireError):
             self._write(json.dumps(request, separators=(",", ":")).encode())
-        return number
 
     def resubscribe(self, channel: Channel, reason: str) -> None:
         """Drop what comes until a new snapshot; the venue's word on the new subscription ends what is of before it."""
@@ -329,7 +328,7 @@ class Session:
             self.told.begin()
         else:
             self._early = []
-        self._ask("unsubscribe", subscription)
+        self._ask("unsubscribe", subscription, self._next_number())
         self._subscribe(subscription)
 
     def _acknowledged(self, frame: wire.Frame) -> None:
