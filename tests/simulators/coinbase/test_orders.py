@@ -134,7 +134,7 @@ class TestPlacing:
     )
     def test_each_kind_of_limit_order(self, name: str, fields: dict[str, str], status: str) -> None:
         bench = Bench()
-        row = bench.order(bench.place(bench.body(**{name: fields})))
+        row = bench.order(bench.place({**bench.body(), "order_configuration": {name: fields}}))
         assert row["status"] == status
         assert bench.truth()["USD"]["held"] == row["outstanding_hold_amount"]
 
