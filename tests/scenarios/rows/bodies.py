@@ -157,7 +157,7 @@ def b8_other_spellings_of_an_amount(seed: int) -> dict[str, Any]:
     return bad_answer("B8", seed)
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def b8_other_spellings_stay(seed: int) -> dict[str, Any]:
     """The same while the account lives on, and pushed numbers have exponents."""
     async with reading(seed, settings={"numbers": "exponent"}) as w:

@@ -96,7 +96,7 @@ async def h2_gateway_pages_open_a_breaker_that_closes(seed: int) -> dict[str, An
         return {"healed_s": round(healed_s, 1), "closed_s": round(w.clock.now_s() - began_s, 1)}
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def h2_gateway_pages_to_orders(seed: int) -> dict[str, Any]:
     """Orders are answered with a gateway's page, before or after the venue acted."""
     return await drill(seed, "H2", prefer="rest", hits=True, doubts=True)
@@ -136,7 +136,7 @@ def h4_an_error_in_an_envelope_moves_nothing(seed: int) -> dict[str, Any]:
     return bad_answer("H4", seed)
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def h4_errors_in_envelopes_to_everything(seed: int) -> dict[str, Any]:
     """Requests are answered 200 with an error while the account lives on."""
     async with reading(seed) as w:
@@ -162,7 +162,7 @@ def h6_a_redirect_moves_nothing(seed: int) -> dict[str, Any]:
     return bad_answer("H6", seed)
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def h6_redirects_of_orders(seed: int) -> dict[str, Any]:
     """Orders and reads are redirected to another host."""
     return await drill(seed, "H6", prefer="rest")
@@ -174,7 +174,7 @@ def h7_empty_bodies_and_wrong_lengths(seed: int) -> dict[str, Any]:
     return bad_answer("H7", seed)
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def h7_empty_bodies_to_orders(seed: int) -> dict[str, Any]:
     """Orders and reads are answered with no body, a wrong length, or without the last chunk."""
     return await drill(seed, "H7", prefer="rest")
@@ -186,7 +186,7 @@ def h8_wrong_labels(seed: int) -> dict[str, Any]:
     return bad_answer("H8", seed)
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def h8_wrong_labels_on_everything(seed: int) -> dict[str, Any]:
     """Every answer is labelled wrongly while the account lives on."""
     async with reading(seed) as w:
@@ -199,7 +199,7 @@ def h9_bombs_and_false_encodings(seed: int) -> dict[str, Any]:
     return bad_answer("H9", seed)
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def h9_bombs_for_everything(seed: int) -> dict[str, Any]:
     """Answers are bombs or falsely encoded while the account lives on."""
     async with reading(seed) as w:
@@ -212,7 +212,7 @@ def h10_endless_bodies_and_headers(seed: int) -> dict[str, Any]:
     return bad_answer("H10", seed)
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def h10_endless_answers_to_everything(seed: int) -> dict[str, Any]:
     """Answers are endless, or their headers are, while the account lives on."""
     async with reading(seed) as w:

@@ -220,7 +220,7 @@ def n15_a_captive_portal_answers(seed: int) -> dict[str, Any]:
     return bad_answer("N15", seed)
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def n15_a_captive_portal_stays(seed: int) -> dict[str, Any]:
     """Requests are answered 200 with HTML while the account lives on, before or after the venue acted."""
     async with reading(seed) as w:

@@ -72,7 +72,7 @@ def w2_silence_is_noticed(seed: int) -> dict[str, Any]:
     )
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def w2_silence_while_the_account_lives_on(seed: int) -> dict[str, Any]:
     """The stream or a channel falls silent by a drawn plan while money comes and goes."""
     async with reading(seed) as w:
@@ -121,7 +121,7 @@ async def w5_breaks_while_the_account_lives_on(seed: int) -> dict[str, Any]:
         return await endures(w, "W5", seed, for_s=90.0, must_fire=False)
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def w5_breaks_while_orders_are_placed(seed: int) -> dict[str, Any]:
     """The same while orders are placed and filled."""
     async with trading_bench(seed) as run:
@@ -161,7 +161,7 @@ async def w8_the_token_expires(seed: int) -> dict[str, Any]:
         return await endures(w, "W8", seed, for_s=60.0, must_fire=False)
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def w8_the_token_expires_while_orders_are_placed(seed: int) -> dict[str, Any]:
     """The same while orders go over the stream."""
     async with trading_bench(seed, prefer="stream") as run:
@@ -192,7 +192,7 @@ async def w9_rows_of_other_wallets(seed: int) -> dict[str, Any]:
         return await endures(w, "W9", seed, must_fire=False)
 
 
-@on_virtual_time(seeds=30)
+@on_virtual_time(seeds=30, sampled=False)
 async def w10_stream_and_rest_disagree(seed: int) -> dict[str, Any]:
     """REST answers from the past, or an update states a total that its own amounts contradict."""
     async with reading(seed) as w:
@@ -211,7 +211,7 @@ def w11_messages_that_are_none(seed: int) -> dict[str, Any]:
     return _bad_frame("W11", seed)
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def w11_messages_that_are_none_go_on(seed: int) -> dict[str, Any]:
     """Pushes are fragmented, binary, broken or huge while the account lives on."""
     async with reading(seed) as w:

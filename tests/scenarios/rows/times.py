@@ -64,7 +64,7 @@ async def t1_nonces_go_on_over_a_restart(seed: int) -> dict[str, Any]:
     return await _lane_over_steps(seed, -3600.0, -3600.0)
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def t1_orders_while_the_clock_goes_back(seed: int) -> dict[str, Any]:
     """The wall clock goes back by an hour, again and again, while orders are placed."""
     async with trading_bench(seed) as run:
@@ -110,7 +110,7 @@ async def t2_a_day_forward_and_back_burns_no_nonces(seed: int) -> dict[str, Any]
         return {"ahead_s": round(ahead_s, 3)}
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def t2_a_day_forward_and_back_while_running(seed: int) -> dict[str, Any]:
     """The wall clock goes on by a day and back while signed calls are made."""
     async with reading(seed) as w:
@@ -133,7 +133,7 @@ async def t3_the_venue_is_half_a_minute_off(seed: int) -> dict[str, Any]:
     return {"offset_s": round(offset_s or 0.0, 2), **counted(run)}
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def t3_the_venue_jumps_by_half_a_minute(seed: int) -> dict[str, Any]:
     """The venue's clock jumps by 31 s while orders are placed."""
     async with trading_bench(seed) as run:
@@ -165,7 +165,7 @@ def t5_sleep_is_noticed_at_once(seed: int) -> dict[str, Any]:
     return _at_once(seed, "the machine sleeps for 8 h")
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def t5_sleep_of_ten_minutes_while_orders_rest(seed: int) -> dict[str, Any]:
     """The machine sleeps for ten minutes between orders, and others trade meanwhile."""
     async with trading_bench(seed) as run:

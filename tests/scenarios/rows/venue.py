@@ -77,7 +77,7 @@ async def v1_modes_of_the_engine(seed: int) -> dict[str, Any]:
     return {"mode": mode, "refused": {kind: code for kind, code in refused.items() if code}, **counted(run)}
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def v1_modes_while_orders_are_placed(seed: int) -> dict[str, Any]:
     """The engine or one market goes into a drawn mode while orders are placed, and comes back."""
     async with trading_bench(seed) as run:
@@ -177,7 +177,7 @@ async def v6_rest_lags_behind(seed: int) -> dict[str, Any]:
     return await drill(seed, "V6", orders=10)
 
 
-@on_virtual_time()
+@on_virtual_time(sampled=False)
 async def v6_figures_of_a_lagging_venue(seed: int) -> dict[str, Any]:
     """The same while somebody else trades: no figure goes back."""
     async with reading(seed) as w:
@@ -208,7 +208,7 @@ async def v7_holds_are_rounded_up(seed: int) -> dict[str, Any]:
     return {"approved": approved, **counted(run)}
 
 
-@on_virtual_time(seeds=4)
+@on_virtual_time(seeds=4, sampled=False)
 async def v7_what_is_too_small_is_refused_here(seed: int) -> dict[str, Any]:
     """Orders below the minimum, off the tick and with too many decimals."""
     async with trading_bench(seed) as run:
