@@ -38,7 +38,7 @@ def test_candle_of_the_moment_follows_the_price() -> None:
     bench = Bench()
     stream = subscribed(bench, "candle1m", "business")
     bench.happen("market_price", pair="BTC-USDT", price="41000")
-    rows = stream.rows("candle1m")
+    rows: list[Any] = list(stream.rows("candle1m"))
     assert rows[-1][4] == "41000"
     assert rows[-1] == bench.look("market/candles", "instId=BTC-USDT&bar=1m&limit=1")[0]
 
