@@ -296,6 +296,18 @@ class TestRefusals:
         bench = Bench()
         assert bench.rejection(bench.body(**configuration))["new_order_failure_reason"] == word
 
+    @pytest.mark.parametrize(
+        ("more", "word"),
+        [
+            ({"attached_order_configuration": {"trigger_bracket_gtc": {}}}, "UNSUPPORTED_ORDER_CONFIGURATION"),
+            ({"leverage": "3"}, "INVALID_LEVERAGE"),
+            ({"margin_type": "CROSS"}, "INVALID_MARGIN_TYPE"),
+        ],
+    )
+    def test_what_spot_does_not_know_is_refused_and_not_ignored(self, more: dict[str, Any], word: str) -> None:
+        bench = Bench()
+        assert bench.rejection({**bench.gtc(), **more})["new_order_failure_reason"] == word
+
     def test_stop_on_the_wrong_side_of_the_market_is_refused(self) -> None:
         bench = Bench()
         below = bench.rejection(bench.body(**stop(stop_price="39000")))

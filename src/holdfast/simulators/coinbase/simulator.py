@@ -16,6 +16,7 @@ from holdfast.simulators.coinbase.gate import Gate
 from holdfast.simulators.coinbase.happenings import Happenings
 from holdfast.simulators.coinbase.listing import PLACES
 from holdfast.simulators.coinbase.market_channels import MarketChannels
+from holdfast.simulators.coinbase.plans import ROWS, plan_of
 from holdfast.simulators.coinbase.rest import RestSurface, route_of
 from holdfast.simulators.coinbase.settings import CoinbaseSimSettings
 from holdfast.simulators.coinbase.stream import StreamSurface
@@ -26,6 +27,7 @@ from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.ledger import LedgerEntry
 from holdfast.simulators.core.order_log import stated_order
 from holdfast.simulators.core.orders import Change, Fill, Order, OrderRequest
+from holdfast.simulators.core.plans import Plan
 from holdfast.simulators.core.seam import Peer, Session, SimReply, SimRequest, Timers
 from holdfast.simulators.core.wire_json import decode_json
 
@@ -247,6 +249,15 @@ class CoinbaseSimulator:
             count = 1
         self._exchange.impairments.add(name, fields, for_s=for_s, count=count)
         return True
+
+    @property
+    def plan_rows(self) -> tuple[str, ...]:
+        """The rows of the fault table that this venue acts out."""
+        return ROWS
+
+    def plan_of(self, row: str, *, seed: int) -> Plan:
+        """The plan of a row, the same for the same seed; raises ``ValueError`` for a row it does not act out."""
+        return plan_of(row, seed=seed)
 
     def _act(self, name: str, fields: dict[str, Any]) -> None:
         keys = [key for key in self._exchange.keys.values() if fields.get("key") in (None, key.public)]

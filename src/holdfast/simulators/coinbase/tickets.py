@@ -107,6 +107,12 @@ def read_ticket(
     product = exchange.listing.products.get(product_id)
     if product is None:
         raise OrderRefusedError("INVALID_PRODUCT_ID", "invalid product_id")
+    if body.get("attached_order_configuration"):
+        raise OrderRefusedError("UNSUPPORTED_ORDER_CONFIGURATION", "attached orders are not supported")
+    if body.get("margin_type") not in (None, "", "UNKNOWN_MARGIN_TYPE"):
+        raise OrderRefusedError("INVALID_MARGIN_TYPE", "margin is not supported on spot products")
+    if body.get("leverage") not in (None, "", "1", "1.0"):
+        raise OrderRefusedError("INVALID_LEVERAGE", "leverage is not supported on spot products")
     kind = ORDER_TYPES.get(name)
     if kind is None or not kind.is_modelled:
         raise OrderRefusedError("UNSUPPORTED_ORDER_CONFIGURATION", "unsupported order configuration")
