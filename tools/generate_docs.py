@@ -33,6 +33,7 @@ from holdfast.core.events import CATALOGUE
 from holdfast.errors import FaultClass, Outcome
 from holdfast.venues.kraken import errors as kraken_errors
 from tools.docstrings import markdown_of
+from tools.fault_rows import fault_rows_page
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -433,6 +434,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "reference/errors.md": ("src/holdfast/errors.py", errors_page),
     "reference/events.md": ("src/holdfast/core/events.py", events_page),
     "reference/verdicts.md": ("src/holdfast/core/verdicts.py", verdicts_page),
+    "reference/fault-rows.md": ("tests/scenarios/rows and docs/evidence/rows.json", fault_rows_page),
     "reference/faults-kraken.md": ("src/holdfast/venues/kraken/errors.py", faults_kraken_page),
     "reference/library.md": ("src/holdfast/__init__.py", library_page),
 }
