@@ -17,8 +17,10 @@ SEEDS ?= 50
 # Each environment is one folder; a stamp in it says which lock it answers.
 RUN := .venv-run
 DEV := .venv
-CLIENTS := ccxt coinbase-advanced-py krakenex python-kraken-sdk
+CLIENTS := ccxt coinbase-advanced-py krakenex python-kraken-sdk python-okx
 CLIENT_STAMPS := $(CLIENTS:%=.venv-clients/%/.ready)
+# Its wheels ask for Python 3.12 or newer: where there is none, its tests say so and are skipped.
+NAUTILUS := .venv-clients/nautilus-trader/.ready
 LOCK := .venv-lock
 SOURCES := pyproject.toml
 
@@ -123,7 +125,18 @@ bench: $(DEV)/.ready-bench $(CLIENT_STAMPS)
 	@$(call environment,.venv-clients/$*,clients/build.txt clients/$*.txt,$(if $(filter krakenex,$*),--no-build-isolation))
 	@: > $@
 
-clients: $(DEV)/.ready-test $(CLIENT_STAMPS)
+$(NAUTILUS): requirements/clients/nautilus-trader.txt requirements/clients/build.txt
+	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python; do \
+		if $$python -c 'import sys; sys.exit(not (3, 12) <= sys.version_info < (3, 15))' 2>/dev/null; then break; else python=; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "holdfast: nautilus-trader needs Python 3.12: none found, its tests will be skipped" >&2; \
+	else \
+		echo "holdfast: setting up .venv-clients/nautilus-trader" >&2; \
+		$$python -m tools.environment .venv-clients/nautilus-trader clients/build.txt clients/nautilus-trader.txt && : > $@; \
+	fi
+
+clients: $(DEV)/.ready-test $(CLIENT_STAMPS) $(NAUTILUS)
 	@$(DEV)/bin/python -m pytest -m clients tests/clients $(ARGS)
 
 # The project itself

@@ -37,6 +37,7 @@ class Lock:
     extras: tuple[str, ...] = ()
     with_runtime: bool = False
     constrained_by: str | None = None
+    python: str = "3.11"
 
 
 LOCKS = (
@@ -52,7 +53,9 @@ LOCKS = (
     Lock(path="clients/ccxt.txt", groups=("client-ccxt",)),
     Lock(path="clients/coinbase-advanced-py.txt", groups=("client-coinbase-advanced-py",)),
     Lock(path="clients/krakenex.txt", groups=("client-krakenex",)),
+    Lock(path="clients/nautilus-trader.txt", groups=("client-nautilus-trader",), python="3.12"),
     Lock(path="clients/python-kraken-sdk.txt", groups=("client-python-kraken-sdk",)),
+    Lock(path="clients/python-okx.txt", groups=("client-python-okx",)),
 )
 
 
@@ -92,7 +95,7 @@ def compile_lock(lock: Lock, fingerprint: str, *, upgrade: bool) -> None:
     target = REQUIREMENTS / lock.path
     target.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-config", "--no-header", "--universal"]
-    command += ["--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"]
+    command += ["--python-version", lock.python, "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"]
     command += ["--output-file", str(target.relative_to(ROOT))]
     if upgrade:
         command.append("--upgrade")

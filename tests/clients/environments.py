@@ -10,7 +10,14 @@ __all__ = ["CLIENTS", "ROOT", "MissingEnvironmentError", "child_environment", "p
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
-CLIENTS: Final = {"ccxt": "4.5.90", "coinbase-advanced-py": "1.8.4", "krakenex": "2.2.2", "python-kraken-sdk": "3.5.1"}
+CLIENTS: Final = {
+    "ccxt": "4.5.90",
+    "coinbase-advanced-py": "1.8.4",
+    "krakenex": "2.2.2",
+    "nautilus-trader": "1.221.0",
+    "python-kraken-sdk": "3.5.1",
+    "python-okx": "0.4.4",
+}
 """Every client and the version its lock pins."""
 
 # Read once, here: tests take every HOLDFAST_ variable out of the environment.

@@ -17,6 +17,7 @@ from typing import Any
 WRONG_SECRET = "d3JvbmctYnV0LXdlbGwtZm9ybWVkLXNlY3JldA=="
 WRONG_KEY = "SIMnobodyknowsthiskey"
 COINBASE_WRONG_KEY = "organizations/00000000-0000-0000-0000-000000000000/apiKeys/00000000-0000-4000-8000-000000000000"
+OKX_WRONG_KEY = "00000000-0000-4000-8000-000000000000"
 PAIR_AMOUNT = "0.002"
 MORE_THAN_THERE_IS = "1000"
 NAMES = {"ZUSD": "USD", "ZEUR": "EUR", "XXBT": "BTC", "XETH": "ETH", "XXDG": "DOGE"}
@@ -33,6 +34,7 @@ class Told:
         self.ca: str | None = ready.get("ca")
         self.key: str = ready["credentials"][0]["key"]
         self.secret: str = ready["credentials"][0]["secret"]
+        self.passphrase: str | None = ready["credentials"][0].get("passphrase")
         self.report: dict[str, Any] = {"balances": [], "errors": {}}
 
     def truth(self) -> dict[str, dict[str, str]]:
