@@ -56,6 +56,7 @@ PROOFS = {
     "order-evidence": "test_order_whose_answer_is_lost_is_unknown_sent_once_and_found",
     "rate-limits": "test_gateways_limit_is_honoured_for_the_time_it_names",
     "errors": "test_every_row_of_the_table_names_its_source_once",
+    "demo-environment": "test_demo_calls_carry_the_header_public_ones_too_and_live_ones_never",
     "dead-man-switch": "test_dead_man_switch_cancels_everything_once_and_not_after_it_was_disarmed",
 }
 

@@ -483,7 +483,11 @@ async def test_evidence_of_an_order_of_ours_is_looked_for_since_it_can_have_been
     bench.http.answers["GET trade/order"] = [bench.http.reply(compact(whole))]
     with pytest.raises(VenueError) as open_still:
         await bench.client.closed_orders(client_order_id=tickets.CLIENT_ID)
-    assert open_still.value.outcome is Outcome.UNKNOWN  # A list of what has ended would be no evidence.
+    assert open_still.value.outcome is Outcome.UNKNOWN  # Two lists that lag would prove it absent.
+    whole["data"][0]["ordId"] = "680800019749904400"
+    bench.http.answers["GET trade/order"] = [bench.http.reply(compact(whole))]
+    await bench.client.open_orders()
+    assert await bench.client.closed_orders(client_order_id=tickets.CLIENT_ID) == []
 
 
 # Faults
@@ -625,6 +629,19 @@ async def test_refusal_for_the_rate_silences_its_window_and_no_other() -> None:
     assert bench.clock.now_s() - began_s < 0.1
     await bench.client.open_orders()
     assert bench.clock.now_s() - began_s >= 2.0
+
+
+@virtually
+async def test_gateways_limit_is_honoured_for_the_time_it_names() -> None:
+    bench = Bench()
+    page = bench.http.reply(b"<html>slow down</html>", status=429, headers={"retry-after": "4"})
+    bench.http.answers["GET trade/orders-pending"] = [page, bench.http.reply(sample("http_orders_pending"))]
+    with pytest.raises(RateLimitedError) as limited:
+        await bench.client.open_orders()
+    assert limited.value.retry_after_s == 4.0
+    began_s = bench.clock.now_s()
+    await bench.client.open_orders()
+    assert bench.clock.now_s() - began_s >= 4.0
 
 
 @virtually

@@ -30,7 +30,7 @@ def judge(code: str, text: str = "") -> tuple[VenueError, After]:
     return errors.error_of(code, text, request="trade/order", account="okx-master")
 
 
-def test_every_row_has_a_source_and_a_code_of_its_own() -> None:
+def test_every_row_of_the_table_names_its_source_once() -> None:
     for row in TABLE:
         assert re.match(r"https://(www\.okx\.com|github\.com)/", row.source), row.code
         assert re.fullmatch(r"[0-9]{1,5}", row.code)

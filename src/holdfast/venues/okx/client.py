@@ -139,6 +139,7 @@ class OkxClient:
         self._funding_s = float("-inf")
         # Orders, by OKX's id and by ours, to the instrument they trade: OKX wants both.
         self._traded: dict[str, str] = {}
+        self._listed: frozenset[str] = frozenset()  # What the latest list of open orders had.
 
     # Names
 
@@ -329,6 +330,7 @@ class OkxClient:
                 if not order_rows.has_ended(row):
                     found.setdefault(row.ord_id, order_rows.open_order(row, names, _OPEN_ORDERS))
             if len(rows) < _PAGE:
+                self._listed = frozenset(found)
                 return OrdersSnapshot(read=_OPEN_ORDERS, source=Source.REST, as_of_s=as_of_s, orders=found)
             if len(found) == before:
                 raise PayloadError(f"{_OPEN_ORDERS}: a page repeats what was already read")
@@ -376,8 +378,11 @@ class OkxClient:
         placed; without that the last day is looked through. One whose instrument this client knows is asked for
         directly too. Orders that were cancelled unfilled are kept for two hours only.
 
+        An order that is open has not ended: nothing is found, where the latest list of open orders had it too.
+
         Raises:
-            VenueError: The order is open (UNKNOWN): a list of what has ended is no answer then.
+            VenueError: It is open (UNKNOWN), and the latest list of open orders did not have it: such a list lags, and
+                together with this one it would prove an order absent that is there.
         """
         names = await self.names()
         if client_order_id is None:
@@ -390,6 +395,8 @@ class OkxClient:
             row = await self._order(inst_id, {"clOrdId": client_order_id})
             if row is not None and row.cl_ord_id == client_order_id:
                 if not order_rows.has_ended(row):
+                    if row.ord_id in self._listed:
+                        return []
                     raise OutcomeUnknownError(
                         f"okx: {client_order_id} is open as {row.ord_id}",
                         venue="okx",
