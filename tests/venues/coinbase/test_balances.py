@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.core.balances import Holding
@@ -194,6 +194,7 @@ CHANGES: list[Any] = [
 ]
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(AMOUNTS, AMOUNTS, st.sampled_from(CHANGES), st.sampled_from(["BTC", "USD", "ETH"])), max_size=4),
     st.booleans(),

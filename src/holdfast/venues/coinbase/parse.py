@@ -312,9 +312,9 @@ def credential_info(body: bytes) -> CredentialInfo:
 
 
 def accounts_of_portfolio(body: bytes) -> list[str]:
-    """``portfolios/{uuid}``: the accounts behind its spot positions. Their figures there are floats, and not read."""
+    """``portfolios/{uuid}``: the accounts behind its spot positions that hold anything; how much they say themselves."""
     told = answer(body, wire.Portfolio, "portfolio")
-    return [position.account_uuid for position in told.breakdown.spot_positions]
+    return [position.account_uuid for position in told.breakdown.spot_positions if position.total_balance_crypto]
 
 
 def fee_rates(body: bytes, symbols: list[Symbol]) -> dict[Symbol, FeeRates]:

@@ -132,9 +132,10 @@ class AccountAlone(msgspec.Struct, kw_only=True):
 
 
 class SpotPosition(msgspec.Struct, kw_only=True):
-    """One asset of a portfolio; its figures are JSON numbers, rounded through floats."""
+    """One asset of a portfolio; its figures are JSON numbers, rounded through floats: only good to tell zero."""
 
     account_uuid: str
+    total_balance_crypto: float = 1.0
 
 
 class Breakdown(msgspec.Struct, kw_only=True):
