@@ -89,7 +89,7 @@ CLOSED: Final = fault(kind="streams", action={"do": "close", "code": 1006})
 
 def share(rng: Random) -> float:
     """The share of messages that a rule applies to."""
-    return rng.choice((0.3, 0.6, 1.0))
+    return rng.choice((0.6, 0.8, 1.0))
 
 
 def one_of(*choices: Steps) -> Draw:
@@ -126,7 +126,7 @@ def common_draws(*, orders: Sequence[str], signed: Sequence[str], lists: Sequenc
 
     def late(rng: Random) -> Steps:
         held = {"do": "hold_request", "for_s": rng.choice((0.5, 2.0, 4.0))}
-        return [rest(held, name=list(signed), probability=share(rng))]
+        return [rest(held, name=list(signed), every=rng.randint(1, 3))]
 
     return {
         "N1": _unreachable("refused"),
