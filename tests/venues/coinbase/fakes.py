@@ -307,8 +307,8 @@ def usual(connection: FakeConnection, request: dict[str, Any]) -> None:
 class StreamBench(Bench):
     """A stream with everything around it."""
 
-    def __init__(self, **options: object) -> None:
-        super().__init__(**options)
+    def __init__(self) -> None:
+        super().__init__()
         self.wire = FakeStreams()
         self.sink = Sink()
         stream = COINBASE.stream(

@@ -40,7 +40,8 @@ def test_ticker_is_keyed_by_our_symbol() -> None:
         "BTC-USD", D("60998.10"), D("61000.02"), D("61000.01"), 5.0,
     )  # fmt: skip
     whole = tree("http_ticker")
-    for missing in ({"best_bid": ""}, {"best_ask": ""}, {"trades": []}):
+    without: list[dict[str, Any]] = [{"best_bid": ""}, {"best_ask": ""}, {"trades": []}]
+    for missing in without:
         assert parse.ticker(encoded({**whole, **missing}), "BTC-USD", as_of_s=5.0) is None
 
 
@@ -160,7 +161,7 @@ def test_order_that_makes_no_sense_is_refused_by_name() -> None:
         ({"status": "FILLED", "last_update_time": "yesterday"}, PayloadError, "last_update_time"),
     ):
         with pytest.raises(error, match=told):
-            _order(**changes)  # type: ignore[arg-type]
+            _order(**changes)
     row = tree("http_order")["order"]
     for field in ("order_id", "product_id", "side", "status"):
         with pytest.raises(PayloadError, match=field):

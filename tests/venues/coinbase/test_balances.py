@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -95,7 +96,7 @@ def test_delisted_currency_keeps_its_name_and_celo_is_called_celo() -> None:
     assert _holdings(accounts(account("a", "GNT", "1"), account("b", "CGLD", "2"))).keys() == {"GNT", "CELO"}
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[Callable[[], bytes], type[PayloadError], str]] = {
     "no amount": (lambda: accounts(account("a", "BTC", "NaN")), AmountError, "BTC.\\.available_balance"),
     "empty amount": (lambda: accounts(account("a", "BTC", "")), AmountError, "available_balance"),
     "hold is no amount": (lambda: accounts(account("a", "BTC", "1", " 1")), AmountError, "BTC.\\.hold"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from functools import wraps
 from typing import Any
@@ -43,7 +43,7 @@ D = Decimal
 UNAUTHORIZED = b"Unauthorized"
 
 
-def on_virtual_time(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+def on_virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
     @wraps(test)
     def run(*args: Any, **kwargs: Any) -> None:
         run_virtual(test(*args, **kwargs))

@@ -56,8 +56,8 @@ class Sent:
             raise self.error
 
 
-async def _ready(**options: object) -> Bench:
-    bench = Bench(**options)
+async def _ready() -> Bench:
+    bench = Bench()
     await bench.client.load()
     await bench.client.read_balances("accounts")
     bench.lane.had.clear()

@@ -117,7 +117,8 @@ async def test_product_that_is_halted_refuses_for_now() -> None:
 @pytest.mark.parametrize("switch", ["are_short_funds_a_failure", "is_crossing_post_only_a_failure"])
 @on_virtual_time
 async def test_order_that_is_accepted_and_then_fails_ends_with_its_reason(switch: str) -> None:
-    world = World(**{switch: True})
+    settings: dict[str, Any] = {switch: True}
+    world = World(**settings)
     async with world.streaming():
         changes = (
             {"quantity": D(100)} if switch.startswith("are") else {"is_post_only": True, "limit_price": D("50000")}
@@ -244,12 +245,11 @@ async def test_second_cancel_says_nothing_that_is_not_so(refusal: str) -> None:
     ack = await world.place(world.ticket())
     await world.cancel(order_id=ack.order_id)
     await asyncio.sleep(1)
+    told: Outcome | None = None
     try:
         assert (await world.cancel(order_id=ack.order_id)).is_pending
     except VenueError as error:
         told = error.outcome
-    else:
-        told = None
     assert told in (None, Outcome.REJECTED, Outcome.UNKNOWN)
     assert (told is Outcome.UNKNOWN) == refusal.startswith("UNKNOWN_CANCEL_FAILURE")
 

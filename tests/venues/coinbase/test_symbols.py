@@ -10,11 +10,11 @@ import pytest
 from holdfast.core.instruments import InstrumentStatus
 from holdfast.errors import PayloadError, UnknownAssetError, UnknownNameError
 from holdfast.venues.coinbase import parse
-from holdfast.venues.coinbase.symbols import code_of, split_product
+from holdfast.venues.coinbase.symbols import Names, code_of, split_product
 from tests.venues.coinbase.samples import encoded, listing, tree
 
 
-def _listed(**changes: Any) -> parse.Names:
+def _listed(**changes: Any) -> Names:
     row = {**tree("http_product"), **changes}
     return parse.names_of(parse.products(encoded({"products": [row]}))[0])
 

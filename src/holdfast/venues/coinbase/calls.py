@@ -5,6 +5,9 @@ Tokens need no order, so several calls may be under way; the lane gives turns by
 a parked credential. Tokens are signed by the venue's clock, which is asked for its time before the first of them, every
 ten minutes, and whenever one is refused. What may follow a failure is decided in ``errors.py``, and what it proves of
 an order in ``orders.py``.
+
+Sources: https://docs.cdp.coinbase.com/get-started/authentication/jwt-authentication ·
+https://github.com/coinbase/coinbase-advanced-py/issues/132 for tokens that are refused at random (checked 2026-11-20)
 """
 
 from __future__ import annotations
