@@ -169,3 +169,19 @@ def test_what_is_not_there_has_no_label_either() -> None:
 def test_amounts_are_shown_as_plain_digits() -> None:
     tiny = row(1, "reservation", intent_id="a", cause="new", after="active", amount="5", reserved="0.000000000")
     assert "reserved 0 of 5 USD" in words_of_row(tiny)
+
+
+def test_an_act_says_who_did_what_and_leaves_the_rest_to_its_own_command() -> None:
+    act = row(
+        9,
+        "audit",
+        asset="USD",
+        cause="reset_circuit_breaker",
+        outcome="closed",
+        uid=7,
+        pid=8,
+        command="holdfast x",
+        before={},
+    )
+
+    assert words_of_row(act) == "reset_circuit_breaker: closed (by user 7, process 8: holdfast x)"

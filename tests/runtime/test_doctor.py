@@ -14,7 +14,7 @@ import holdfast
 from holdfast.config import Config, load_config
 from holdfast.core.checkup import Check, CheckState, DoctorReport
 from holdfast.core.venue import VenueMode
-from holdfast.errors import VenueUnreachableError
+from holdfast.errors import UnknownNameError, VenueUnreachableError
 from holdfast.runtime.doctor import STEPS, examine
 from holdfast.runtime.parts import Parts
 from holdfast.testing import FakeClock, FakeVenue, MemoryOwners, MemorySockets, memory_config, memory_parts, run_virtual
@@ -70,6 +70,20 @@ def test_a_visit_is_on_record() -> None:
             await bench.look()
             (row,) = await desk["acme-master"].history(kind="audit")
             assert '"doctor"' in row.cause
+
+    run_virtual(main())
+
+
+def test_an_open_desk_examines_its_own_broker() -> None:
+    async def main() -> None:
+        bench = Bench()
+        async with bench.owning() as desk:
+            await desk["acme-master"].wait_until("live")
+            report = await desk.examine("acme-master")
+            assert report.is_well, report
+            assert "no other process" in by_name(report)["owner"].found
+            with pytest.raises(UnknownNameError):
+                await desk.examine("acme-other")
 
     run_virtual(main())
 

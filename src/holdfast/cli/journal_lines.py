@@ -93,6 +93,8 @@ def words_of_row(row: JournalRow, *, is_one_intent: bool = False) -> str:
     if row.kind == "reservation":
         step = ", ".join(_step(facts, row.asset or "", is_whole=not is_one_intent))
         return step if is_one_intent else f"reservation {row.asset}: {facts.get('intent_id', '')} {step}"
+    if row.kind == "audit":
+        return _act(facts)
     what = " ".join(_what(row))
     said = [f"{name} {trimmed(getattr(row, name))}" for name in _FIGURES if getattr(row, name) is not None]
     told = _told(facts)
@@ -115,6 +117,13 @@ def _step(facts: Mapping[str, Any], asset: str, *, is_whole: bool) -> Iterable[s
         yield f"at the venue {facts['order_id']}"
     if "detail" in facts:
         yield str(facts["detail"])
+
+
+def _act(facts: Mapping[str, Any]) -> str:
+    """Who did what; how it stood before and after is for `holdfast audit`."""
+    who = f"user {facts.get('uid')}, process {facts.get('pid')}"
+    typed = f": {facts['command']}" if "command" in facts else ""
+    return f"{facts.get('cause', 'act')}: {facts.get('outcome', '')} (by {who}{typed})"
 
 
 def _told(facts: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from holdfast.runtime.loop_thread import LoopThread, refuse_in_loop
 
 if TYPE_CHECKING:
     from holdfast.config import Config
+    from holdfast.core.checkup import DoctorReport
     from holdfast.core.events import Event
     from holdfast.runtime.desk import Desk
     from holdfast.runtime.open import Mode
@@ -119,6 +120,11 @@ class BlockingDesk:
         """Wait until every broker is ready (see ``Desk.ready``). Blocks."""
         desk = self._open_desk()
         self._thread.call(lambda: desk.ready(timeout_s=timeout_s))
+
+    def examine(self, name: str) -> DoctorReport:
+        """What ``holdfast doctor`` finds of one broker. Blocks. See ``Desk.examine``."""
+        desk = self._open_desk()
+        return self._thread.call(lambda: desk.examine(name))
 
     def _open_desk(self) -> Desk:
         if self._desk is None:

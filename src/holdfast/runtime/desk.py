@@ -14,10 +14,12 @@ from holdfast.runtime.views import BalancesChanged, BrokerStatus
 
 if TYPE_CHECKING:
     from holdfast.config import Config
+    from holdfast.core.checkup import DoctorReport
     from holdfast.core.events import Event
     from holdfast.runtime.broker import Broker
     from holdfast.runtime.emitter import Emitter
     from holdfast.runtime.guard import Guard
+    from holdfast.runtime.parts import Parts
 
 __all__ = ["Desk"]
 
@@ -41,12 +43,14 @@ class Desk:
         guard: Guard,
         listeners: Listeners,
         emitter: Emitter,
+        parts: Parts | None = None,
     ) -> None:
         self.brokers: Mapping[str, Broker] = MappingProxyType(dict(brokers))
         self.config = config
         self._guard = guard
         self._listeners = listeners
         self._emitter = emitter
+        self._parts = parts
 
     def __getitem__(self, name: str) -> Broker:
         """
@@ -92,6 +96,23 @@ class Desk:
         end_s = None if timeout_s is None else loop.time() + timeout_s
         for broker in self.brokers.values():
             await broker.ready(timeout_s=None if end_s is None else max(0.0, end_s - loop.time()))
+
+    async def examine(self, name: str) -> DoctorReport:
+        """
+        What ``holdfast doctor`` finds: configuration, secrets, store, clock, venue, disk, and how a broker stands.
+
+        Changes nothing and signs nothing; the venue is asked its time and its status. Each check that failed says what
+        to do. That somebody looked is kept in the journal. Suspends; never raises for what is wrong with the broker.
+
+        Raises:
+            UnknownNameError: There is no broker called *name*, or nothing but its socket is known here.
+        """
+        from holdfast.runtime.doctor import examine
+
+        broker = self[name]
+        if name not in self.config.brokers:
+            raise UnknownNameError(f"{name}: its configuration is not known here, only its socket")
+        return await examine(self.config, name, broker=broker, parts=self._parts)
 
     def changes(self, *, limit: int = 1000) -> Changes:
         """Every broker's changes from now on, as one iterator (see ``Broker.changes``)."""

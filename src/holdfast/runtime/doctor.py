@@ -63,6 +63,7 @@ async def examine(
     config: Config,
     name: str,
     *,
+    broker: Broker | None = None,
     parts: Parts | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> DoctorReport:
@@ -72,16 +73,25 @@ async def examine(
     Args:
         config: What was loaded, so that it is known to be readable.
         name: Of a broker in it.
+        broker: The same, where it is open already; opened for the moment where None.
         parts: Other makers of clock, wires and stores than the real ones; for tests.
         tell: Called with the name of each step of ``STEPS`` before it is taken.
     """
-    return await _Examination(config, config.brokers[name], parts, tell or _nothing).run()
+    return await _Examination(config, config.brokers[name], broker, parts, tell or _nothing).run()
 
 
 class _Examination:
-    def __init__(self, config: Config, broker: BrokerConfig, parts: Parts | None, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        broker: BrokerConfig,
+        given: Broker | None,
+        parts: Parts | None,
+        tell: Callable[[str], None],
+    ) -> None:
         self._config = config
         self._broker = broker
+        self._given_broker = given
         self._given_parts = parts
         self._parts = parts
         self._tell = tell
@@ -185,6 +195,7 @@ class _Examination:
                 "must_be_simulator": broker.environment == "simulated",
                 "environment": broker.environment,
                 "region": broker.region,
+                "exchange": broker.exchange,
                 "venue_time": VenueTime(parts.clock),
                 "read_deadline_s": broker.reading.read_deadline_s,
                 "random": parts.randomness,
@@ -222,6 +233,10 @@ class _Examination:
     async def _look_at_account(self) -> list[Check]:
         from holdfast.runtime.open import open as open_desk
 
+        if self._given_broker is not None:
+            checks = self._checks_of(self._given_broker, owner_pid_of(self._given_broker))
+            await self._note(self._given_broker, checks)
+            return checks
         if self._parts is None:
             return [skipped("account", "the state folder cannot be used")]
         try:

@@ -148,7 +148,14 @@ class Opening:
             raise
         self._alerts.is_strict = False
         brokers = {seat.name: seat.broker for seat in self._seats}
-        return Desk(brokers, config=config, guard=self._guard, listeners=self._listeners, emitter=emitter)
+        return Desk(
+            brokers,
+            config=config,
+            guard=self._guard,
+            listeners=self._listeners,
+            emitter=emitter,
+            parts=self._given_parts,
+        )
 
     def _seat(self, broker: BrokerConfig, config: Config, *, parts: Parts, emitter: Emitter) -> Seat:
         assert self._guard is not None
@@ -303,6 +310,7 @@ async def _open_broker(
             "must_be_simulator": is_simulated,
             "environment": broker.environment,
             "region": broker.region,
+            "exchange": broker.exchange,
             "venue_time": time,
             "auto_earn_spendable": broker.auto_earn_spendable,
             "rate_tier": broker.rate_tier or ("pro" if is_simulated else "starter"),
@@ -334,10 +342,11 @@ async def _open_broker(
             options=options,
         )
         rules = _rules_of(broker, stream.rules)
+        has_stream = contact == "stream" and venue.facts.has_stream
         account = Account(
             name=broker.name,
             ledger=_ledger_of(broker, venue, rules, client.balance_reads),
-            life=_life_of(rules, site.ws_url, parts) if contact == "stream" else None,
+            life=_life_of(rules, site.ws_url, parts) if has_stream else None,
             reconciler=Reconciler(
                 settings=ReconcileSettings(
                     quiet_s=broker.reading.reconcile_quiet_s,
@@ -360,7 +369,7 @@ async def _open_broker(
         opened.supervisor = Supervisor(
             account=account,
             client=client,
-            stream=stream if contact == "stream" else None,
+            stream=stream if has_stream else None,
             vitals=vitals,
             listeners=listeners[0],
             venue=broker.venue,
@@ -376,7 +385,7 @@ async def _open_broker(
             entry=lambda observe, parked_cause: OrderEntry(
                 account=account,
                 client=client,
-                stream=stream if contact == "stream" else None,
+                stream=stream if has_stream else None,
                 vitals=vitals,
                 funds=_funds_of(broker),
                 settings=_entry_settings_of(broker, venue),
