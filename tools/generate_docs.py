@@ -28,12 +28,15 @@ from holdfast.cli import app as commands
 from holdfast.cli.exits import MEANINGS, PRECEDENCE, Exit
 from holdfast.config import SETTINGS
 from holdfast.core import parking, verdicts
+from holdfast.core.alerts import MEANINGS as ALERT_MEANINGS
+from holdfast.core.alerts import AlertKind
 from holdfast.core.denials import error_of
 from holdfast.core.events import CATALOGUE
 from holdfast.errors import FaultClass, Outcome
 from holdfast.venues.kraken import errors as kraken_errors
 from tools.docstrings import markdown_of
 from tools.fault_rows import fault_rows_page
+from tools.faults_okx import faults_okx_page
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -65,7 +68,14 @@ what, and what to do next; none holds a secret.
 EVENTS_INTRODUCTION = """\
 holdfast speaks when state changes: once when something is lost, once when it returns. An event is a name and
 fields, never prose and never a secret. Listen with `desk.on_event(callback)`; the log writes the same events
-to standard error.
+to standard error, as [Logs](logging.md) tells. A test holds this table against the code, both ways: what is emitted is
+here, with these fields, and what is here is emitted.
+"""
+
+ALERTS_INTRODUCTION = """\
+What people are told by way of [`[alerts]`](config.md), and when: a trouble is *raised* once it has lasted for its time,
+told again while it lasts every `remind_every_s`, and told as *recovered* once it has stayed away for
+`recovered_after_s`. What comes back sooner is the same episode. [How to be told](../how-to/alerts.md) sets it up.
 """
 
 VERDICTS_INTRODUCTION = """\
@@ -231,6 +241,24 @@ def events_page() -> str:
             table(("event", "level", "meaning", "fields"), rows()),
         ]
     )
+
+
+def alerts_page() -> str:
+    settings = {setting.key.removeprefix("alerts.") for setting in SETTINGS}
+
+    def rows() -> Iterator[tuple[str, ...]]:
+        for kind, meaning in ALERT_MEANINGS.items():
+            if kind is AlertKind.TEST:
+                continue
+            setting = {
+                AlertKind.BREAKER_STUCK: "health.stuck_after_s",
+                AlertKind.ORDER_IN_DOUBT: "orders.in_doubt_alert_s",
+            }.get(kind, f"{kind.value}_after_s")
+            after = code(setting) if setting in settings or "." in setting else "at once"
+            yield code(kind.value), meaning.level, after, meaning.raised, meaning.recovered, meaning.advice
+
+    heads = ("alert", "level", "raised after", "says", "recovered", "next")
+    return "\n".join(["# Alerts\n", ALERTS_INTRODUCTION, table(heads, rows())])
 
 
 # Verdicts
@@ -432,10 +460,15 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "reference/exit-codes.md": ("src/holdfast/cli/exits.py", exit_codes_page),
     "reference/config.md": ("src/holdfast/config/settings.py", config_page),
     "reference/errors.md": ("src/holdfast/errors.py", errors_page),
+    "reference/alerts.md": ("src/holdfast/core/alerts.py", alerts_page),
     "reference/events.md": ("src/holdfast/core/events.py", events_page),
     "reference/verdicts.md": ("src/holdfast/core/verdicts.py", verdicts_page),
     "reference/fault-rows.md": ("tests/scenarios/rows and docs/evidence/rows.json", fault_rows_page),
     "reference/faults-kraken.md": ("src/holdfast/venues/kraken/errors.py", faults_kraken_page),
+    "reference/faults-okx.md": (
+        "src/holdfast/venues/okx/errors.py",
+        lambda: faults_okx_page(introduction=FAULTS_INTRODUCTION, table=table, code=code),
+    ),
     "reference/library.md": ("src/holdfast/__init__.py", library_page),
 }
 
