@@ -29,6 +29,7 @@ def contradictions(config: Config) -> list[str]:
         problems += [f"{where}.orders: {problem}" for problem in _order_problems(broker.orders, broker.reading, traits)]
         problems += [f"{where}.health: {problem}" for problem in _health_problems(broker.health)]
         problems += [f"{where}: {problem}" for problem in _sequence_problems(broker, traits)]
+        problems += [f"{where}: {problem}" for problem in _exchange_problems(broker, traits)]
         if broker.credentials is None:
             other = prefixes.setdefault(broker.variable_prefix, broker.name)
             if other != broker.name:
@@ -46,6 +47,16 @@ def venue_problems(venue: str) -> list[str]:
     near = difflib.get_close_matches(venue.lower(), KNOWN_VENUES, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     return [f"venue {shown(venue)} has no adapter; {hint}there are: {', '.join(KNOWN_VENUES)}"]
+
+
+def _exchange_problems(broker: BrokerConfig, traits: VenueTraits | None) -> list[str]:
+    if traits is None:
+        return []
+    if traits.is_of_many and broker.exchange is None:
+        return [f'{traits.id} stands for many exchanges: set exchange = "binance", or another of ccxt\'s ids']
+    if not traits.is_of_many and broker.exchange is not None:
+        return [f"exchange means nothing at {traits.name}: it is for venue = through_ccxt"]
+    return []
 
 
 def _sequence_problems(broker: BrokerConfig, traits: VenueTraits | None) -> list[str]:

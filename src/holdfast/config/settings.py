@@ -154,6 +154,13 @@ class BrokerConfig(msgspec.Struct, frozen=True, kw_only=True):
             examples=["eea"],
         ),
     ] = None
+    exchange: Annotated[
+        str | None,
+        Meta(
+            description="Which exchange of ccxt's, by ccxt's id; only with venue = through_ccxt, and needed there.",
+            examples=["binance"],
+        ),
+    ] = None
     rest_url: Annotated[
         str | None,
         Meta(description="REST address; only with environment = simulated.", examples=["http://127.0.0.1:18080"]),

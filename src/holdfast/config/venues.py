@@ -47,6 +47,7 @@ class VenueTraits(msgspec.Struct, frozen=True, kw_only=True):
     validity_max_s: float
     dead_man_s: tuple[int, int] | None
     lacks: dict[str, str]
+    is_of_many: bool = False  # It stands for several exchanges, and a broker says which.
 
     @property
     def has_nonces(self) -> bool:
@@ -71,5 +72,6 @@ def traits_of(venue: str) -> VenueTraits | None:
         validity_s=float(orders.get("validity_s", 5.0)),
         validity_max_s=float(orders.get("validity_max_s", 55.0)),
         dead_man_s=None if dead_man is None else (dead_man[0], dead_man[1]),
+        is_of_many=raw["venue"].get("wire") == "ccxt",
         lacks={name: each["exempt"] for name, each in raw["capabilities"].items() if isinstance(each, dict)},
     )

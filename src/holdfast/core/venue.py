@@ -160,6 +160,7 @@ class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
         dead_man_s: Least and largest timeout of the venue's dead-man switch, seconds; None where it has none.
         call_counter: What it counts of one credential's signed calls as a whole; None where each endpoint has its own.
         checks_account_mode: Whether an account can be set up in ways that the adapter refuses: asked at every start.
+        has_stream: Whether there is a private stream at all; without one everything is read.
         lacks: What the venue does not offer, with the reason that is shown; as ``venue.toml`` has it.
     """
 
@@ -175,6 +176,7 @@ class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
     dead_man_s: tuple[int, int] | None = None
     call_counter: CallCounter | None = None
     checks_account_mode: bool = False
+    has_stream: bool = True
     lacks: Mapping[Capability, str] = {}
 
     def site(self, environment: str, region: str | None = None) -> Site | None:
@@ -597,7 +599,7 @@ class Venue(Protocol):
 
         Of *options* the runtime passes those that ``facts.options`` names, out of: ``must_be_simulator`` (bool: answers
         have to, or must not, carry the simulator's header), ``environment``, ``region`` (of the site, or None),
-        ``read_deadline_s``, ``random`` (``Randomness``), ``counter`` (``MakeCounter``, shared by the processes of a
+        ``exchange`` (ccxt's id), ``read_deadline_s``, ``random`` (``Randomness``), ``counter`` (``MakeCounter``, shared by the processes of a
         host), ``venue_time`` (``VenueClock``, where signing needs it), ``auto_earn_spendable``, ``rate_tier``.
         """
         ...
