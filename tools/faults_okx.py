@@ -23,6 +23,12 @@ WITHOUT = """\
 What comes without a code of OKX's own, or does not come at all.
 """
 
+PARKED = """\
+Why a credential is parked, and what ends it, is on the page of
+[Kraken's faults](faults-kraken.md#why-a-credential-is-parked): the causes are the same everywhere, without those of
+nonces.
+"""
+
 _THEN: Final = {
     After.BAD_KEY: "the key is parked",
     After.CLOCK: "the clocks are compared; a read: once more, then the key is parked for a minute",
@@ -75,7 +81,6 @@ def faults_okx_page(
             "## What says nothing\n",
             WITHOUT,
             table(("what comes", *heads), others()),
-            "Why a credential is parked, and what ends it, is on the page of [Kraken's faults]"
-            "(faults-kraken.md#why-a-credential-is-parked): the causes are the same everywhere, without those of nonces.\n",
+            PARKED,
         ]
     )
