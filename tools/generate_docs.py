@@ -36,6 +36,7 @@ from holdfast.errors import FaultClass, Outcome
 from holdfast.venues.kraken import errors as kraken_errors
 from tools.docstrings import markdown_of
 from tools.fault_rows import fault_rows_page
+from tools.faults_coinbase import faults_coinbase_page
 from tools.faults_okx import faults_okx_page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -465,6 +466,10 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "reference/verdicts.md": ("src/holdfast/core/verdicts.py", verdicts_page),
     "reference/fault-rows.md": ("tests/scenarios/rows and docs/evidence/rows.json", fault_rows_page),
     "reference/faults-kraken.md": ("src/holdfast/venues/kraken/errors.py", faults_kraken_page),
+    "reference/faults-coinbase.md": (
+        "src/holdfast/venues/coinbase/errors.py",
+        lambda: faults_coinbase_page(introduction=FAULTS_INTRODUCTION, table=table, code=code),
+    ),
     "reference/faults-okx.md": (
         "src/holdfast/venues/okx/errors.py",
         lambda: faults_okx_page(introduction=FAULTS_INTRODUCTION, table=table, code=code),

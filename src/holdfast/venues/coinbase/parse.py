@@ -312,7 +312,7 @@ def credential_info(body: bytes) -> CredentialInfo:
 
 
 def accounts_of_portfolio(body: bytes) -> list[str]:
-    """``portfolios/{uuid}``: the accounts behind its spot positions that hold anything; they say themselves how much."""
+    """``portfolios/{uuid}``: the accounts behind its spot positions that hold anything."""
     told = answer(body, wire.Portfolio, "portfolio")
     return [position.account_uuid for position in told.breakdown.spot_positions if position.total_balance_crypto]
 
