@@ -21,6 +21,7 @@ from holdfast.simulators.coinbase.listing import PLACES, Listing, Product, Walle
 from holdfast.simulators.coinbase.pages import Pages
 from holdfast.simulators.coinbase.profiles import PROFILES, Profile
 from holdfast.simulators.coinbase.settings import CoinbaseSimSettings
+from holdfast.simulators.coinbase.wallets import Wallets
 from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.dice import Dice, bytes_for
 from holdfast.simulators.core.engine import Engine
@@ -113,13 +114,11 @@ class CoinbaseExchange:
         self.book_listeners: list[Callable[[Product], None]] = []
         self.product_listeners: list[Callable[[Product], None]] = []
         self._ids = Dice(seed, "ids")
-        self._further: dict[str, tuple[int, dict[str, list[str]]]] = {}  # Spot wallets beside a currency's first.
-        self._touched: dict[tuple[str, str], int] = {}
-        self._wallets: dict[tuple[str, str], tuple[str, int]] = {}  # Id and opening of each wallet.
         self._cached_until_s = float("-inf")
         self._cached_us = 0
         self._held: dict[str, tuple[AssetCode, Decimal, Decimal]] = {}  # What each open order holds and claims.
         self.opened_us = opened_us = self.now_us()
+        self.wallets = Wallets(self.listing, seed=seed, opened_us=opened_us)
         self.engine = Engine(
             self,
             markets=Lazily(
@@ -205,7 +204,7 @@ class CoinbaseExchange:
         account = Account(
             name=name,
             account_id=uuid_of(bytes_for(self.seed, "portfolio", name)),
-            rows_of=lambda asset: self._spendable_rows(self.accounts[name], asset),
+            rows_of=lambda asset: self.wallets.spendable(self.accounts[name], asset),
             next_entry_id=self.new_id,
             keep_s=KEEP_S,
         )
@@ -261,8 +260,7 @@ class CoinbaseExchange:
     def post(self, account: Account, postings: Sequence[Posting], *, ref: str | None = None) -> tuple[LedgerEntry, ...]:
         """Post the legs of one event to a portfolio's ledger, and tell who listens."""
         entries = account.ledger.post(postings, ref=ref or self.new_id(), at_us=self.now_us(), now_s=self.now_s())
-        for entry in entries:
-            self._touched[account.name, entry.row] = entry.at_us
+        self.wallets.touch(account, entries)
         for listener in self.entry_listeners:
             listener(account, entries)
         return entries
@@ -278,7 +276,7 @@ class CoinbaseExchange:
         self, account: Account, asset: AssetCode, amount: Decimal, *, fee: Decimal = ZERO, kind: str
     ) -> list[Posting]:
         """The postings for a change of one currency: arrivals on its first wallet, departures from all it needs."""
-        rows = self._spendable_rows(account, asset)
+        rows = self.wallets.spendable(account, asset)
         with exact():
             short = fee - amount - account.ledger.balances.get(rows[0], ZERO)
             first = amount
@@ -290,22 +288,6 @@ class CoinbaseExchange:
                     short -= taken
                     first += taken
         return [Posting(row=rows[0], amount=first, fee=fee, kind=kind), *more]
-
-    def _spendable_rows(self, account: Account, asset: AssetCode) -> list[str]:
-        balances = account.ledger.balances
-        known = self._further.get(account.name)
-        if known is None or known[0] != len(balances):  # Rows come and never go.
-            further: dict[str, list[str]] = {}
-            for row in balances:
-                if "@" in row and not self.kind_of(row):
-                    further.setdefault(row.partition("@")[0], []).append(row)
-            known = self._further[account.name] = (len(balances), further)
-        base = self.listing.main[asset].id
-        return [base, *known[1].get(base, ())]
-
-    def kind_of(self, row: str) -> str:
-        """What kind of wallet a row is; empty for spot money."""
-        return self.listing.wallet(row).kind
 
     # Wallets as they are read
 
@@ -330,7 +312,7 @@ class CoinbaseExchange:
         """What of a currency's hold stands on this wallet: each takes what it has, the last what is left."""
         base = wallet.currency.id
         total = held.get(base, ZERO)
-        after = [row for row in self._spendable_rows(account, wallet.currency.code) if row in rows.balances]
+        after = [row for row in self.wallets.spendable(account, wallet.currency.code) if row in rows.balances]
         is_last = not after or wallet.row == after[-1]
         share = total if is_last else min(total, max(ZERO, rows.balances.get(wallet.row, ZERO)))
         held[base] = subtract(total, share)
@@ -342,23 +324,6 @@ class CoinbaseExchange:
             return wallet.currency.id
         own = f"{wallet.currency.id}2"
         return own if self.settings.staked_as == "own_code" and own in self.listing.currencies else None
-
-    def wallet_id(self, account: Account, row: str) -> str:
-        """The uuid of a wallet."""
-        return self._wallet(account, row)[0]
-
-    def wallet_times(self, account: Account, row: str) -> tuple[int, int]:
-        """When a wallet came about, and when something was last posted to it; Unix microseconds."""
-        created_us = self._wallet(account, row)[1]
-        return created_us, self._touched.get((account.name, row), self.opened_us)
-
-    def _wallet(self, account: Account, row: str) -> tuple[str, int]:
-        known = self._wallets.get((account.name, row))
-        if known is None:
-            raw = bytes_for(self.seed, "wallet", account.name, row)
-            age_days = 1 + int.from_bytes(raw[16:24], "big") % 900
-            known = self._wallets[account.name, row] = (uuid_of(raw), self.opened_us - age_days * 86_400_000_000)
-        return known
 
     # What the engine tells
 

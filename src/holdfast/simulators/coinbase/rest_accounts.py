@@ -46,9 +46,9 @@ def _account_row(exchange: CoinbaseExchange, account: Account, figures: WalletFi
     kind = wallet.kind
     is_fiat = wallet.currency.is_fiat
     type_ = "VAULT" if kind == "VAULT" else "FIAT" if is_fiat else "CRYPTO"
-    created_us, touched_us = exchange.wallet_times(account, wallet.row)
+    created_us, touched_us = exchange.wallets.times_us(account, wallet.row)
     row: dict[str, Any] = {
-        "uuid": exchange.wallet_id(account, wallet.row),
+        "uuid": exchange.wallets.uuid(account, wallet.row),
         "name": f"{figures.stated} {'Vault' if kind == 'VAULT' else 'Wallet'}",
         "currency": figures.stated,
         "available_balance": {"value": places(figures.available, PLACES), "currency": figures.stated},
@@ -89,7 +89,7 @@ def _overridden(
     if row is None:
         wallet = exchange.listing.wallet("USD")
         row = _account_row(exchange, account, WalletFigures(wallet=wallet, stated="USD", available=ZERO, hold=ZERO))
-        row |= {"uuid": exchange.wallet_id(account, f"?{code}"), "name": f"{code} Wallet", "currency": code}
+        row |= {"uuid": exchange.wallets.uuid(account, f"?{code}"), "name": f"{code} Wallet", "currency": code}
         row["type"] = row["type"].replace("FIAT", "CRYPTO")
         rows = [*rows, row]
     changed = {**row, "available_balance": {"value": fields["balance"], "currency": code}}
@@ -141,7 +141,7 @@ def _empty(form: str) -> dict[str, Any]:
 def _get_account(call: Call) -> dict[str, Any]:
     exchange, account = call.exchange, call.account
     for figures in _figures(call):
-        if exchange.wallet_id(account, figures.wallet.row) == call.id:
+        if exchange.wallets.uuid(account, figures.wallet.row) == call.id:
             rows = _impaired(call, [_account_row(exchange, account, figures)])
             row = next((row for row in rows if row["uuid"] == call.id), None)
             if row is not None:
@@ -188,7 +188,7 @@ def _portfolio_breakdown(call: Call) -> dict[str, Any]:
         positions.append(
             {
                 "asset": figures.stated,
-                "account_uuid": exchange.wallet_id(account, figures.wallet.row),
+                "account_uuid": exchange.wallets.uuid(account, figures.wallet.row),
                 "total_balance_fiat": number(worth),
                 "total_balance_crypto": number(total),
                 "available_to_trade_fiat": number(free),
@@ -198,7 +198,7 @@ def _portfolio_breakdown(call: Call) -> dict[str, Any]:
                 "asset_img_url": "",
                 "is_cash": currency.is_fiat,
                 "average_entry_price": {"value": "0", "currency": "USD"},
-                "asset_uuid": exchange.wallet_id(account, f"asset/{figures.stated}"),
+                "asset_uuid": exchange.wallets.uuid(account, f"asset/{figures.stated}"),
                 "available_to_trade_crypto": number(figures.available),
                 "unrealized_pnl": 0,
                 "available_to_transfer_fiat": number(free),

@@ -69,7 +69,7 @@ def _rates(call: Call) -> dict[str, Any]:
 def _account(call: Call, figures: WalletFigures) -> dict[str, Any]:
     exchange, account = call.exchange, call.account
     currency, kind = figures.wallet.currency, figures.wallet.kind
-    uuid = exchange.wallet_id(account, figures.wallet.row)
+    uuid = exchange.wallets.uuid(account, figures.wallet.row)
     is_whole = exchange.settings.is_v2_balance_total
     balance = add(figures.available, figures.hold) if is_whole else figures.available
     return {
@@ -96,7 +96,7 @@ def _accounts(call: Call) -> dict[str, Any]:
     after = call.text("starting_after")
     start = 0
     if after:
-        ids = [exchange.wallet_id(account, figures.wallet.row) for figures in listed]
+        ids = [exchange.wallets.uuid(account, figures.wallet.row) for figures in listed]
         if after not in ids:
             raise v2_error(400, "validation_error", "starting_after is not an account")
         start = ids.index(after) + 1
