@@ -57,6 +57,14 @@ class LocalVenue:
         """Let something go wrong at the venue. Blocks briefly."""
         self.post("faults", {"add": [fault]})
 
+    def act_out(self, row: str, *, seed: int = 0) -> dict[str, Any]:
+        """
+        Let one row of the fault table happen (``W5``), as the seed draws it; what exactly was done. Blocks briefly.
+
+        Raises ``HTTPError`` where the venue acts out no such row.
+        """
+        return self.post("plan", {"row": row, "seed": seed})
+
     def heal(self) -> None:
         """Let nothing go wrong any more. Blocks briefly."""
         self.post("faults", {"clear": True})
@@ -67,13 +75,18 @@ class LocalVenue:
             found: dict[str, dict[str, str]] = json.load(answer)["accounts"]["master"]["assets"]
         return found
 
-    def post(self, path: str, body: Mapping[str, Any]) -> None:
-        """Send *body* to *path* below the admin address. Blocks briefly; raises ``HTTPError`` where it is refused."""
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        Send *body* to *path* below the admin address; what it answers.
+
+        Blocks briefly; raises ``HTTPError`` where it is refused.
+        """
         request = urllib.request.Request(  # noqa: S310  # The address is the simulator's own.
             f"{self.ready['admin']}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=_ANSWERS_WITHIN_S) as answer:  # noqa: S310
-            answer.read()
+            told: dict[str, Any] = json.load(answer)
+        return told
 
 
 @contextlib.contextmanager
@@ -86,7 +99,9 @@ def local_venue(venue: str = "kraken", *, seed: int = 0, profile: str = "plain")
     """
     command = [sys.executable, "-m", "holdfast.cli", "sim", venue]
     command += ["--port", "0", "--seed", str(seed), "--profile", profile]
-    environment = {name: value for name, value in os.environ.items() if "_API_" not in name and "_ALERT_" not in name} | {"NO_COLOR": "1"}
+    environment = {
+        name: value for name, value in os.environ.items() if "_API_" not in name and "_ALERT_" not in name
+    } | {"NO_COLOR": "1"}
     with (
         tempfile.TemporaryDirectory(prefix="holdfast-") as folder,
         # In a session of its own: Ctrl-C is for whoever runs the block, and the simulator goes last.
