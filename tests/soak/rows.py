@@ -4,7 +4,7 @@ Every row of the fault table, by the scenarios that are named after it, with all
     python -m tests.soak rows
 
 In memory on virtual time, over real sockets where only those can show it. The table of rows, scenarios and results goes
-into the documentation from this result file: ``python -m tools.generate_docs`` writes ``docs/reference/fault-rows.md``.
+into the documentation with it: ``docs/reference/fault-rows.md``.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tools.evidence import FOLDER, evidence
 
 __all__ = ["RowsBrokenError", "main", "summed"]
 
+_PAGE: Final = "reference/fault-rows.md"
 _TELL_EVERY_S: Final = 20.0
 _TEXTS: Final = 4  # Of a text that differs from seed to seed, so many are shown.
 
@@ -60,6 +61,10 @@ def main(
         figures["table"] = {each.name: summed(each, outcomes) for each in chosen}
         if failed:
             raise RowsBrokenError(f"{len(failed)} of {len(outcomes)} runs failed, the first: {figures['failed'][0]}")
+    if folder == FOLDER:
+        from tools.generate_docs import DOCS, rendered  # Loads every command, and is needed here alone.
+
+        (DOCS / _PAGE).write_text(rendered(_PAGE), "utf-8")
     return (
         f"{figures['rows']} of {len(ROWS)} rows, {len(chosen)} scenarios, {len(outcomes)} runs "
         f"({sum(each.front == 'sockets' for each in chosen)} scenarios over sockets): all hold"
