@@ -37,6 +37,7 @@ from holdfast.runtime.parts import Parts
 from holdfast.simulators.core.faults import FaultPlan
 from holdfast.simulators.core.memory import MemoryFront
 from holdfast.simulators.kraken import KrakenSimulator
+from holdfast.store.memory import MemoryStore
 from holdfast.testing import FakeClock, FakeVenue, MemoryOwners, MemorySockets
 from holdfast.testing.lanes import MemoryLane
 from holdfast.testing.parts import memory_config, memory_parts
@@ -77,12 +78,14 @@ class Host:
         self._owners = MemoryOwners()
         self._sockets = MemorySockets()
         self.lanes: dict[str, MemoryLane] = {}
+        self.store: MemoryStore | None = None
+        """In place of the file, where a test wants to break it."""
         self._monkeypatch = monkeypatch
         self._open = holdfast.open
         self.config: Config = memory_config(broker, venue="acme")
 
     def parts(self) -> Parts:
-        return memory_parts(
+        made = memory_parts(
             clock=self.clock,
             venue=self.venue,
             owners=self._owners,
@@ -90,6 +93,11 @@ class Host:
             lanes=self.lanes,
             store_path=self.folder / "holdfast.db",
         )
+        return made if self.store is None else dataclasses.replace(made, store=self._broken_store)
+
+    async def _broken_store(self, _: BrokerConfig, __: Emit) -> MemoryStore:
+        assert self.store is not None
+        return self.store
 
     @property
     def client(self) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -18,10 +19,12 @@ from holdfast.errors import (
     BreakerOpenError,
     HaltedError,
     HoldfastError,
+    NotReadyError,
     OutcomeUnknownError,
     RateLimitedError,
     VenueUnreachableError,
 )
+from holdfast.store.memory import MemoryStore
 from holdfast.testing import memory_config, run_virtual
 from tests.cli.stuck import Host, commands_in
 
@@ -334,6 +337,88 @@ def test_a_broker_that_a_person_halted(tmp_path: Path, monkeypatch: pytest.Monke
             done = await host.obey(text)
 
             assert done.code == 0, done.said
+            assert (await buy(broker)).state == "open"
+
+    at_a_host(tmp_path, monkeypatch, story)
+
+
+def test_a_broker_that_an_invariant_halted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(host: Host) -> None:
+        async with host.owning() as broker:
+            await broker.wait_until("live")
+            entry = broker._backend.entry  # type: ignore[attr-defined]
+            entry.trading.broken("invariant_I9", entry.account.store)
+            text = await refused(broker, HaltedError)
+            asked = await host.type("holdfast doctor")
+            assert asked.code == 6
+            assert "holdfast resume acme-master" in commands_in(asked.out)
+
+            done = await host.obey(text)
+
+            assert done.code == 0, done.said
+            assert (await buy(broker)).state == "open"
+
+    at_a_host(tmp_path, monkeypatch, story)
+
+
+def test_a_store_that_was_restored_from_an_older_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(host: Host) -> None:
+        host.store = MemoryStore()
+        host.store._set_fact("halted", json.dumps({"reason": "restored_old_copy"}))
+        async with host.owning() as broker:
+            await broker.wait_until("live")
+            text = await refused(broker, HaltedError)
+            first = await host.obey(text)  # Not enough for this one: it says what is.
+            assert first.code != 0
+
+            done = await host.obey(first.err, word="--accept-restored")
+
+            assert done.code == 0, done.said
+            assert (await buy(broker)).state == "open"
+
+    at_a_host(tmp_path, monkeypatch, story)
+
+
+# The machine
+
+
+def test_a_machine_that_slept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(host: Host) -> None:
+        async with host.owning(contact="rest") as broker:
+            await broker.ready()
+            host.clock.suspend(7200.0)
+            text = await refused(broker, BalanceStaleError)
+
+            done = await host.obey(text)
+
+            assert done.code == 0, done.said
+            assert (await buy(broker)).state == "open"
+
+    at_a_host(tmp_path, monkeypatch, story)
+
+
+@pytest.mark.parametrize("reason", ["full", "read_only"])
+def test_a_store_that_takes_no_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
+    async def story(host: Host) -> None:
+        host.store = MemoryStore()
+        async with host.owning() as broker:
+            await broker.wait_until("live")
+            host.store.fail_with = reason
+            with pytest.raises(HoldfastError):
+                await buy(broker)
+            text = await refused(broker, NotReadyError)
+            told = await host.obey(text)
+            assert told.code == 1, told.said
+            assert ("free space" if reason == "full" else "writable") in told.out
+            repair = await host.type("holdfast emergency-repair")
+            assert repair.code == 1, repair.said
+            assert "is not on record" in repair.err
+
+            host.store.fail_with = None
+            await host.type("holdfast doctor")  # Its own record is the first write that succeeds.
+            await asyncio.sleep(6)
+
+            assert (await host.type("holdfast doctor")).code == 0
             assert (await buy(broker)).state == "open"
 
     at_a_host(tmp_path, monkeypatch, story)

@@ -18,9 +18,11 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["Caller", "asked_by", "caller", "own_command", "typed"]
+__all__ = ["COMMAND_MAX", "Caller", "asked_by", "caller", "own_command", "typed"]
 
-_COMMAND_MAX: Final = 300
+COMMAND_MAX: Final = 300
+"""Most characters of a command line that are kept."""
+
 _SECRET_ENDS: Final = ("_API_KEY", "_API_SECRET", "_API_PASSPHRASE")
 
 
@@ -66,7 +68,7 @@ def typed(argv: Sequence[str], *, environ: Mapping[str, str] | None = None) -> I
     known = os.environ if environ is None else environ
     secrets = [value for name, value in known.items() if name.endswith(_SECRET_ENDS) and value]
     words = ["***" if any(secret in word for secret in secrets) else word for word in argv]
-    line = shlex.join(["holdfast", *words])[:_COMMAND_MAX]
+    line = shlex.join(["holdfast", *words])[:COMMAND_MAX]
     with asked_by(Caller(uid=os.getuid(), pid=os.getpid(), command=line)):
         yield
 

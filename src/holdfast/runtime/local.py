@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 __all__ = ["LocalBroker"]
 
 T = TypeVar("T")
+
+_FACTS_MAX: Final = 20
+_FACT_MAX: Final = 300
+_WORD_MAX: Final = 40
 
 
 class LocalBroker:
@@ -129,7 +133,9 @@ class LocalBroker:
         await self._acting("isolate", isolating, done, facts={"what": what, "reason": reason})
 
     async def note_visit(self, *, act: Visit, outcome: str, facts: dict[str, str | None]) -> str | None:
-        return await self.supervisor.audit.keep(act, Told(outcome=outcome, facts=facts))
+        # From another process, of whatever length it liked.
+        kept = {name[:_WORD_MAX]: value and value[:_FACT_MAX] for name, value in list(facts.items())[:_FACTS_MAX]}
+        return await self.supervisor.audit.keep(act, Told(outcome=outcome[:_FACT_MAX], facts=kept))
 
     async def _acting(
         self, act: str, work: Awaitable[T], tell: Callable[[T], Told], *, facts: Mapping[str, Any] | None = None

@@ -42,7 +42,7 @@ from holdfast.runtime.attach.protocol import (
 )
 from holdfast.runtime.attach.values import Call, call_named, failure_of
 from holdfast.runtime.backend import BrokerBackend
-from holdfast.runtime.callers import Caller, asked_by
+from holdfast.runtime.callers import COMMAND_MAX, Caller, asked_by
 from holdfast.runtime.emitter import Emitter
 from holdfast.runtime.listeners import Subscription
 from holdfast.runtime.views import BalancesChanged
@@ -341,7 +341,8 @@ class _Session:
             self.wants_events = message.wants_events
             peer = self._line.peer
             # User and process are the kernel's word; the command line is what it says of itself.
-            self._caller = Caller(uid=peer.uid, pid=peer.pid or message.pid, command=message.command)
+            command = message.command and message.command[:COMMAND_MAX]
+            self._caller = Caller(uid=peer.uid, pid=peer.pid or message.pid, command=command)
             self._server.greet(self)
         elif not self.is_greeted:
             raise FrameError("hello comes first", reason="malformed")
