@@ -122,6 +122,7 @@ async def h3_an_order_refused_behind_500(seed: int) -> dict[str, Any]:
             raise AssertionError("an order behind 500 counts as placed")
         except OutcomeUnknownError as told:
             expect(told.code == error, f"{error} behind 500 is told as {told.code}")
+            expect("HTTP 500" in str(told) and "kraken kraken" not in str(told), f"told as: {told}")
         expect((await w.broker.order("one")).state is OrderState.IN_DOUBT, "not in doubt")
         await w.sleep(20.0)  # What a limit asks for is waited out first.
         await w.broker.refresh(timeout_s=5.0)

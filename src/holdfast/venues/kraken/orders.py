@@ -359,9 +359,9 @@ def unknown(
     told: str, request: str, account: str, *, fault: FaultClass = FaultClass.PAYLOAD, code: str | None = None
 ) -> OutcomeUnknownError:
     """It may have been done."""
-    return OutcomeUnknownError(
-        f"kraken {told}", venue="kraken", request=request, account=account, fault=fault, code=code
-    )
+    # What another error said names the venue already.
+    message = told if told.startswith("kraken ") else f"kraken {told}"
+    return OutcomeUnknownError(message, venue="kraken", request=request, account=account, fault=fault, code=code)
 
 
 def unsent(told: str, request: str, account: str, *, cause: Exception | None = None) -> VenueUnreachableError:
