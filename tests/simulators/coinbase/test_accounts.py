@@ -75,6 +75,10 @@ class TestRows:
         bench.limit()
         assert "hold" in bench.wallets()["USD"]
 
+    def test_empty_wallet_may_not_be_ready(self) -> None:
+        rows = Bench(are_empty_wallets_ready=False).wallets()
+        assert (rows["USD"]["ready"], rows["DOGE"]["ready"]) == (True, False)
+
     def test_short_types_are_a_switch(self) -> None:
         assert {row["type"] for row in Bench(account_types="short").wallets().values()} == {"FIAT", "CRYPTO"}
 

@@ -145,6 +145,13 @@ def test_fills_are_listed_by_time_and_identity() -> None:
     assert [Decimal(row["price"]) for row in by_price] == sorted((Decimal(row["price"]) for row in rows), reverse=True)
 
 
+@pytest.mark.parametrize("kind", ["CORRECTION", "REVERSAL", "SYNTHETIC"])
+def test_rows_that_are_no_fills_may_stand_beside_them(kind: str) -> None:
+    rows = Traded(odd_fills=kind).bench.get("orders/historical/fills")["fills"]
+    assert [row["trade_type"] for row in rows] == ["FILL", kind] * 2
+    assert len({row["entry_id"] for row in rows}) == 4
+
+
 def test_fill_has_the_documented_fields() -> None:
     traded = Traded()
     row = traded.bench.get("orders/historical/fills", order_ids=traded.filled)["fills"][0]

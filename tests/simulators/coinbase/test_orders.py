@@ -224,6 +224,13 @@ class TestClientOrderIds:
         theirs = bench.post("orders", bench.gtc(id_="same", size="0.001"), credential=other)
         assert theirs["success_response"]["order_id"] != mine
 
+    def test_may_be_the_users_and_give_back_another_portfolios_order(self) -> None:
+        bench = Bench(profile="many", client_order_id_scope="user")
+        mine = bench.limit(id_="same", size="0.001")
+        other = bench.sim.credentials()[1]
+        theirs = bench.post("orders", bench.gtc(id_="same", size="0.001"), credential=other)
+        assert theirs["success_response"]["order_id"] == mine
+
     @pytest.mark.parametrize("missing", ["client_order_id", "product_id", "side", "order_configuration"])
     def test_missing_parameter_refuses_the_request(self, missing: str) -> None:
         bench = Bench()
@@ -346,6 +353,21 @@ class TestRefusals:
         bench = Bench(no_wallet=no_wallet)
         body = bench.body(product="BTC-GBP", limit_limit_gtc={"base_size": "0.01", "limit_price": "30000"})
         assert bench.rejection(body)["message"] == message
+
+    def test_explanation_may_stand_in_the_other_field(self) -> None:
+        response = Bench(explains_in="error_details").rejection(Bench().gtc(size="100"))
+        assert (response["message"], response["error_details"]) == ("", "Insufficient balance in source account")
+
+    @pytest.mark.parametrize(("does_take", "size"), [(False, None), (True, "0.26")])
+    def test_dollar_order_may_take_usdc_without_a_word(self, does_take: bool, size: str | None) -> None:
+        bench = Bench(does_usd_order_take_usdc=does_take)
+        if size is None:
+            assert bench.rejection(bench.gtc(size="0.26"))["error"] == "INSUFFICIENT_FUND"
+            return
+        bench.limit(size=size)
+        assert bench.truth()["USD"] == {"total": "10165.35", "held": "10165.35", "available": "0"}
+        assert bench.truth()["USDC"]["total"] == "334.65"
+        assert bench.rejection(bench.gtc(size="0.02"))["error"] == "INSUFFICIENT_FUND"
 
     def test_order_without_funds_may_be_accepted_and_fail(self) -> None:
         bench = Bench(are_short_funds_a_failure=True)

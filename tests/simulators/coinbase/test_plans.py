@@ -29,8 +29,8 @@ def _asked(bench: Bench, method: str, body: object = None) -> tuple[int, dict[st
 
 @pytest.mark.parametrize("row", ROWS)
 def test_a_plan_is_the_same_for_its_seed_and_is_taken_by_a_venue_as_it_began(row: str) -> None:
-    drawn = [plan_of(row, seed=seed) for seed in range(12)]
-    assert drawn == [plan_of(row, seed=seed) for seed in range(12)]
+    drawn = [plan_of(row, seed=seed) for seed in range(5)]
+    assert drawn == [plan_of(row, seed=seed) for seed in range(5)]
     for plan in drawn:
         assert plan.commands
         bench = Bench()

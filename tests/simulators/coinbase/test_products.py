@@ -101,6 +101,11 @@ def test_shared_books_have_the_same_prices_and_move_together() -> None:
     assert bench.order(order)["status"] == "FILLED"
 
 
+def test_count_of_products_may_be_text() -> None:
+    answer = Bench(is_product_count_text=True).look("market/products")
+    assert answer["num_products"] == str(len(answer["products"]))
+
+
 def test_unknown_product_is_not_found() -> None:
     for path in ("products/BTC-XXX", "products/BTC-XXX/ticker"):
         assert Bench().refused("GET", path)[0] == 404
@@ -157,6 +162,12 @@ class TestCandles:
         assert (code, body["error"]) == (400, "INVALID_ARGUMENT")
         assert len(self.candles(bench, limit=3)) == 3
 
+    def test_most_there_may_be_is_a_switch(self) -> None:
+        bench = Bench(most_candles=300)
+        assert len(self.candles(bench, start=NOW - 299 * 60, granularity="ONE_MINUTE")) <= 300
+        span = f"start={NOW - 301 * 60}&end={NOW}&granularity=ONE_MINUTE"
+        assert bench.refused("GET", "products/BTC-USD/candles", query=span)[0] == 400
+
     @pytest.mark.parametrize("query", ["", "start=1&end=2", "start=a&end=2&granularity=ONE_DAY"])
     def test_missing_parameters_are_refused(self, query: str) -> None:
         assert Bench().refused("GET", "products/BTC-USD/candles", query=query)[0] == 400
@@ -197,6 +208,9 @@ class TestTime:
         bench.heal()
         bench.impair("server_time", form="milliseconds")
         assert bench.look("time")["epochSeconds"] == f"{NOW + 15}000"
+
+    def test_may_be_numbers(self) -> None:
+        assert Bench(is_epoch_text=False).look("time")["epochMillis"] == NOW * 1000
 
     def test_of_v2_is_a_number(self) -> None:
         assert Bench().look("/v2/time") == {"data": {"iso": "2026-09-21T14:13:20Z", "epoch": NOW}}

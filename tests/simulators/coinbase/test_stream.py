@@ -108,6 +108,15 @@ class TestSubscribing:
         stream.say("subscribe", "user", jwt=bench.token(None, from_s=-200))
         assert stream.errors() == ["authentication failure"]
 
+    @pytest.mark.parametrize(("is_refused", "errors"), [(False, 0), (True, 1)])
+    def test_token_used_twice(self, is_refused: bool, errors: int) -> None:
+        bench = Bench(is_token_reuse_refused=is_refused)
+        token = bench.token(None)
+        stream = bench.stream()
+        stream.say("subscribe", "user", jwt=token)
+        stream.say("subscribe", "heartbeats", jwt=token)
+        assert len(stream.errors()) == errors
+
     def test_subscription_lives_longer_than_its_token(self) -> None:
         bench = Bench()
         stream = subscribed(bench, "heartbeats", "user")

@@ -63,7 +63,9 @@ class Gate:
         if exchange.now_s() < key.locked_until_s:
             raise self._unauthorized()
         if exchange.settings.is_token_reuse_refused:
-            self._remember(key, text.strip())
+            kept_s = 2 * exchange.settings.token_life_s
+            if not key.is_token_new(text.strip(), now_s=exchange.now_s(), kept_s=kept_s):
+                raise self._unauthorized()
         headers = self._count(key)
         if scope not in key.scopes:
             raise self._forbidden()
@@ -102,15 +104,6 @@ class Gate:
         if not is_admitted:
             raise self._too_many(headers)
         return headers
-
-    def _remember(self, key: ApiKey, text: str) -> None:
-        now_s = self._exchange.now_s()
-        used = key.used_tokens
-        for old in [old for old, until_s in used.items() if until_s <= now_s]:
-            del used[old]
-        if text in used:
-            raise self._unauthorized()
-        used[text] = now_s + 2 * self._exchange.settings.token_life_s
 
     def _unauthorized(self) -> CoinbaseRefusedError:
         form = self._exchange.settings.unauthorized_body

@@ -55,7 +55,7 @@ class ApiKey:
         id: Its bare UUID.
         public: Its name, ``organizations/…/apiKeys/…``: what tokens carry as ``kid`` and ``sub``.
         locked_until_s: Unstepped clock until which every call is answered 401, as if the key were unknown.
-        used_tokens: Nonces of tokens already seen, and when each expires, on the venue's clock.
+        used_tokens: Tokens already seen, and until when each is remembered, on the unstepped clock.
     """
 
     def __init__(
@@ -102,6 +102,15 @@ class ApiKey:
                 self._public_key.verify(signature, message)
         except InvalidSignature:
             return False
+        return True
+
+    def is_token_new(self, token: str, *, now_s: float, kept_s: float) -> bool:
+        """Whether this token was not seen before; it is remembered for *kept_s* seconds, longer than it lives."""
+        for old in [old for old, until_s in self.used_tokens.items() if until_s <= now_s]:
+            del self.used_tokens[old]
+        if token in self.used_tokens:
+            return False
+        self.used_tokens[token] = now_s + kept_s
         return True
 
     def credential(self) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def _account_row(exchange: CoinbaseExchange, account: Account, figures: WalletFi
         "available_balance": {"value": places(figures.available, PLACES), "currency": figures.stated},
         "default": "@" not in wallet.row,
         "active": True,
-        "ready": True,
+        "ready": settings.are_empty_wallets_ready or bool(figures.available or figures.hold),
         "created_at": rfc3339(created_us),
         "updated_at": rfc3339(touched_us),
         "deleted_at": None,

@@ -132,10 +132,19 @@ def _list_fills(call: Call) -> dict[str, Any]:
     ]
     if sort == "PRICE":
         fills.sort(key=_price_of, reverse=True)
-    rows = [fill_row(call.exchange, call.account, fill) for fill in fills]
+    rows = [row for fill in fills for row in _fill_rows(call, fill)]
     rows = [row for row in rows if all(not some or row[name] in some for name, some in wanted.items())]
     page, cursor = _page(call, rows, default=_FILL_PAGE)
     return {"fills": page, "cursor": cursor}
+
+
+def _fill_rows(call: Call, fill: Fill) -> list[dict[str, Any]]:
+    """A fill, and beside it a row of another type where there are such."""
+    row = fill_row(call.exchange, call.account, fill)
+    odd = call.exchange.settings.odd_fills
+    if odd == "none":
+        return [row]
+    return [row, {**row, "entry_id": f"{fill.id[:-4]}{odd[:4].lower()}", "trade_type": odd}]
 
 
 def _price_of(fill: Fill) -> Decimal:

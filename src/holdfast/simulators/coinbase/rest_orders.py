@@ -75,8 +75,8 @@ def _refused(exchange: CoinbaseExchange, refusal: OrderRefusedError, body: Any) 
     is_elsewhere = place in ("all", "preview_failure_reason") or refusal.word == UNKNOWN
     response = {
         "error": refusal.word if place in ("all", "error") else UNKNOWN,
-        "message": refusal.message,
-        "error_details": "",
+        "message": refusal.message if exchange.settings.explains_in == "message" else "",
+        "error_details": "" if exchange.settings.explains_in == "message" else refusal.message,
         "preview_failure_reason": (refusal.preview or _NO_PREVIEW) if is_elsewhere else _NO_PREVIEW,
         "new_order_failure_reason": refusal.word if place in ("all", "new_order_failure_reason") else UNKNOWN,
     }

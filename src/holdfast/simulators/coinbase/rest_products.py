@@ -47,7 +47,6 @@ PRODUCT_FLAGS: Final = (
 )
 """The booleans of a product that say what it takes."""
 
-_MOST_CANDLES: Final = 350
 _DAY_US: Final = 86_400_000_000
 _DEFAULT_TRADES: Final = 100
 _DEFAULT_DEPTH: Final = 50
@@ -131,7 +130,8 @@ def _list_products(call: Call) -> dict[str, Any]:
     shown = products[offset:] if not limit else products[offset : offset + limit]
     asks = call.text("get_tradability_status") == "true" and not call.is_public
     rows = [product_row(call.exchange, product, with_tradability=asks) for product in shown]
-    return {"products": rows, "num_products": len(rows), "pagination": None}
+    count: int | str = str(len(rows)) if call.exchange.settings.is_product_count_text else len(rows)
+    return {"products": rows, "num_products": count, "pagination": None}
 
 
 def _product(call: Call, product_id: str) -> Product:
@@ -214,10 +214,11 @@ def _candles(call: Call) -> dict[str, Any]:
     span_s = GRANULARITIES.get(call.text("granularity"))
     if begins is None or ends is None or span_s is None:
         raise invalid_argument("start, end and granularity are required")
-    if limit is not None and not 0 < limit <= _MOST_CANDLES:
+    most = call.exchange.settings.most_candles
+    if limit is not None and not 0 < limit <= most:
         raise invalid_argument("limit is out of range")
-    if (ends - begins) // span_s > _MOST_CANDLES:
-        raise invalid_argument("number of candles requested should be less than 350")
+    if (ends - begins) // span_s > most:
+        raise invalid_argument(f"number of candles requested should be less than {most}")
     until_s = min(ends, call.exchange.now_us() // 1_000_000)
     if until_s < begins:
         return {"candles": []}
@@ -233,7 +234,7 @@ def _candles(call: Call) -> dict[str, Any]:
                 "close": trim_amount(candle.close),
                 "volume": trim_amount(candle.volume),
             }
-            for candle in candles[: limit or _MOST_CANDLES]
+            for candle in candles[: limit or most]
         ]
     }
 
@@ -257,7 +258,10 @@ def _time(call: Call) -> dict[str, Any]:
     seconds, millis = us // 1_000_000, us // 1000
     if fault is not None and fault.fields["form"] == "milliseconds":
         seconds, millis = millis, us
-    return {"iso": rfc3339(us // 1_000_000 * 1_000_000), "epochSeconds": str(seconds), "epochMillis": str(millis)}
+    epochs: dict[str, int] = {"epochSeconds": seconds, "epochMillis": millis}
+    is_text = call.exchange.settings.is_epoch_text
+    stated = {name: str(value) if is_text else value for name, value in epochs.items()}
+    return {"iso": rfc3339(us // 1_000_000 * 1_000_000), **stated}
 
 
 METHODS: Final = {

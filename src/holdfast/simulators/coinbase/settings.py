@@ -31,7 +31,7 @@ class CoinbaseSimSettings(msgspec.Struct, frozen=True, kw_only=True):
     clock_leeway_s: float = 0.0  # On nbf and exp.
     token_life_s: float = 120.0
     is_long_token_refused: bool = True  # One whose exp - nbf exceeds token_life_s; it expires after that all the same.
-    is_token_reuse_refused: bool = False  # The same token for a second REST request.
+    is_token_reuse_refused: bool = False  # The same token for a second request, or a second stream message.
     unauthorized_body: Literal["text", "json", "empty"] = "text"
     forbidden_status: Literal[403, 401] = 403
     error_word_case: Literal["upper", "lower"] = "upper"
@@ -53,6 +53,7 @@ class CoinbaseSimSettings(msgspec.Struct, frozen=True, kw_only=True):
     hold_release_lag_s: float = 0.0  # What a cancelled or expired order held stays held, and counted, this long.
     are_pages_frozen: bool = False  # Later pages state the accounts as they were at the first.
     account_types: Literal["long", "short"] = "long"
+    are_empty_wallets_ready: bool = True
     is_zero_hold_stated: bool = True  # False: no hold field where nothing is held.
     is_v2_balance_total: bool = True  # False: the balance of a v2 account leaves out what is held.
     staked_as: Literal["nothing", "own_code"] = "nothing"
@@ -63,7 +64,10 @@ class CoinbaseSimSettings(msgspec.Struct, frozen=True, kw_only=True):
     is_fee_inside_quote_size: bool = False
     duplicate_client_order_id: Literal["return_existing", "refuse"] = "return_existing"
     client_order_id_kept_s: float = 0.0  # 0: for ever.
+    client_order_id_scope: Literal["portfolio", "user"] = "portfolio"
+    does_usd_order_take_usdc: bool = False  # What a USD order lacks is converted from USDC.
     reason_in: Literal["all", "new_order_failure_reason", "error", "preview_failure_reason"] = "all"
+    explains_in: Literal["message", "error_details"] = "message"
     has_deprecated_order_fields: bool = True
     no_wallet: Literal["insufficient", "account_not_available"] = "insufficient"  # Refusal of an order without one.
     insufficient_word: Literal["INSUFFICIENT_FUND", "INSUFFICIENT_FUNDS"] = "INSUFFICIENT_FUND"
@@ -77,6 +81,7 @@ class CoinbaseSimSettings(msgspec.Struct, frozen=True, kw_only=True):
     cancel_refusal: str = "UNKNOWN_CANCEL_FAILURE_REASON"
     empty_numbers: Literal["zero", "empty"] = "zero"  # Of orders that have traded nothing or hold nothing.
     quote_sized_fills: Literal["base", "quote"] = "base"  # In what the size of a fill is, of an order sized in quote.
+    odd_fills: Literal["none", "CORRECTION", "REVERSAL", "SYNTHETIC"] = "none"  # Listed beside each fill.
     largest_page: int = 1000  # Of orders and fills.
     are_preview_sizes_numbers: bool = False
     volume_30d_usd: Decimal = Decimal("52000.10")
@@ -98,6 +103,9 @@ class CoinbaseSimSettings(msgspec.Struct, frozen=True, kw_only=True):
     # Venue
     clock_skew_s: float = 0.0
     time_cache_s: float = 1.0  # Of the public server time, unless the client forbids it.
+    most_candles: int = 350
+    is_epoch_text: bool = True
+    is_product_count_text: bool = False
     maintenance_body: Literal["json", "html"] = "json"
 
     # Market and background
@@ -141,6 +149,7 @@ OPEN_POINTS: Final[dict[str, tuple[object, ...]]] = {
     "hold_release_lag_s": (0.0, 0.5, 2.0),
     "are_pages_frozen": (False, True),
     "account_types": ("long", "short"),
+    "are_empty_wallets_ready": (True, False),
     "is_zero_hold_stated": (True, False),
     "is_v2_balance_total": (True, False),
     "staked_as": ("nothing", "own_code"),
@@ -149,7 +158,10 @@ OPEN_POINTS: Final[dict[str, tuple[object, ...]]] = {
     "is_fee_inside_quote_size": (False, True),
     "duplicate_client_order_id": ("return_existing", "refuse"),
     "client_order_id_kept_s": (0.0, 86_400.0),
+    "client_order_id_scope": ("portfolio", "user"),
+    "does_usd_order_take_usdc": (False, True),
     "reason_in": ("all", "new_order_failure_reason", "error", "preview_failure_reason"),
+    "explains_in": ("message", "error_details"),
     "has_deprecated_order_fields": (True, False),
     "no_wallet": ("insufficient", "account_not_available"),
     "insufficient_word": ("INSUFFICIENT_FUND", "INSUFFICIENT_FUNDS"),
@@ -169,6 +181,7 @@ OPEN_POINTS: Final[dict[str, tuple[object, ...]]] = {
     ),
     "empty_numbers": ("zero", "empty"),
     "quote_sized_fills": ("base", "quote"),
+    "odd_fills": ("none", "CORRECTION", "REVERSAL", "SYNTHETIC"),
     "are_preview_sizes_numbers": (False, True),
     "heartbeat_counter": ("number", "text"),
     "does_refused_subscribe_count": (True, False),
@@ -179,6 +192,9 @@ OPEN_POINTS: Final[dict[str, tuple[object, ...]]] = {
     "are_user_rows_sparse": (False, True),
     "update_batch_s": (0.0, 0.1),
     "user_connections": ("any", "newest", "oldest"),
+    "most_candles": (350, 300),
+    "is_epoch_text": (True, False),
+    "is_product_count_text": (False, True),
     "maintenance_body": ("json", "html"),
 }
 """Per setting that stands for something Coinbase leaves unsaid: the values worth drawing, the default first."""

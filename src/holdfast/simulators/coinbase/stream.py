@@ -261,6 +261,11 @@ class StreamSession:
             raise _RefusedError("authentication failure") from None
         if exchange.now_s() < key.locked_until_s or "view" not in key.scopes:
             raise _RefusedError("authentication failure")
+        settings = exchange.settings
+        if settings.is_token_reuse_refused and not key.is_token_new(
+            text, now_s=exchange.now_s(), kept_s=2 * settings.token_life_s
+        ):
+            raise _RefusedError("authentication failure")
         self.keys.add(key.public)
         return key
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from holdfast.core.amounts import multiply, remainder, trim_amount
+from holdfast.core.amounts import multiply, remainder, subtract, trim_amount
 from holdfast.simulators.coinbase.errors import OrderRefusedError, preview_refusal
 from holdfast.simulators.coinbase.exchange import CoinbaseExchange
 from holdfast.simulators.coinbase.listing import Product
@@ -21,6 +21,7 @@ from holdfast.simulators.coinbase.tickets import Ticket, kind_of
 from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.claims import ShortOfFundsError
 from holdfast.simulators.core.engine import WouldTakeError
+from holdfast.simulators.core.ledger import Posting
 from holdfast.simulators.core.orders import Order, OrderRequest, OrderStatus, TimeInForce
 
 __all__ = ["FAILURES", "OrderEntry", "status_of"]
@@ -51,19 +52,23 @@ class OrderEntry:
 
     def __init__(self, exchange: CoinbaseExchange) -> None:
         self._exchange = exchange
-        self._named: dict[tuple[str, str], tuple[str, float]] = {}  # Portfolio and client id: order, and when.
+        self._named: dict[tuple[str, str], tuple[Account, str, float]] = {}  # Scope and name: whose, order, and when.
 
     # Placing
 
     def known(self, account: Account, client_id: str | None) -> Order | None:
         """The order that already has this client order id, where that is still remembered."""
-        named = None if client_id is None else self._named.get((account.name, client_id))
+        named = None if client_id is None else self._named.get((self._scope(account), client_id))
         if named is None:
             return None
         kept_s = self._exchange.settings.client_order_id_kept_s
-        if kept_s and self._exchange.now_s() >= named[1] + kept_s:
+        holder, order_id, since_s = named
+        if kept_s and self._exchange.now_s() >= since_s + kept_s:
             return None
-        return account.orders.get(named[0])
+        return holder.orders.get(order_id)
+
+    def _scope(self, account: Account) -> str:
+        return account.name if self._exchange.settings.client_order_id_scope == "portfolio" else ""
 
     def add(self, account: Account, ticket: Ticket) -> Order:
         """
@@ -90,14 +95,34 @@ class OrderEntry:
             starts_us = exchange.now_us() + round(settings.pending_s * 1_000_000)
             request = msgspec.structs.replace(request, starts_us=starts_us)
         try:
-            order = exchange.engine.place(account, request)
+            order = self._place(account, request)
         except ShortOfFundsError as short:
             if not settings.are_short_funds_a_failure:
                 raise self._short(account, short) from None
             order = exchange.engine.refuse_after_acceptance(account, request)
         if request.client_order_id is not None:
-            self._named[account.name, request.client_order_id] = (order.id, exchange.now_s())
+            named = (account, order.id, exchange.now_s())
+            self._named[self._scope(account), request.client_order_id] = named
         return order
+
+    def _place(self, account: Account, request: OrderRequest) -> Order:
+        exchange = self._exchange
+        try:
+            return exchange.engine.place(account, request)
+        except ShortOfFundsError as short:
+            missing = subtract(short.needed, short.free)
+            if short.asset != "USD" or not exchange.settings.does_usd_order_take_usdc:
+                raise
+            if account.free("USDC") < missing:
+                raise
+            exchange.post(
+                account,
+                [
+                    *exchange.leaving(account, "USDC", missing.copy_negate(), kind="convert"),
+                    Posting(row="USD", amount=missing, kind="convert"),
+                ],
+            )
+            return exchange.engine.place(account, request)
 
     def check(self, account: Account, ticket: Ticket) -> None:
         """
