@@ -76,7 +76,7 @@ class Host:
         self.venue: Any = FakeVenue({"USD": ("1000", "0"), "BTC": ("0.5", "0")})
         self.events: list[Event] = []
         self._owners = MemoryOwners()
-        self._sockets = MemorySockets()
+        self.sockets = MemorySockets()
         self.lanes: dict[str, MemoryLane] = {}
         self.store: MemoryStore | None = None
         """In place of the file, where a test wants to break it."""
@@ -89,7 +89,7 @@ class Host:
             clock=self.clock,
             venue=self.venue,
             owners=self._owners,
-            sockets=self._sockets,
+            sockets=self.sockets,
             lanes=self.lanes,
             store_path=self.folder / "holdfast.db",
         )
@@ -178,7 +178,7 @@ class KrakenHost(Host):
             http=lambda _: self.front.http_wire(clock=self.clock),
             streams=lambda _: self.front.stream_wire(),
             owners=self._owners,
-            sockets=self._sockets,
+            sockets=self.sockets,
             store_path=self.folder / "holdfast.db",
         )
         return dataclasses.replace(made, lane=self._lane, credential=self._credential)

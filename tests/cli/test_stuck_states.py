@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -420,5 +421,22 @@ def test_a_store_that_takes_no_writes(tmp_path: Path, monkeypatch: pytest.Monkey
 
             assert (await host.type("holdfast doctor")).code == 0
             assert (await buy(broker)).state == "open"
+
+    at_a_host(tmp_path, monkeypatch, story)
+
+
+def test_an_owner_that_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(host: Host) -> None:
+        async with host.owning() as broker:
+            await broker.wait_until("live")
+            owner = host.sockets.server_of("simulated/acme-master")
+            owner.stop()
+            for command in ("emergency-repair", "reset-circuit-breaker", "force-balance-refresh", "doctor"):
+                done = await host.type(f"holdfast {command} acme-master")
+                assert done.code == 9, done.said
+                assert re.search(r"`kill -CONT \d+`", done.said), done.said
+            owner.resume()
+
+            assert (await host.type("holdfast emergency-repair")).code == 0
 
     at_a_host(tmp_path, monkeypatch, story)

@@ -298,6 +298,7 @@ def test_a_dry_run_without_an_owner_says_what_opening_it_would_do() -> None:
         ("restored_old_copy", "`holdfast resume b --accept-restored`"),
         ("account_mismatch", "`holdfast restore --start-new --broker b`"),
         ("ownership_lost", "end process 7"),
+        ("account_mode", "set the account up at the venue"),
         ("uncovered_too_long", "then `holdfast resume b`"),
     ],
 )

@@ -458,7 +458,8 @@ def _report(facts: RepairFacts) -> RepairStep:
     advice = []
     found = []
     if condition.halted_reason is not None:
-        found.append(f"halted ({condition.halted_reason})")
+        why = f": {facts.halted_detail}" if facts.halted_detail else ""
+        found.append(f"halted ({condition.halted_reason}){why}")
         advice.append(halt_advice(facts.broker, condition.halted_reason, pid=facts.pid, is_stopped=facts.is_stopped))
     if condition.store_reason is not None:
         found.append(f"the store refuses writes ({condition.store_reason})")
@@ -479,6 +480,8 @@ def halt_advice(broker: str, reason: str, *, pid: int, is_stopped: bool) -> str:
             f"put the key of the right account in place, or give the other account a broker name of its own, or "
             f"`holdfast restore --start-new --broker {broker}`; then restart process {pid}"
         )
+    if reason == "account_mode":
+        return f"set the account up at the venue as the status asks for, then restart process {pid}"
     if reason in ("owned_elsewhere", "ownership_lost"):
         return f"end process {pid}: another one owns the account"
     if is_stopped:

@@ -272,6 +272,7 @@ class _Examination:
         checks += _parking_checks(status)
         checks += _breaker_checks(status)
         checks += _halt_checks(status, pid=owner_pid or os.getpid())
+        checks += [warned("key", note) for note in status.notes]
         if owner_pid is not None:
             checks.append(_figures_check(status))
         return checks
@@ -357,7 +358,8 @@ def _halt_checks(status: BrokerStatus, *, pid: int) -> list[Check]:
         return [passed("orders", f"taken: {status.trading_state.value}")]
     is_stopped = reason == "invariant" and status.trading_state is TradingState.ACTIVE
     advice = (halt_advice(status.broker, reason, pid=pid, is_stopped=is_stopped),)
-    return [failed("orders", f"halted ({reason})", advice, exit_code=6)]
+    why = f": {status.halted_detail}" if status.halted_detail else ""
+    return [failed("orders", f"halted ({reason}){why}", advice, exit_code=6)]
 
 
 def _figures_check(status: BrokerStatus) -> Check:
