@@ -126,14 +126,13 @@ async def endures(
 
 def bad_answer(row: str, seed: int) -> dict[str, Any]:
     """
-    One bad answer of a row, by the seed, to one balance read: refused and untouched, or exact.
+    One bad answer of a row, by the seed, to one read of `BalanceEx`: refused and untouched, or exact.
 
     Raises:
         AssertionError: Something moved that must not, or nobody named it.
     """
     kinds = [each for each in BAD_READS if each.row == row and "memory" in each.fronts]
-    read = ("BalanceEx", "Balance")[seed // len(kinds) % 2]
-    found = mislead(kinds[seed % len(kinds)], seed=seed, read=read)
+    found = mislead(kinds[seed % len(kinds)], seed=seed)
     expect(found.is_kept, f"{found.what}: {found.problem}")
     return {"bad_answers": 1}
 
