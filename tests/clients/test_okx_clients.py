@@ -187,7 +187,8 @@ def test_sdk_stream_places_cancels_and_is_told(run: Run) -> None:
 def test_nautilus_reads_what_its_stream_placed(run: Run) -> None:
     report = run.report
     assert report["resting"] == ["holdfast1"]
-    assert [Decimal(quantity) for quantity in report["trade"]] == [Decimal("0.002")]
+    (bought,) = map(Decimal, report["trade"])
+    assert Decimal("0.0019") < bought < Decimal("0.002")  # For 80 dollars at about 40,000.
     assert {name: state.rpartition(".")[2] for name, state in report["orders"].items()} == {
         "holdfast1": "CANCELED",
         "holdfast2": "FILLED",
