@@ -99,7 +99,7 @@ async def h2_gateway_pages_open_a_breaker_that_closes(seed: int) -> dict[str, An
 @on_virtual_time(sampled=False)
 async def h2_gateway_pages_to_orders(seed: int) -> dict[str, Any]:
     """Orders are answered with a gateway's page, before or after the venue acted."""
-    return await drill(seed, "H2", prefer="rest", hits=True, doubts=True)
+    return await drill(seed, "H2", prefer="rest", hits=True)
 
 
 @calling()
