@@ -107,3 +107,28 @@ def test_what_the_venue_states_beside_its_figures_is_shown_and_never_counted() -
     assert balance.spendable == 1
     books.read(104.0, USD="1000 400 600", BTC="1")
     assert books.ledger.balance("BTC", now_s=104.2).detail == ()
+
+
+def test_everything_halved_is_suspect_though_a_fill_accounts_for_some_of_it() -> None:
+    books = Books()
+    books.read(101.5, USD="1000 400 600", BTC="1", ETH="10", EUR="50")
+    books.tell(102.0, filled(102.0))
+    outcome = books.read(104.1, USD="299 0 299", BTC="0.505", ETH="5", EUR="25")
+    assert outcome.suspect == "suspect_jump"
+    assert books.ledger.balance("ETH", now_s=104.3).total == 10
+    outcome = books.read(105.2, read="account", USD="598 0 598", BTC="1.01", ETH="10", EUR="50")
+    assert outcome.dismissed == "suspect_jump"
+    assert books.ledger.balance("ETH", now_s=105.4).total == 10
+
+
+def test_two_reads_that_contradict_each_other_for_ever_are_not_believed_in_turn() -> None:
+    """Where fills are told, everything that moves between two reads is no account that trades: one of them is wrong."""
+    books = Books()
+    books.read(101.5, USD="1000 400 600", BTC="1", ETH="10")
+    for count in range(12):
+        at_s = 104.0 + 3 * count
+        books.ledger.prove(at_s)
+        books.read(at_s, USD="500 200 300", BTC="0.5", ETH="5")
+        books.ledger.prove(at_s + 1.5)
+        books.read(at_s + 1.5, read="account", USD="1001 400 601", BTC="1.1", ETH="10.1")
+        assert books.ledger.balance("ETH", now_s=at_s + 2.0).total in (10, Decimal("10.1"))

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tests.scenarios.families import FAMILIES
-from tests.scenarios.runner import SHORT, Result, commit, run_many, run_one
+from tests.scenarios.runner import EVERYWHERE, SHORT, Result, commit, run_many, run_one
+from tests.scenarios.venues import PLAYS
 
 
 def main() -> int:
@@ -25,10 +26,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="run this one seed again, and hash what reached the client")
     parser.add_argument("--workers", type=int, help="processes; one per processor")
     parser.add_argument("--output", choices=("table", "json"), default="table")
+    parser.add_argument("--venue", choices=tuple(PLAYS), default="kraken", help="the venue it is played at")
     asked = parser.parse_args()
-    families = tuple(asked.family or SHORT)
+    families = tuple(asked.family or (SHORT if asked.venue == "kraken" else EVERYWHERE))
     if asked.seed is not None:
-        results = [run_one(family, asked.seed, keeps_digest=True) for family in families]
+        results = [run_one(family, asked.seed, keeps_digest=True, venue=asked.venue) for family in families]
         for result in results:
             print(msgspec.json.encode(result).decode())
     else:
@@ -49,7 +51,7 @@ def _many(families: tuple[str, ...], seeds: range, asked: argparse.Namespace) ->
                 console.print(f"{result.family} seed {result.seed} at {commit()}: {result.failure}", markup=False)
                 console.print(f"  again: {result.replay()}", markup=False)
 
-        results = run_many(families, seeds, workers=asked.workers, on_result=on_result)
+        results = run_many(families, seeds, workers=asked.workers, on_result=on_result, venue=asked.venue)
     rows = [_row(family, [result for result in results if result.family == family]) for family in families]
     took_s = time.perf_counter() - start
     if asked.output == "json":

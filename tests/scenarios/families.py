@@ -23,8 +23,6 @@ Family = Callable[[int, bool], Awaitable[dict[str, Any]]]
 """Takes a seed and whether to keep a digest; returns what it measured."""
 
 _ASSETS: Final = ("USD", "EUR", "BTC", "ETH", "SOL", "USDT")
-_BALANCE_READS: Final = ("BalanceEx", "Balance")
-_READS: Final = (*_BALANCE_READS, "OpenOrders", "GetWebSocketsToken", "Time", "SystemStatus")
 
 # Mutations that leave a well-formed, different amount: the venue would be lying, and no client can tell.
 _LIES: Final = frozenset({"set", "rename", "giant", "tiny", "many_digits", "remove", "exponent", "plain_number"})
@@ -38,9 +36,9 @@ def _happening(w: World) -> dict[str, Any]:
         (
             {"kind": "deposit", "asset": asset, "amount": amount},
             {"kind": "withdrawal", "asset": "USD", "amount": "1.5"},
-            {"kind": "external_trade", "pair": "XXBTZUSD", "side": "buy", "quantity": "0.001"},
-            {"kind": "external_trade", "pair": "XXBTZUSD", "side": "sell", "quantity": "0.001"},
-            {"kind": "external_order", "pair": "XXBTZUSD", "side": "buy", "quantity": "0.001", "price": "20000.0"},
+            {"kind": "external_trade", "pair": "BTC-USD", "side": "buy", "quantity": "0.001"},
+            {"kind": "external_trade", "pair": "BTC-USD", "side": "sell", "quantity": "0.001"},
+            {"kind": "external_order", "pair": "BTC-USD", "side": "buy", "quantity": "0.001", "price": "20000.0"},
             {"kind": "external_cancel"},
         )
     )
@@ -113,24 +111,16 @@ def http_fault(w: World) -> dict[str, Any]:
 def body_fault(w: World) -> dict[str, Any]:
     """[B1, B2, B6, B8, B13, B14, N15] Texts that are not what they should be."""
     rng = w.rng
+    play = w.play
     if rng.random() < 0.25:
-        return {"kind": "rest", "name": rng.choice(_READS), "action": {"do": "truncate"}, "probability": 0.7}
+        return {"kind": "rest", "name": rng.choice(play.reads), "action": {"do": "truncate"}, "probability": 0.7}
     if rng.random() < 0.15:
-        body = rng.choice(
-            (
-                '{"error":[],"result":{"unixtime":1}}',
-                "[]",
-                "null",
-                '"x"',
-                '{"error":"EAPI"}',
-                '{"error":[],"result":[1]}',
-            )
-        )
-        return {"kind": "rest", "name": list(_BALANCE_READS), "action": {"do": "answer", "body": body}}
+        body = rng.choice(play.bodies)
+        return {"kind": "rest", "name": list(play.balance_calls), "action": {"do": "answer", "body": body}}
     how = rng.choice(sorted(set(MUTATIONS) - _LIES))
     return {
         "kind": "rest",
-        "name": list(_BALANCE_READS),
+        "name": list(play.balance_calls),
         "action": {"do": "mutate", "how": how},
         "probability": rng.choice((0.5, 1.0)),
     }
@@ -150,81 +140,56 @@ def stream_fault(w: World) -> dict[str, Any]:
         w.fault(kind="streams", action={"do": "close", "code": 1006})
         return {"kind": "handshake", "action": {"do": "refuse", "status": status}, "count": rng.randint(1, 4)}
     if kind == 3:
-        where = rng.choice(({"name": "subscribe"}, {"type": "snapshot"}, {"type": "update"}))
+        typed = () if w.play.updates is None else ({"type": "snapshot"}, {"type": w.play.updates})
+        where = rng.choice(({"name": w.play.subscribing}, *typed))
         return {"kind": "ws_out", **where, "action": {"do": "close", "code": 1011}, "count": 2}
     action = rng.choice(({"do": "send_binary"}, {"do": "invalid_utf8"}, {"do": "huge_frame", "total_bytes": 16 << 20}))
-    return {"kind": "ws_out", "type": "update", "action": action, "count": 2}
+    return {"kind": "ws_out", **_updates(w), "action": action, "count": 2}
+
+
+def _updates(w: World) -> dict[str, str]:
+    """The messages of a channel that are no answers, where a fault can tell them apart."""
+    return {"channel": w.play.channels[-1]} if w.play.updates is None else {"type": w.play.updates}
 
 
 def channel_fault(w: World) -> dict[str, Any]:
     """[W2, W5, W6, W7] Channels that lose, repeat, reorder, freeze, or begin wrongly."""
     rng = w.rng
-    channel = rng.choice(("balances", "executions"))
+    play = w.play
+    channel = rng.choice(play.channels)
     if rng.random() < 0.3:
         do = rng.choice(({"do": "drop"}, {"do": "duplicate"}, {"do": "swap"}, {"do": "truncate"}))
-        return {"kind": "ws_out", "channel": channel, "type": "update", "action": do, "count": rng.randint(1, 3)}
-    kind = rng.choice(
-        (
-            "sequence_gap",
-            "sequence_duplicate",
-            "sequence_regress",
-            "sequence_reorder",
-            "missing_event",
-            "freeze_channel",
-            "mute_channel",
-            "update_before_snapshot",
-            "subscribe_error",
-            "foreign_ack",
-            "token_death",
-            "extra_snapshot",
-        )
-    )
+        where = {} if play.updates is None else {"type": play.updates}
+        return {"kind": "ws_out", "channel": channel, **where, "action": do, "count": rng.randint(1, 3)}
+    kind = rng.choice(play.channel_faults)
     if kind == "token_death":
         return {"kind": kind, "closes": rng.random() < 0.7}
-    if kind in ("update_before_snapshot", "subscribe_error", "foreign_ack"):
+    if kind in ("log_out", "missing_snapshot", "lost_page"):
+        return {"kind": kind}
+    if kind == "upgrade_notice":
+        return {"kind": kind, "after_s": rng.choice((5, 30))}
+    if kind in ("update_before_snapshot", "subscribe_error", "foreign_ack", "connection_count_error"):
         w.fault(kind="close_streams")
+    if kind in ("update_before_snapshot", "extra_snapshot") and play.id != "kraken":
+        return {"kind": kind}
     return {"kind": kind, "channel": channel}
 
 
 def lag_fault(w: World) -> dict[str, Any]:
     """[V6, W10, kraken trap 14] Answers from a replica that lags behind the stream."""
     rng = w.rng
-    return {"kind": rng.choice(("rest_lag", "hold_lag")), "by_s": rng.choice((1, 5, 30, 55))}
+    lags = [by_s for by_s in (1, 5, 30, 55) if by_s <= w.play.rest_lag_s]
+    return {"kind": rng.choice(w.play.lag_faults), "by_s": rng.choice(lags)}
 
 
 def suspect_fault(w: World) -> dict[str, Any]:
     """[B10, B15] Well-formed answers that say that everything, or something, is gone."""
-    rng = w.rng
-    read = _BALANCE_READS[w.seed % 2]  # Never both: two different reads that tell the same lie are a venue's word.
-    kind = rng.choice(("empty_result", "vanish", "scale_balances"))
-    if kind == "empty_result":
-        return {"kind": kind, "read": read, "form": rng.choice(("object", "absent", "null", "zeros"))}
-    if kind == "vanish":
-        return {"kind": kind, "read": read, "asset": rng.choice(("XXBT", "ZUSD", "SOL"))}
-    return {"kind": kind, "read": read, "factor": rng.choice(("0", "2", "0.5"))}
+    return w.play.suspect(w)
 
 
 def venue_fault(w: World) -> dict[str, Any]:
     """[H3-H5, L1, V1, V3] The venue's own refusals."""
-    rng = w.rng
-    if rng.random() < 0.2:
-        return {"kind": "rate_limit", "above": rng.randint(0, 10)}
-    if rng.random() < 0.2:
-        return {"kind": "lockout", "for_s": 20}
-    error = rng.choice(
-        (
-            "EService:Unavailable",
-            "EService:Busy",
-            "EService: Throttled: 1790000100",
-            "EGeneral:Internal error",
-            "EGeneral:Internal error:5",
-            "EAPI:Rate limit exceeded",
-            "EGeneral:Too many requests",
-            "EDatabase:Internal error",
-            "EWhatever:Never heard of",
-        )
-    )
-    return {"kind": "refuse", "error": error, "count": rng.randint(1, 6), "when": rng.choice(("before", "after"))}
+    return w.play.refusal(w)
 
 
 # Families
@@ -292,9 +257,9 @@ async def clock(seed: int, keeps_digest: bool) -> dict[str, Any]:
                 if states & {"live", "fresh"}:
                     w.checker.violated("I6", f"figures from before a sleep are {states}")
             elif kind == 2:
-                w.fault(kind="clock_skew", by_s=w.rng.choice((31, -31, 3600)))
+                w.fault(kind="clock_skew", by_s=w.rng.choice(w.play.skews))
             else:
-                w.fault(kind="server_time", form=w.rng.choice(("frozen", "backwards", "milliseconds")))
+                w.fault(kind="server_time", form=w.rng.choice(w.play.times))
             await live_on(w, for_s=40.0)
             w.heal()
             longest_s = max(longest_s, await w.converged())

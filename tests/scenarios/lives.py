@@ -21,8 +21,10 @@ import msgspec
 
 import holdfast
 from holdfast.core.seams import HttpReply, HttpRequest, HttpWire, StreamConnection, StreamWire, WireError
+from holdfast.simulators.core.seam import SimRequest
 from holdfast.simulators.kraken.tickets import moment_us
 from holdfast.testing import FakeClock
+from tests.scenarios.venues import PLAYS, Play
 
 __all__ = ["Life", "Lookup", "Record", "Sending"]
 
@@ -107,15 +109,42 @@ class Life:
         record: Where what is sent is written down.
         clock: The client's.
         venue_us: The venue's clock.
+        describe: What the venue calls a request.
+        play: Which venue it is.
     """
 
-    def __init__(self, record: Record, *, clock: FakeClock, venue_us: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        record: Record,
+        *,
+        clock: FakeClock,
+        venue_us: Callable[[], int],
+        describe: Callable[[SimRequest], Mapping[str, str]] | None = None,
+        play: Play = PLAYS["kraken"],
+    ) -> None:
+        self._describe = describe
+        self._play = play
         self.record = record
         self.clock = clock
         self.venue_us = venue_us
         self.is_over = False
         self._disks: list[sqlite3.Connection] = []
         self._sockets: list[StreamConnection] = []
+
+    def name_of(self, request: HttpRequest) -> str:
+        """What the venue calls a request."""
+        if self._describe is None or self._play.id == "kraken":
+            return request.url.rpartition("/")[2].partition("?")[0]
+        parts = urllib.parse.urlsplit(request.url)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        seen = SimRequest(
+            method=request.method, path=parts.path or "/", query=parts.query, headers=headers, body=request.body
+        )
+        return self._describe(seen)["name"]
+
+    def reads_balances(self, name: str) -> bool:
+        """Whether a call of this name asks for balances."""
+        return name in self._play.balance_calls
 
     def http(self, inner: HttpWire) -> HttpWire:
         """*inner*, with an eye on it."""
@@ -180,8 +209,8 @@ class _Http:
         life, record = self._life, self._life.record
         if life.is_over:
             await _never()
-        name = request.url.rpartition("/")[2].partition("?")[0]
-        if name in ("Balance", "BalanceEx"):
+        name = life.name_of(request)
+        if life.reads_balances(name):
             record.asked.append(life.clock.now_s())
         fields = _fields(request) if name in _LOOKUPS or name == "AddOrder" else {}
         if name == "AddOrder" and not fields.get("validate"):

@@ -15,11 +15,14 @@ import msgspec
 
 from holdfast.testing import run_virtual
 from tests.scenarios.families import FAMILIES, run_family
+from tests.scenarios.venues import played_at
 
-__all__ = ["LONG", "SHORT", "Result", "commit", "run_many", "run_one"]
+__all__ = ["EVERYWHERE", "LONG", "SHORT", "Result", "commit", "run_many", "run_one"]
 
 LONG = ("day", "week")
 SHORT = tuple(name for name in FAMILIES if name not in LONG)
+EVERYWHERE = tuple(name for name in SHORT if name not in ("trading", "breakers"))
+"""Families that are played at every venue; the others' judges read Kraken's own wire."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +34,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     family: str
     seed: int
+    venue: str = "kraken"
     failure: str | None
     took_s: float
     cpu_s: float
@@ -39,16 +43,19 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     def replay(self) -> str:
         """The command that runs exactly this again."""
-        return f"python -m tests.scenarios --family {self.family} --seed {self.seed}"
+        where = "" if self.venue == "kraken" else f" --venue {self.venue}"
+        return f"python -m tests.scenarios --family {self.family} --seed {self.seed}{where}"
 
 
-def run_one(family: str, seed: int, *, keeps_digest: bool = False) -> Result:
+def run_one(family: str, seed: int, *, keeps_digest: bool = False, venue: str = "kraken") -> Result:
     """Run one scenario on virtual time. Never raises for what the scenario finds."""
     # A week makes millions of short-lived objects and keeps few: looking for cycles less often is a sixth of its time.
     gc.set_threshold(50_000, 20, 20)
     start, cpu = time.perf_counter(), time.process_time()
     try:
-        figures = run_virtual(run_family(family, seed, keeps_digest=keeps_digest), seed=seed, horizon_s=40 * 86_400)
+        with played_at(venue):
+            running = run_family(family, seed, keeps_digest=keeps_digest)
+            figures = run_virtual(running, seed=seed, horizon_s=40 * 86_400)
         failure = None
     except Exception as error:  # The top of a scenario: whatever broke is its result.
         figures = {}
@@ -56,6 +63,7 @@ def run_one(family: str, seed: int, *, keeps_digest: bool = False) -> Result:
     return Result(
         family=family,
         seed=seed,
+        venue=venue,
         failure=failure,
         took_s=time.perf_counter() - start,
         cpu_s=time.process_time() - cpu,
@@ -73,7 +81,12 @@ def _leaves(error: BaseException) -> Iterator[str]:
 
 
 def run_many(
-    families: Iterable[str], seeds: Iterable[int], *, workers: int | None = None, on_result: Callable[[Result], None]
+    families: Iterable[str],
+    seeds: Iterable[int],
+    *,
+    workers: int | None = None,
+    on_result: Callable[[Result], None],
+    venue: str = "kraken",
 ) -> list[Result]:
     """Run every family with every seed, *workers* at a time (one per processor when None); *on_result* is told each."""
     jobs = [(family, seed) for seed in seeds for family in families]
@@ -81,13 +94,13 @@ def run_many(
     results: list[Result] = []
     if count == 1 or len(jobs) == 1:
         for family, seed in jobs:
-            results.append(run_one(family, seed))
+            results.append(run_one(family, seed, venue=venue))
             on_result(results[-1])
         return results
     # Spawned, not forked: a scenario starts from a clean interpreter, as its replay will.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(max_workers=count, mp_context=context) as pool:
-        for future in concurrent.futures.as_completed(pool.submit(run_one, *job) for job in jobs):
+        for future in concurrent.futures.as_completed(pool.submit(run_one, *job, venue=venue) for job in jobs):
             results.append(future.result())
             on_result(results[-1])
     return results

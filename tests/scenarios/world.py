@@ -24,12 +24,12 @@ from holdfast.runtime.supervisor import Contact
 from holdfast.simulators.core.faults import FaultPlan
 from holdfast.simulators.core.journal import Journal
 from holdfast.simulators.core.memory import MemoryFront
-from holdfast.simulators.kraken import KrakenSimulator
-from holdfast.simulators.kraken.settings import OPEN_POINTS, KrakenSimSettings
+from holdfast.simulators.kraken.settings import OPEN_POINTS
 from holdfast.testing import FakeClock, MemoryLane, memory_config, memory_parts
 from holdfast.venues.kraken import KRAKEN
 from tests.scenarios.checker import Checker
 from tests.scenarios.lives import Life, Record
+from tests.scenarios.venues import PLAYS, play_now
 
 __all__ = ["BROKER", "READING_POINTS", "TRADING_POINTS", "World", "world"]
 
@@ -38,30 +38,7 @@ BROKER: Final = "kraken-master"
 # With idle heartbeats left out only one in so many seconds comes. The client drops a stream that is silent for five.
 _COALESCED_S: Final = 4.0
 
-READING_POINTS: Final = (
-    "does_refused_call_consume_nonce",
-    "check_order",
-    "bad_signature_error",
-    "do_refused_calls_count",
-    "rate_limit_status",
-    "does_hold_include_fee",
-    "are_f_rows_spendable",
-    "empty_balance",
-    "credit_fields",
-    "result_on_error",
-    "session_life",
-    "dead_session_error",
-    "is_ack_before_snapshot",
-    "are_acks_before_events",
-    "update_balance",
-    "are_trade_legs_apart",
-    "first_sequence",
-    "does_sequence_restart",
-    "numbers",
-    "can_status_be_subscribed",
-    "has_maintenance_arrays",
-    "do_reads_fail_in_maintenance",
-)
+READING_POINTS: Final = PLAYS["kraken"].drawn_points
 """What Kraken leaves unsaid and concerns a client that only reads."""
 
 # A key that is locked out for minutes heals later than anything is waited for; lockouts are a fault of their own.
@@ -102,21 +79,21 @@ class World:
         folder: Path | None,
         keeps_digest: bool,
         contact: Contact = "stream",
-        points: Sequence[str] = READING_POINTS,
+        points: Sequence[str] | None = None,
         settings: Mapping[str, Any] | None = None,
         configured: Mapping[str, object] | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
+        self.play = play_now()
         self.seed = seed
         self._contact = contact
         self.rng = random.Random(f"scenario {seed}")
         self.clock = FakeClock(loop)
-        drawn = {name: self._drawn(name) for name in points}
+        drawn = {name: self._drawn(name) for name in (self.play.drawn_points if points is None else points)}
         if not heartbeats:
             drawn["coalesce_heartbeats_s"] = _COALESCED_S
-        self.settings = KrakenSimSettings(**{**drawn, **(settings or {})})
-        self.venue = KrakenSimulator(
-            seed=seed, profile=profile, clock=self.clock.world(), timers=loop, settings=self.settings
+        self.venue: Any = self.play.simulate(
+            settings={**drawn, **(settings or {})}, seed=seed, profile=profile, clock=self.clock.world(), timers=loop
         )
         journal = Journal(
             self.clock.world(), describe_frame=self.venue.describe_frame, max_entries=400_000, keeps_heartbeats=False
@@ -130,7 +107,7 @@ class World:
             latency_s=(0.002, self.rng.choice((0.01, 0.05, 0.25))),
             with_digest=keeps_digest,
         )
-        self._adapter = KRAKEN if heartbeats else cast(Venue, _SeldomPinged())
+        self._adapter = self.play.adapter if heartbeats else cast(Venue, _SeldomPinged())
         self._key = next(each for each in self.venue.credentials() if each["account"] == "master")
         self._lanes: dict[str, MemoryLane] = {}
         self._store_path = ":memory:" if folder is None else str(folder / "store.db")
@@ -145,7 +122,7 @@ class World:
         self.checker = Checker(self)
 
     def _drawn(self, name: str) -> Any:
-        values = OPEN_POINTS[name]
+        values = self.play.open_points[name]
         return values[0] if self.rng.random() < 0.5 else self.rng.choice(values)
 
     # The client's life
@@ -163,15 +140,22 @@ class World:
     @property
     def broker(self) -> holdfast.Broker:
         assert self.desk is not None
-        return self.desk[BROKER]
+        return self.desk[self.play.broker]
 
     async def open(self) -> None:
         """Start the client, with whatever an earlier one left in store and lane."""
-        life = self.life = Life(self.record, clock=self.clock, venue_us=self.venue_us)
+        life = self.life = Life(
+            self.record, clock=self.clock, venue_us=self.venue_us, describe=self.venue.describe, play=self.play
+        )
         parts = memory_parts(
             clock=self.clock,
             venue=self._adapter,
-            credential=Credential(venue="kraken", key=self._key["key"], secret=self._key["secret"]),
+            credential=Credential(
+                venue=self.play.id,
+                key=self._key["key"],
+                secret=self._key["secret"],
+                passphrase=self._key.get("passphrase"),
+            ),
             http=lambda _: life.http(self.front.http_wire(clock=self.clock)),
             streams=lambda _: life.streams(self.front.stream_wire()),
             lanes=self._lanes,
@@ -179,7 +163,9 @@ class World:
             connection_class=life.disk(),
             seed=self.seed,
         )
-        config = memory_config(BROKER, venue="kraken", **self._configured)
+        config = memory_config(self.play.broker, venue=self.play.id, **self._configured)
+        broker = msgspec.structs.replace(config.brokers[self.play.broker], ws_url=self.play.ws_url)
+        config = msgspec.structs.replace(config, brokers={broker.name: broker})
 
         def on_event(event: Event) -> None:
             if not life.is_over:
@@ -218,13 +204,14 @@ class World:
 
     def venue_us(self) -> int:
         """The venue's clock."""
-        return self.venue.now_us()
+        now_us: int = self.venue.now_us()
+        return now_us
 
     # What happens at the venue
 
     def happen(self, **event: Any) -> dict[str, Any]:
         """Let something happen to the account, and remember what is true from now on."""
-        answer = self.venue.happen(event)
+        answer: dict[str, Any] = self.venue.happen(event)
         self.checker.note_truth()
         return answer
 
@@ -285,7 +272,7 @@ async def world(
     keeps_store: bool = False,
     keeps_digest: bool = False,
     contact: Contact = "stream",
-    points: Sequence[str] = READING_POINTS,
+    points: Sequence[str] | None = None,
     settings: Mapping[str, Any] | None = None,
     configured: Mapping[str, object] | None = None,
     funds: Mapping[str, str] | None = None,

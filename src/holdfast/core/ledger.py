@@ -488,9 +488,10 @@ class Ledger:
                 return
             draft.dismissed = earlier.reason
             if doubt is not None and doubt.reason == earlier.reason == SUSPECT_JUMP:
-                # Everything moves from read to read: an account that trades, and no stream to tell us so.
+                # Everything moves from read to read: an account that trades, and no stream to tell us so. Where fills
+                # are told, it is not that: one of the two reads is wrong for as long as they differ.
                 doubt = doubt.again(earlier)
-                if doubt.round > self.settings.confirm_attempts:
+                if doubt.round > self.settings.confirm_attempts and not standing.orders_stated:
                     doubt = None
         if doubt is None:
             self._believe(snapshot, now_s=now_s, draft=draft)

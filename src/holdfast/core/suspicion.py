@@ -86,19 +86,24 @@ def suspect(
             return Suspicion(reason=SUSPECT_EMPTY, assets=unexplained, snapshot=snapshot)
         return None
     vanished: list[AssetCode] = []
-    jumped = 0
+    jumped: list[AssetCode] = []
+    moved = 0
     for asset in funded:
         holding = stated.get(asset)
         total = ZERO if holding is None else holding.total
-        if total == confirmed[asset] or is_explained(asset, total):
+        if total == confirmed[asset]:
             continue
-        jumped += 1
+        moved += 1
+        if is_explained(asset, total):
+            continue
+        jumped.append(asset)
         if not total:
             vanished.append(asset)
     if vanished:
         return Suspicion(reason=SUSPECT_VANISHED, assets=tuple(vanished), snapshot=snapshot)
-    if jumped >= 2 and jumped == len(funded):
-        return Suspicion(reason=SUSPECT_JUMP, assets=tuple(funded), snapshot=snapshot)
+    # All of it moved, and what accounts for some of it (a fill) does not for the rest.
+    if len(jumped) >= 2 and moved == len(funded):
+        return Suspicion(reason=SUSPECT_JUMP, assets=tuple(jumped), snapshot=snapshot)
     return None
 
 
