@@ -297,3 +297,18 @@ def test_rows_vanish_are_overridden_and_scaled() -> None:
     bench.impair("scale_balances", factor="0.5")
     assert bench.balance("BTC")["cashBal"] == "0.2"
     assert bench.balance("BTC")["cashBal"] == "0.4"
+
+
+def test_answer_may_have_the_figures_of_another_account() -> None:
+    bench = Bench(profile="many")
+    bench.impair("foreign_balances", account="sub1")
+    assert bench.balance("USDT")["cashBal"] == "2500"
+    assert bench.balance("USDT")["cashBal"] == "100000"
+
+
+def test_makers_programme_has_its_new_name_where_the_setting_says_so() -> None:
+    bench = Bench(is_elp_renamed=True)
+    (group,) = bench.get("account/trade-fee", instType="SPOT", instId="BTC-USDT")[0]["feeGroup"]
+    assert "rpiMaker" in group
+    assert "elpMaker" not in group
+    assert "rpi" in bench.look("public/instruments", "instType=SPOT")[0]

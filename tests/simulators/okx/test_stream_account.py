@@ -253,3 +253,19 @@ def test_burst_changes_no_total() -> None:
     assert bench.happen("burst", count=50)["entries"] == 100
     bench.pass_time(0.1)
     assert details(stream.of("account", "event_update")[0])["USDT"]["cashBal"] == "10000"
+
+
+def test_stale_snapshot_states_the_past_with_its_older_time() -> None:
+    bench = Bench()
+    stream = subscribed(bench)
+    bench.pass_time(1.0)
+    bench.happen("deposit", asset="USDT", amount="1")
+    bench.pass_time(0.1)
+    told = details(stream.of("account", "event_update")[-1])["USDT"]
+    bench.impair("stale_snapshot", by_s=60)
+    bench.impair("extra_snapshot")
+    stale = details(stream.of("account", "snapshot")[-1])["USDT"]
+    assert (stale["cashBal"], told["cashBal"]) == ("10000", "10001")
+    assert int(stale["uTime"]) < int(told["uTime"])
+    bench.impair("extra_snapshot")
+    assert details(stream.of("account", "snapshot")[-1])["USDT"]["cashBal"] == "10001"

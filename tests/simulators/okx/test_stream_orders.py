@@ -230,3 +230,13 @@ def test_refusals_before_and_after_look_the_same_over_the_stream() -> None:
     bench.impair("refuse", name="order", code="50004", when="after")
     assert stream.operate("order", item(bench))["code"] == "50004"
     assert len(bench.get("trade/orders-pending")) == 1
+
+
+def test_row_may_be_told_again_with_a_later_time() -> None:
+    bench = Bench()
+    stream = subscribed(bench)
+    bench.impair("repeated_order")
+    bench.limit()
+    first, second = stream.rows("orders")
+    assert int(second["uTime"]) == int(first["uTime"]) + 1
+    assert {**second, "uTime": ""} == {**first, "uTime": ""}

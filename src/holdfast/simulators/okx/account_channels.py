@@ -20,7 +20,7 @@ from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.ledger import LedgerEntry
 from holdfast.simulators.core.orders import Change, Fill, Order
 from holdfast.simulators.core.wire_json import decode_json
-from holdfast.simulators.okx.balances import AccountView, detail_row, seen_account, stated_account
+from holdfast.simulators.okx.balances import AccountView, detail_row, past_account, seen_account, stated_account
 from holdfast.simulators.okx.exchange import FUNDING, OkxAccount, OkxExchange
 from holdfast.simulators.okx.feeds import Feed
 from holdfast.simulators.okx.render import ms, plain
@@ -79,7 +79,10 @@ class AccountChannels:
 
     def _snapshot(self, feed: Feed) -> None:
         account, faults = self._account(feed), self._exchange.impairments
+        stale = faults.spend("stale_snapshot")
         view = self._view(account)
+        if stale is not None:
+            view = past_account(self._exchange, account, by_s=stale.fields["by_s"])
         codes = [code for code in view.currencies() if view.is_shown(code) and self._covers(feed, code)]
         if faults.spend("snapshot_empty", channel="account"):
             codes = []
@@ -92,22 +95,31 @@ class AccountChannels:
                 continue
             if index and gap_s:
                 # Each page is as true as the moment it is sent at; events may come between.
-                args = (feed, account, page, index + 1, index + 1 == len(pages))
+                args = (feed, account, page, index + 1, index + 1 == len(pages), None if stale is None else view)
                 feed.timers.append(self._exchange.timers.call_later(gap_s * index, self._push_page, *args))
             else:
-                self._push_page(feed, account, page, index + 1, index + 1 == len(pages))
+                self._push_page(feed, account, page, index + 1, index + 1 == len(pages), view)
 
-    def _push_page(self, feed: Feed, account: OkxAccount, codes: list[str], number: int, is_last: bool) -> None:
+    def _push_page(
+        self, feed: Feed, account: OkxAccount, codes: list[str], number: int, is_last: bool, view: AccountView | None
+    ) -> None:
         marks: dict[str, Any] = {"eventType": "snapshot", "curPage": number, "lastPage": is_last}
-        self._push(feed, account, codes, is_update=False, marks=marks)
+        self._push(feed, account, codes, is_update=False, marks=marks, view=view)
 
     def _push_rows(self, feed: Feed, account: OkxAccount, codes: Sequence[str]) -> None:
         self._push(feed, account, codes, is_update=True, marks={"eventType": "event_update"})
 
     def _push(
-        self, feed: Feed, account: OkxAccount, codes: Sequence[str], *, is_update: bool, marks: Mapping[str, Any]
+        self,
+        feed: Feed,
+        account: OkxAccount,
+        codes: Sequence[str],
+        *,
+        is_update: bool,
+        marks: Mapping[str, Any],
+        view: AccountView | None = None,
     ) -> None:
-        view = self._view(account)
+        view = view or self._view(account)
         stated = stated_account(self._exchange, account, view, ())
         stated["details"] = [self._row(account, view, code, is_update=is_update) for code in codes]
         uid = account.uid

@@ -18,7 +18,7 @@ from holdfast.core.amounts import ZERO, add, exact, multiply, round_down, subtra
 from holdfast.simulators.okx.exchange import FUNDING, OkxAccount, OkxExchange
 from holdfast.simulators.okx.render import ms, plain
 
-__all__ = ["AccountView", "detail_row", "seen_account", "stated_account"]
+__all__ = ["AccountView", "detail_row", "past_account", "seen_account", "stated_account"]
 
 SPOT = "1"
 FUTURES = "2"
@@ -41,6 +41,14 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     def is_shown(self, currency: str) -> bool:
         """Whether a reader who asks for everything is told of a currency: cash or equity is not zero."""
         return bool(self.cash.get(currency, ZERO) or self.bots.get(currency, ZERO))
+
+
+def past_account(exchange: OkxExchange, account: OkxAccount, *, by_s: float) -> AccountView:
+    """The account as it was so many seconds ago."""
+    at_s = exchange.now_s() - by_s
+    rows = account.ledger.rows_at(at_s)
+    changed_us = account.changed_us_at(at_s)
+    return AccountView(cash=rows.balances, held=rows.holds, changed_us=changed_us, bots=account.bots)
 
 
 def seen_account(exchange: OkxExchange, account: OkxAccount, *, is_lagging: bool) -> AccountView:

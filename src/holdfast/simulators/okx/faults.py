@@ -37,6 +37,9 @@ CATALOGUE: Final[dict[str, FaultKind]] = {
     "reorder_event": counted_fault(
         "The next `count` (1) updates of a channel are sent after the one that follows them.", channel=_CHANNEL
     ),
+    "repeated_order": counted_fault(
+        "The next `count` (1) rows of `orders` are told again, with a `uTime` of a millisecond later."
+    ),
     "old_row": counted_fault(
         "The next `count` (1) updates of `account` state `asset` (any) as the update before them did, its older "
         "`uTime` included.",
@@ -70,6 +73,11 @@ CATALOGUE: Final[dict[str, FaultKind]] = {
     ),
     "login_refused": counted_fault("The next `count` (1) stream logins are refused with `code` (`60009`).", code=text),
     "snapshot_empty": counted_fault("The next `count` (1) snapshots of a channel hold no rows.", channel=_BALANCES),
+    "stale_snapshot": counted_fault(
+        "The next `count` (1) snapshots of `account` state what was true `by_s` seconds ago, older `uTime` included.",
+        "by_s",
+        by_s=seconds,
+    ),
     "lost_page": counted_fault("The next `count` (1) snapshots of `account` that have pages lack the middle one."),
     "missing_snapshot": counted_fault("The next `count` (1) periodic snapshots of `account` are not sent."),
     "update_before_snapshot": counted_fault(
@@ -106,6 +114,12 @@ CATALOGUE: Final[dict[str, FaultKind]] = {
         "The next `count` (1) answers of `account/balance` are empty in this `form` (`details`): an empty list of "
         "details, no such list, zeros, an empty `data`, or none.",
         form=one_of("details", "no_details", "zeros", "data", "no_data"),
+    ),
+    "foreign_balances": counted_fault(
+        "The next `count` (1) answers of `account/balance` have the figures of the account named `account`, as users "
+        "once saw for hours.",
+        "account",
+        account=text,
     ),
     "vanish": counted_fault(
         "The currency `asset` is missing from the next `count` (1) answers of `account/balance`.", "asset", asset=text

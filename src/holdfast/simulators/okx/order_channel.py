@@ -47,3 +47,6 @@ class OrderChannel:
             if feed.arg.get("instType") in ("SPOT", "ANY") and feed.arg.get("instId") in (None, "", row["instId"]):
                 for told in rows:
                     feed.push([told], is_update=True, uid=account.uid)
+                    if self._exchange.impairments.spend("repeated_order") is not None:
+                        later = {**told, "uTime": str(int(told["uTime"]) + 1)}
+                        feed.push([later], is_update=True, uid=account.uid)

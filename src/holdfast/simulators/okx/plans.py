@@ -193,14 +193,14 @@ def _w4(rng: Random) -> _Steps:
 
 def _w5(rng: Random) -> _Steps:
     # Nothing is numbered: what can go wrong is that an update is missing, comes twice, late, or is an old one.
-    kind = rng.choice(("missing_event", "duplicate_event", "reorder_event", "old_row"))
-    more = {} if kind == "old_row" else {"channel": rng.choice(("account", "orders"))}
+    kind = rng.choice(("missing_event", "duplicate_event", "reorder_event", "old_row", "repeated_order"))
+    more = {} if kind in ("old_row", "repeated_order") else {"channel": rng.choice(("account", "orders"))}
     return [_fault(kind=kind, count=2, **more)]
 
 
 def _w6(rng: Random) -> _Steps:
-    kind = rng.choice(("update_before_snapshot", "extra_snapshot", "snapshot_empty", "lost_page"))
-    more = {} if kind == "lost_page" else {"channel": "account"}
+    kind = rng.choice(("update_before_snapshot", "extra_snapshot", "snapshot_empty", "lost_page", "stale_snapshot"))
+    more: dict[str, Any] = {"lost_page": {}, "stale_snapshot": {"by_s": 5}}.get(kind, {"channel": "account"})
     step = _fault(kind=kind, **more)
     return [step] if kind == "extra_snapshot" else [_setting("snapshot_page_rows", 2), step, _fault(**_CLOSED)]
 

@@ -48,6 +48,9 @@ def _codes(call: Call) -> list[str]:
 
 def _balance(call: Call) -> Any:
     account = call.account
+    foreign = call.exchange.impairments.spend("foreign_balances")
+    if foreign is not None:
+        account = call.exchange.accounts.get(str(foreign.fields["account"]), account)
     view = seen_account(call.exchange, account, is_lagging=True)
     wanted = _codes(call)
     ever = view.currencies()
@@ -150,13 +153,14 @@ def _trade_fee(call: Call) -> Any:
         groups = sorted({one.group for one in exchange.listing.instruments.values()}, key=int)
         asked = call.text("groupId")
         groups = [group for group in groups if asked in (None, group)]
+    program = "rpiMaker" if exchange.settings.is_elp_renamed else "elpMaker"
     maker, taker = (minus(exchange.fee_rate(call.account, is_maker=is_maker)) for is_maker in (True, False))
     return [
         {
             "category": "1",
             "delivery": "",
             "exercise": "",
-            "feeGroup": [{"elpMaker": maker, "groupId": group, "maker": maker, "taker": taker} for group in groups],
+            "feeGroup": [{program: maker, "groupId": group, "maker": maker, "taker": taker} for group in groups],
             "fiat": [],
             "instType": "SPOT",
             "level": "Lv1",

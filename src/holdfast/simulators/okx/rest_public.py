@@ -79,7 +79,7 @@ def instrument_row(exchange: OkxExchange, instrument: Instrument) -> dict[str, A
         "ctType": "",
         "ctVal": "",
         "ctValCcy": "",
-        "elp": "0",
+        ("rpi" if exchange.settings.is_elp_renamed else "elp"): "0",
         "expTime": "",
         "futureSettlement": False,
         "groupId": instrument.group,

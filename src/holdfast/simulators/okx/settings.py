@@ -94,6 +94,7 @@ class OkxSimSettings(msgspec.Struct, frozen=True, kw_only=True):
     has_event_type: bool = True  # False: as before 2025-03-12, no eventType, curPage and lastPage.
     is_wire_ack_before_events: bool = True
     stream_instrument: Literal["code", "either"] = "code"  # Of order operations; either: as before 2026-03.
+    is_elp_renamed: bool = False  # ELP is called RPI in fields.
     has_instrument_codes: bool = True  # False: instIdCode is null.
     does_stream_know_codes: bool = True
     idle_close_s: float = 30.0
@@ -173,6 +174,7 @@ OPEN_POINTS: Final[dict[str, tuple[object, ...]]] = {
     "page_gap_s": (0.0, 0.02),
     "do_updates_show_zero": (True, False),
     "is_wire_ack_before_events": (True, False),
+    "is_elp_renamed": (False, True),
     "has_instrument_codes": (True, False),
     "does_stream_know_codes": (True, False),
 }
