@@ -46,6 +46,28 @@ def test_an_order_is_placed_on_the_claim_of_its_context_and_keeps_it() -> None:
     run_virtual(main())
 
 
+def test_a_cancellation_inside_a_claim_is_not_turned_into_an_error_of_ours() -> None:
+    # A bot that catches HoldfastError around its work would live on after it was cancelled, as one did in a simulated
+    # crash (seed 656 of the trading scenarios).
+    async def main() -> None:
+        async with trading() as t:
+            verdict = await verdict_of(t)
+
+            async def bot() -> None:
+                async with t.broker.reserve(verdict, intent_id="a"):
+                    await asyncio.sleep(60)
+
+            task = asyncio.create_task(bot())
+            await asyncio.sleep(1)
+            t.broker._guard.close()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert task.cancelled()
+
+    run_virtual(main())
+
+
 def test_a_claim_no_order_was_placed_on_is_given_back_at_the_end_of_its_context() -> None:
     async def main() -> None:
         async with trading() as t:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from holdfast.errors import ClosedError
+from holdfast.errors import ClosedError, HoldfastError
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -396,7 +396,12 @@ class BlockingReservation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.release()
+        try:
+            self.release()
+        except HoldfastError as failed:
+            if error is None:
+                raise
+            error.add_note(f"and its claim {self.intent_id} was not released: {failed}")  # See ``Reservation``.
 
     def release(self) -> None:
         """Give the money back where no order was placed on it; else nothing. Blocks."""

@@ -12,6 +12,7 @@ from holdfast.core.denials import error_of
 from holdfast.core.orders import OrderAsk
 from holdfast.core.verdicts import Verdict, VerdictCode
 from holdfast.errors import (
+    HoldfastError,
     IntentRepeatedError,
     OrderInputError,
     OwnerSilentError,
@@ -70,7 +71,13 @@ class Reservation:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self.release()
+        try:
+            await self.release()
+        except HoldfastError as failed:
+            if error is None:
+                raise
+            # The body's own error has to be heard, its cancellation above all: a bot that catches ours would live on.
+            error.add_note(f"and its claim {self.intent_id} was not released: {failed}")
 
     async def release(self) -> None:
         """
