@@ -69,6 +69,25 @@ def test_a_refused_key_that_was_mended_at_the_venue(
     at_kraken(tmp_path, monkeypatch, story)
 
 
+def test_a_parked_key_and_nobody_owns_the_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(host: KrakenHost) -> None:
+        async with host.owning(contact="rest") as broker:
+            await broker.ready()
+            host.fault(kind="refuse", error="EAPI:Invalid signature", count=1000)
+            await parked(broker)
+        host.heal()
+        repair = await host.type("holdfast emergency-repair")
+        assert repair.code == 3, repair.said
+
+        done = await host.obey(repair.out)
+
+        assert done.code == 0, done.said
+        async with host.owning(contact="rest") as broker:
+            await is_back(broker)
+
+    at_kraken(tmp_path, monkeypatch, story)
+
+
 def test_a_repair_does_not_try_a_refused_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(host: KrakenHost) -> None:
         async with host.owning(contact="rest") as broker:

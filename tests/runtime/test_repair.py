@@ -138,6 +138,23 @@ def test_a_silent_frozen_stream_is_replaced() -> None:
     run_virtual(main())
 
 
+def test_two_who_repair_at_once_drop_the_stream_once() -> None:
+    async def main() -> None:
+        async with world() as w:
+            await w.broker.wait_until("live")
+            w.stream.is_mute = True
+            w.stream.cut()
+            await w.broker.wait_until("snapshot")
+            w.stream.is_mute = False
+
+            reports = await asyncio.gather(w.broker.emergency_repair(), w.broker.emergency_repair())
+
+            assert [report.is_well for report in reports] == [True, True]
+            assert w.stream.aborts.count("repair") == 1
+
+    run_virtual(main())
+
+
 def test_an_attached_process_repairs_through_the_owner_and_hears_each_step() -> None:
     async def main() -> None:
         clock, venue = FakeClock(asyncio.get_running_loop()), FakeVenue()

@@ -44,6 +44,7 @@ class Desk:
         listeners: Listeners,
         emitter: Emitter,
         parts: Parts | None = None,
+        is_configured: bool = True,
     ) -> None:
         self.brokers: Mapping[str, Broker] = MappingProxyType(dict(brokers))
         self.config = config
@@ -51,6 +52,7 @@ class Desk:
         self._listeners = listeners
         self._emitter = emitter
         self._parts = parts
+        self._is_configured = is_configured
 
     def __getitem__(self, name: str) -> Broker:
         """
@@ -110,7 +112,7 @@ class Desk:
         from holdfast.runtime.doctor import examine
 
         broker = self[name]
-        if name not in self.config.brokers:
+        if not self._is_configured:
             raise UnknownNameError(f"{name}: its configuration is not known here, only its socket")
         return await examine(self.config, name, broker=broker, parts=self._parts)
 

@@ -75,7 +75,7 @@ class Repair:
         await self._open_lane()
         before = condition_of(self._supervisor)
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s), self._supervisor.repairing:
                 await self._ask()
                 before = condition_of(self._supervisor)
                 for at, name in enumerate(StepName):

@@ -174,6 +174,8 @@ class Supervisor:
         self._is_loaded = False
         self._loading = Alarm(account.clock)  # What waits to load or to identify; rung, it tries at once.
         self._clock_offset_s: float | None = None
+        self.repairing = asyncio.Lock()
+        """One repair at a time: two people who type the same drop the stream once."""
         self.audit = Audit(
             account.store,
             account.clock,

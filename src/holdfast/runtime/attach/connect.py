@@ -169,7 +169,14 @@ class Connecting:
         config = Config(
             brokers={broker.name: BrokerConfig(name=broker.name, venue=broker.venue, environment=environment)}
         )
-        return Desk({broker.name: broker}, config=config, guard=self._guard, listeners=self._listeners, emitter=emitter)
+        return Desk(
+            {broker.name: broker},
+            config=config,
+            guard=self._guard,
+            listeners=self._listeners,
+            emitter=emitter,
+            is_configured=False,
+        )
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
