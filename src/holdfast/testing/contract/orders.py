@@ -292,7 +292,7 @@ async def a_dry_run_places_nothing_and_says_what_placing_would(bench: Bench) -> 
 async def the_dead_man_switch_cancels_what_rests_and_not_once_it_is_disarmed(bench: Bench) -> None:
     _funded(bench)
     bounds = bench.subject.venue.facts.dead_man_s
-    assert bounds is not None
+    assert bounds is not None, "step 1, facts.py: state dead_man_s, or in lacks why there is no such switch"
     timeout_s = max(bounds[0], 20)
     assert timeout_s <= bounds[1]
     for is_disarmed in (True, False):
