@@ -28,6 +28,7 @@ import holdfast
 from holdfast.cli.app import COMMANDS, GROUPS
 from holdfast.core.credentials import Credential
 from holdfast.errors import HoldfastError
+from holdfast.testing import local_venue
 from tests.cli.conftest import Command, Served
 
 TOKEN = "CANARY-alert-t0ken-7f3a"
@@ -304,9 +305,8 @@ def _is_filled(cell: types.CellType) -> bool:
         return False
 
 
-async def errors_of(desk: holdfast.Desk) -> list[BaseException]:
+async def errors_of(broker: holdfast.Broker) -> list[BaseException]:
     """What comes of everything that can be asked of a broker."""
-    broker = desk["kraken-master"]
     calls: list[Callable[[], Any]] = [
         lambda: broker.refresh(timeout_s=1),
         lambda: broker.ready(timeout_s=0.1),
@@ -354,11 +354,56 @@ async def test_no_error_and_no_frame_that_it_passed_holds_a_secret(
         await desk.ready()
         venue.post("faults", {"add": [{"kind": "rest", "action": fault}, {"kind": "ws_in", "action": {"do": "drop"}}]})
         venue.post("faults", {"add": [{"kind": "streams", "action": {"do": "close", "code": 1011, "reason": "gone"}}]})
-        errors = await errors_of(desk)
+        errors = await errors_of(desk["kraken-master"])
         texts = [with_locals(error) for error in errors] + [repr(desk.status())]
     assert len(errors) >= 3
     assert [canaries.found_in(text) for text in texts] == [[]] * len(texts)
     assert seen == []
+
+
+@pytest.mark.parametrize("name", ["coinbase", "okx"])
+async def test_no_adapter_lets_a_secret_through_while_its_venue_quotes_it(
+    name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with local_venue(name) as venue:
+        credential = venue.ready["credentials"][0]
+        lines = [line for line in credential["secret"].splitlines() if not line.startswith("-----")]
+        parts = {"key": credential["key"], "secret": lines[0], "passphrase": credential["passphrase"] or lines[0]}
+        canaries = Canaries(**parts)
+        state = Path(venue.config["state_dir"])
+        texts = []
+        async with holdfast.open(venue.config, log=True) as desk:
+            broker = next(iter(desk))
+            await broker.ready()
+            objects = reachable(desk)
+            texts += [repr(each) for each in objects]
+            for each in objects:
+                with contextlib.suppress(Exception):
+                    texts.append(pickle.dumps(each).decode("latin-1"))
+            quoted = " ".join(parts.values())
+            rules: list[dict[str, Any]] = [
+                {"kind": "rest", "action": {"do": "answer", "body": _refusal(name, quoted), "status": 200}},
+                {"kind": "rest", "count": 2, "action": {"do": "answer", "body": f"<b>{quoted}</b>", "status": 400}},
+                {"kind": "streams", "action": {"do": "close", "code": 1011, "reason": parts["passphrase"][:100]}},
+            ]
+            for rule in rules:
+                venue.fault(**rule)
+            errors = await errors_of(broker)
+            texts += [with_locals(error) for error in errors]
+            texts += [repr(desk.status()), repr(await broker.history())]
+        texts += capfd.readouterr()
+        assert len(errors) >= 3
+        assert [found for text in texts if (found := canaries.found_in(text))] == []
+        assert canaries.found_below(state) == []
+        # It was looked where something was: what the venue said is told, and the frames were walked.
+        assert any("***" in text for text in texts)
+        assert any("src/holdfast/" in text for text in texts)
+
+
+def _refusal(name: str, quoted: str) -> str:
+    if name == "okx":
+        return json.dumps({"code": "50000", "msg": f"Invalid request: {quoted}", "data": []})
+    return json.dumps({"error": "UNKNOWN", "message": quoted, "error_details": quoted, "success": False})
 
 
 async def test_what_a_desk_is_made_of_shows_and_carries_no_secret(
@@ -426,6 +471,26 @@ async def _open_and_close(holdfast: Command) -> None:
 
 def open_here(command: Command) -> holdfast.Opening:
     return holdfast.open(command.folder / "holdfast.toml", mode="own", log=True)
+
+
+@pytest.mark.parametrize("place", ["configuration", "environment"])
+def test_a_databases_address_where_a_folder_belongs_is_refused_without_its_password(
+    holdfast: Command, shared_venue: Served, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holdfast.configure(shared_venue)
+    canaries = Canaries(store="CANARY-store-passw0rd")
+    address = "postgresql://holdfast:CANARY-store-passw0rd@db.example/holdfast"
+    environ = {"HOLDFAST_DEBUG": "1"}
+    if place == "configuration":
+        config = holdfast.folder / "holdfast.toml"
+        config.write_text(f'state_dir = "{address}"\n' + config.read_text())
+    else:
+        environ["HOLDFAST_STATE_DIR"] = address
+    for words in (("status",), ("config", "show")):
+        done = holdfast(*words, **environ)
+        assert canaries.found_in(done.stdout + done.stderr) == []
+        assert done.returncode == 3 or words[0] == "config"
+    assert [path for path in holdfast.folder.iterdir() if path.name.startswith("postgresql")] == []
 
 
 def test_the_search_finds_what_it_is_for(tmp_path: Path) -> None:

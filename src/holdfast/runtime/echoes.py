@@ -17,6 +17,9 @@ from holdfast.core.seams import HttpReply, HttpRequest, HttpWire, StreamConnecti
 
 __all__ = ["UnechoedHttp", "UnechoedStreams"]
 
+_SIGNED = frozenset({"api-sign", "authorization", "ok-access-sign"})
+_LEAST_SIGNED = 20
+
 _LEAST = 6  # What is shorter stands in any answer by chance.
 
 
@@ -60,6 +63,11 @@ class UnechoedHttp:
             told = self._parts.cleaned(str(error).encode(errors="replace"), may_name_key=False).decode()
             raise WireError(told, kind=error.kind, was_sent=error.was_sent, status=error.status) from None
         body = self._parts.cleaned(reply.body, may_name_key=reply.status == 200)
+        for name, value in request.headers.items():
+            # A signature or a token opens nothing for long, and is nobody's business either.
+            if name.lower() in _SIGNED:
+                signed = value.removeprefix("Bearer ").encode()
+                body = body.replace(signed, b"***") if len(signed) >= _LEAST_SIGNED and signed in body else body
         return reply if body is reply.body else msgspec.structs.replace(reply, body=body)
 
     async def close(self) -> None:
