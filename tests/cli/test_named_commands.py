@@ -57,7 +57,7 @@ _app = functools.cache(build_app)
 
 def problem_of(command: str) -> str | None:
     """Why *command* cannot be typed, with a value for everything that stands for one."""
-    if command in _NO_COMMANDS or command.split()[1].startswith("-"):
+    if command in _NO_COMMANDS or command.split()[1].startswith("-") or command.split()[1].endswith(":"):
         return None
     words = shlex.split(command.replace(_STANDS_FOR_ANYTHING, "x").replace("…", ""))[1:]
     words = [word.strip("[]") for word in words]

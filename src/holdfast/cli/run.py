@@ -16,10 +16,13 @@ from holdfast.errors import (
     CredentialParkedError,
     HoldfastError,
     InvalidNonceError,
+    MaintenanceError,
     OutcomeUnknownError,
     OwnedElsewhereError,
     OwnerSilentError,
     StoreCorruptError,
+    StoreError,
+    VenueUnreachableError,
 )
 from holdfast.runtime.callers import typed
 
@@ -86,6 +89,10 @@ def hint_for(error: HoldfastError) -> str | None:
     """The command that mends it, where there is one and the error, made below the commands, cannot know it."""
     if isinstance(error, StoreCorruptError):
         return "`holdfast restore BACKUP` puts a backup in place; `holdfast restore --start-new` starts without one"
+    if isinstance(error, StoreError):
+        return "`holdfast doctor` tells what is wrong with the store, and what to do"
+    if isinstance(error, VenueUnreachableError | MaintenanceError):
+        return "`holdfast doctor` looks whether the venue answers from here"
     if isinstance(error, CredentialParkedError | InvalidNonceError):
         return "`holdfast nonce doctor` tells why and what to do"
     if isinstance(error, OwnerSilentError) and error.pid is not None:

@@ -321,7 +321,8 @@ class Broker:
             raise NotReadyError(
                 f"{self.name} is not {wanted} after {timeout_s} s: stream {status.stream.state}"
                 f" ({status.stream.reason or 'no reason'}), health {status.health}"
-                f" ({', '.join(status.reasons) or 'nothing named'}), last error: {status.last_error or 'none'}",
+                f" ({', '.join(status.reasons) or 'nothing named'}), last error: {status.last_error or 'none'};"
+                f" `holdfast doctor {self.name}` tells what to do",
                 checks=checks,
             ) from None
 
