@@ -11,7 +11,17 @@ from typing import Any
 
 import msgspec
 
-from bench import rows_code, rows_durable, rows_health, rows_money, rows_nonces, rows_start, rows_time
+from bench import (
+    rows_code,
+    rows_coinbase,
+    rows_durable,
+    rows_health,
+    rows_money,
+    rows_nonces,
+    rows_okx,
+    rows_start,
+    rows_time,
+)
 from bench.figures import Figure, Scale, machine
 from tools.evidence import write_evidence
 
@@ -24,6 +34,10 @@ ROWS: dict[str, Callable[[Scale], list[Figure]]] = {
     "sign": rows_code.sign,
     "parse": rows_code.parsing,
     "stream": rows_code.streaming,
+    "sign_coinbase": rows_coinbase.sign,
+    "parse_coinbase": rows_coinbase.parsing,
+    "sign_okx": rows_okx.sign,
+    "parse_okx": rows_okx.parsing,
     "virtual": rows_time.virtual,
     "reads": rows_time.reads,
     "funds": rows_money.funds,

@@ -5,9 +5,9 @@ Total is the cash of the trading account (``cashBal``), held what is frozen of i
 which counts bots and what is borrowed too, stands beside them and is never counted.
 
 There is a fast way, because this is what runs on every refresh: a typed decode, and then a proof that nothing was lost
-by it. The struct makes sure that every row has each field we use, as text; that each of those keys stands in the body
-exactly once a row, and nothing is escaped, shows that none came twice. Whatever fails the proof is read the careful way
-and judged there.
+by it. The struct makes sure that every row has each field we use, as text; that each key which decides what is owned
+stands in the body exactly once a row, and nothing is escaped, shows that none came twice. Whatever fails the proof is
+read the careful way and judged there. What only stands beside the figures (equity) has no such proof.
 
 Sources: https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-balance ·
 https://www.okx.com/docs-v5/trick_en/ (account section) · https://github.com/ccxt/ccxt/issues/27225 for equity taken for
@@ -16,7 +16,7 @@ a balance (checked 2026-11-20)
 
 from __future__ import annotations
 
-import re
+import decimal
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
@@ -75,11 +75,13 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
 _FAST: Final = msgspec.json.Decoder(wire.FastBalance)
 _FAST_PUSH: Final = msgspec.json.Decoder(wire.FastPush)
 
-# Once a row: the time stands once more around the rows.
-_ROW_KEYS: Final = (b'"ccy":', b'"cashBal":', b'"availBal":', b'"frozenBal":', b'"eq":', b'"stgyEq":', b'"liab":')
+# Longer texts are read the careful way, which knows the bounds of an amount.
+_LONGEST: Final = 24
 
-# Any number of amounts without sign or exponent, one a line, within the bounds of parse_amount.
-_PLAIN_AMOUNTS: Final = re.compile(r"(?:[0-9]{1,24}+(?:\.[0-9]{1,24}+)?+\n)*+\Z")
+# Whatever the caller's context does not trap, this one does.
+_exactly: Final = decimal.Context(
+    prec=400, traps=[decimal.InvalidOperation, decimal.Inexact, decimal.Rounded, decimal.FloatOperation]
+).create_decimal
 
 _NOTHING: Final = frozenset({"", "0"})
 
@@ -227,36 +229,59 @@ def _usual_holdings(body: bytes, account: wire.FastAccount) -> dict[AssetCode, H
     """
     rows = account.details
     count = len(rows)
-    if b"\\" in body or any(body.count(key) != count for key in _ROW_KEYS):
+    # Cheapest first: nothing escaped, so that no text holds a key or the separator below.
+    if b"\\" in body or body.count(b'"uTime":') != count + 1 or body.count(b'"cashBal":') != count:
         return None
-    if body.count(b'"uTime":') != count + 1 or body.count(b'"data":') != 1 or body.count(b'"details":') != 1:
+    if body.count(b'"availBal":') != count or body.count(b'"frozenBal":') != count or body.count(b'"ccy":') != count:
         return None
-    totals = [row.cash_bal for row in rows]
-    frees = [row.avail_bal for row in rows]
-    helds = [row.frozen_bal for row in rows]
-    equities = [row.eq for row in rows]
+    if body.count(b'"data":') != 1 or body.count(b'"details":') != 1:
+        return None
+    codes = [row.ccy for row in rows]
     times = [row.u_time for row in rows]
-    # Without a backslash in the body no text holds the separator itself.
-    if _PLAIN_AMOUNTS.match("\n".join([*totals, *frees, *helds, *equities, ""])) is None:
-        return None
-    if _TIMES.match("\n".join([*times, account.u_time, ""])) is None:
+    figures = [row.cash_bal for row in rows]
+    figures += [row.frozen_bal for row in rows]
+    figures += [row.avail_bal for row in rows]
+    figures += [row.eq for row in rows]
+    if not _are_plain(figures) or not _are_times([account.u_time, *times]) or not _are_codes(codes):
         return None
     if not _NOTHING.issuperset([row.liab for row in rows]) or not _NOTHING.issuperset([row.stgy_eq for row in rows]):
         return None
-    codes = [row.ccy for row in rows]
-    if _CODES.match("\n".join([*codes, ""])) is None:
-        return None
+    try:
+        amounts = list(map(_exactly, figures))
+    except decimal.DecimalException:
+        return None  # Digits and points that are no number.
+    owned, frozen, free = amounts[:count], amounts[count : 2 * count], amounts[2 * count : 3 * count]
+    columns = zip(codes, owned, frozen, free, amounts[3 * count :])  # noqa: B905  # One length by making.
     holdings = {
-        code: Holding(asset=code, total=total, held=held, available=free, detail=(("equity", equity),))
-        for code, total, held, free, equity in zip(  # noqa: B905  # One length by making, and slower when checked.
-            codes, map(Decimal, totals), map(Decimal, helds), map(Decimal, frees), map(Decimal, equities)
-        )
+        code: Holding(asset=code, total=total, held=held, available=available, detail=(("equity", equity),))
+        for code, total, held, available, equity in columns
     }
     return holdings if len(holdings) == count else None  # Two rows of one currency: the careful way says which.
 
 
-_CODES: Final = re.compile(r"(?:[A-Z0-9]{1,20}+\n)*+\Z")
-_TIMES: Final = re.compile(r"(?:[0-9]{13}\n)*+\Z")
+def _are_plain(texts: list[str]) -> bool:
+    """Whether each is ``digits[.digits]``, or at least nothing that a number would be taken for; within bounds."""
+    joined = "\n".join(texts)
+    digits = joined.replace("\n", "").replace(".", "")
+    if not texts:
+        return True
+    if not (digits.isascii() and digits.isdigit()) or max(map(len, texts)) > _LONGEST:
+        return False
+    return not (joined[0] == "." or joined[-1] == "." or "\n." in joined or ".\n" in joined)
+
+
+def _are_times(texts: list[str]) -> bool:
+    """Whether each is a Unix time in milliseconds."""
+    joined = "".join(texts)
+    return joined.isascii() and joined.isdigit() and set(map(len, texts)) == {13}
+
+
+def _are_codes(texts: list[str]) -> bool:
+    """Whether each is a currency as OKX usually spells one."""
+    joined = "".join(texts)
+    if not texts:
+        return True
+    return all(texts) and joined.isascii() and joined.isalnum() and max(map(len, texts)) <= 20
 
 
 def funding(body: bytes) -> dict[AssetCode, Decimal]:
