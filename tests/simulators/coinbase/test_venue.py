@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from holdfast.simulators.coinbase import OPEN_POINTS, CoinbaseSimulator
+from holdfast.simulators.core.journal import Journal
 from holdfast.simulators.core.ledger import LedgerEntry
 from holdfast.simulators.core.seam import SimRequest
 from holdfast.simulators.run import PROFILES, simulated_venue
@@ -192,6 +193,17 @@ def test_prices_walk_and_another_bot_trades_at_a_busy_venue() -> None:
         prices.add(bench.sim.mid("BTC-USD"))
     assert len(prices) > 3
     assert bench.get("orders/historical/fills")["fills"]
+
+
+def test_journal_can_leave_out_heartbeats_and_nothing_else() -> None:
+    bench = Bench()
+    stream = bench.stream()
+    stream.subscribe("heartbeats")
+    bench.pass_time(2)
+    journal = Journal(bench.clock, describe_frame=bench.sim.describe_frame, keeps_heartbeats=False)
+    for frame in stream.raw:
+        journal.note_frame("ws_out", frame, 1)
+    assert [entry["channel"] for entry in journal.since()["entries"]] == ["subscriptions"]
 
 
 class TestNames:

@@ -91,8 +91,11 @@ class Journal:
 
     def note_frame(self, kind: str, frame: bytes, line: int, facts: Mapping[str, str] | None = None) -> None:
         """Append one stream frame; what it says is worked out when the entry is read, unless *facts* say it."""
-        # Frames of this size that carry the word are heartbeats on every venue; looking is cheaper than decoding.
-        if not self._keeps_heartbeats and len(frame) < 64 and b"heartbeat" in frame:
+        # Frames of this size that carry the word, and those of a channel of that name, are heartbeats on every venue;
+        # looking is cheaper than decoding.
+        if not self._keeps_heartbeats and (
+            (len(frame) < 64 and b"heartbeat" in frame) or frame.startswith(b'{"channel":"heartbeats"')
+        ):
             return
         self._frame_bytes += len(frame)
         self._entries.append((self._now_s(), kind, None, line, frame if facts is None else (facts, frame), None))
