@@ -38,6 +38,7 @@ from tools.docstrings import markdown_of
 from tools.fault_rows import fault_rows_page
 from tools.faults_coinbase import faults_coinbase_page
 from tools.faults_okx import faults_okx_page
+from tools.venues_page import venues_page
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -474,6 +475,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
         "src/holdfast/venues/okx/errors.py",
         lambda: faults_okx_page(introduction=FAULTS_INTRODUCTION, table=table, code=code),
     ),
+    "reference/venues.md": ("src/holdfast/venues", venues_page),
     "reference/library.md": ("src/holdfast/__init__.py", library_page),
 }
 

@@ -13,6 +13,8 @@ import pytest
 import holdfast.venues
 from holdfast.config.venues import KNOWN_VENUES, traits_of
 from holdfast.core.venue import Capability, SequencePolicy, Venue
+from holdfast.testing.contract.cases import proven_by
+from tests.contract.subjects import SUBJECTS
 
 ROOT = Path(next(iter(holdfast.venues.__path__)))
 TESTS = Path(__file__).parent
@@ -31,34 +33,6 @@ FILES = {
     "README.md",
 }
 FOLDERS = sorted(path.parent.name for path in ROOT.glob("[a-z]*/venue.toml"))
-
-# What proves a capability that a venue calls done: a test of its folder under tests/venues.
-PROOFS = {
-    "server-time": "test_clock_and_status_are_read_unsigned",
-    "venue-status": "test_clock_and_status_are_read_unsigned",
-    "credential-info": "test_every_read_of_the_protocol_answers",
-    "symbols": "test_every_instrument_and_asset_round_trips",
-    "instruments": "test_every_instrument_and_asset_round_trips",
-    "tickers": "test_ticker_is_keyed_by_our_symbol",
-    "candles": "test_candles_rise_and_the_last_one_is_forming",
-    "balance-snapshot": "test_rest_figures_are_the_truth",
-    "balance-holds": "test_rest_figures_are_the_truth",
-    "balance-stream": "test_stream_follows_the_truth_through_anything_that_happens",
-    "open-orders": "test_open_orders_hold_what_remains",
-    "order-stream": "test_stream_follows_the_truth_through_anything_that_happens",
-    "closed-orders": "test_closed_orders_say_how_they_ended",
-    "fills": "test_fills_are_as_documented",
-    "ledger": "test_ledger_rows_are_signed_and_keep_the_fee_apart",
-    "fee-rates": "test_fees_are_fractions",
-    "order-entry": "test_order_of_each_kind_is_placed_as_it_was_meant",
-    "order-check": "test_dry_run_places_nothing_and_says_what_kraken_would_say",
-    "order-cancel": "test_order_is_cancelled_by_either_id_and_once",
-    "order-evidence": "test_order_whose_answer_is_lost_is_unknown_sent_once_and_found",
-    "rate-limits": "test_gateways_limit_is_honoured_for_the_time_it_names",
-    "errors": "test_every_row_of_the_table_names_its_source_once",
-    "demo-environment": "test_demo_calls_carry_the_header_public_ones_too_and_live_ones_never",
-    "dead-man-switch": "test_dead_man_switch_cancels_everything_once_and_not_after_it_was_disarmed",
-}
 
 
 def _facts(folder: str) -> dict[str, dict[str, object]]:
@@ -123,10 +97,13 @@ def test_every_folder_is_a_venue_that_can_be_configured() -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_capability_is_done_with_a_proof_or_todo_or_exempt_with_a_reason(folder: str) -> None:
-    tests = _tests_of(folder)
-    for name, state in _facts(folder)["capabilities"].items():
+    """Done is what the contract proves, and every venue that calls anything done is one of its subjects."""
+    states = _facts(folder)["capabilities"]
+    proved = {subject.venue.id for subject in SUBJECTS}
+    for name, state in states.items():
         if state == "done":
-            assert f"def {PROOFS[name]}(" in tests, name
+            assert folder in proved, f"{folder} is no subject of the contract, and calls {name} done"
+            assert proven_by(Capability(name)), f"no case of the contract proves {name}"
         elif state != "todo":
             assert isinstance(state, dict), name
             assert len(str(state["exempt"])) > 10, name
