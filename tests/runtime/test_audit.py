@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 import holdfast
+from holdfast.core.credentials import Credential
 from holdfast.core.events import Event
 from holdfast.core.seams import JournalRow
 from holdfast.errors import DeniedError
@@ -121,6 +122,25 @@ def test_what_was_typed_is_kept_without_any_secret_of_the_environment() -> None:
         assert own_command() == "holdfast halt --reason '***'"
     with typed(["x" * 1000], environ={}):
         assert len(own_command() or "") == 300
+
+
+def test_a_secret_that_somebody_typed_as_a_reason_is_not_kept() -> None:
+    async def main() -> None:
+        secret = "c2VjcmV0LXRoYXQtaXMtbG9uZw=="
+        clock = FakeClock(asyncio.get_running_loop())
+        events: list[Event] = []
+        parts = memory_parts(
+            clock=clock, venue=FakeVenue(), credential=Credential(venue="acme", key="SIM-key-of-ours", secret=secret)
+        )
+        async with holdfast.open(memory_config(), parts=parts, on_event=events.append) as desk:
+            with typed(["halt", "--reason", secret], environ={}):
+                await desk["acme-master"].isolate(reason=f"key {secret}")
+            (row,) = await desk["acme-master"].history(kind="audit")
+            assert "isolate" in row.cause
+            assert secret not in row.cause
+            assert secret not in str([event for event in events if event.name == "act.recorded"])
+
+    run_virtual(main())
 
 
 def test_every_act_of_a_person_is_on_record_through_restarts_whichever_process_asked(tmp_path: Path) -> None:

@@ -53,16 +53,25 @@ class Audit:
         broker: Whose they are.
         emit: Takes the event.
         before_writing: Called before a row is handed over, so that what happened before it stands before it.
+        redact: Takes what is secret out of a text: somebody may have typed it as a reason.
     """
 
     def __init__(
-        self, store: Store, clock: Clock, *, broker: str, emit: Emit, before_writing: Callable[[], None]
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        broker: str,
+        emit: Emit,
+        before_writing: Callable[[], None],
+        redact: Callable[[str], str] = str,
     ) -> None:
         self._store = store
         self._clock = clock
         self._broker = broker
         self._emit = emit
         self._before_writing = before_writing
+        self._redact = redact
 
     async def acting(
         self, act: str, work: Awaitable[T], tell: Callable[[T], Told], *, facts: Mapping[str, Any] | None = None
@@ -108,10 +117,10 @@ class Audit:
                 "act.recorded",
                 broker=self._broker,
                 act=act,
-                outcome=told.outcome[:300],
+                outcome=self._redact(told.outcome)[:300],
                 uid=who.uid,
                 pid=who.pid,
-                command=who.command,
+                command=None if who.command is None else self._redact(who.command),
                 record=record,
             )
         )
@@ -119,7 +128,8 @@ class Audit:
 
     def _hand_over(self, act: str, told: Told) -> Awaitable[int]:
         self._before_writing()
-        return self._store.append([row_of_act(act, told, wall_us=self._clock.wall_us())])
+        row = row_of_act(act, told, wall_us=self._clock.wall_us())
+        return self._store.append([msgspec.structs.replace(row, cause=self._redact(row.cause))])
 
 
 def row_of_act(act: str, told: Told, *, wall_us: int) -> JournalRow:

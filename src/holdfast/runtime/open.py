@@ -401,6 +401,7 @@ async def _open_broker(
                 parked_cause=parked_cause,
             ),
             on_disk=lambda: _on_disk(broker, venue, credential, parts),
+            redact=credential.redact,
             checks_account_mode=venue.facts.checks_account_mode,
         )
         opened.alerts = await alerts.watch(opened.supervisor, in_doubt_after_s=broker.orders.in_doubt_alert_s)

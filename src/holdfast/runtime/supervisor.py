@@ -119,6 +119,7 @@ class Supervisor:
         on_disk: Compares the credential in use with what would be read now: ``same``, ``changed``, or why it cannot be
             read. Reads small files.
         checks_account_mode: Whether the venue is asked at every start how the account is set up.
+        redact: Takes what is secret out of a text.
     """
 
     def __init__(
@@ -142,6 +143,7 @@ class Supervisor:
         entry: Callable[[Callable[[float], None], Callable[[], str | None]], OrderEntry],
         on_disk: Callable[[], str] | None = None,
         checks_account_mode: bool = False,
+        redact: Callable[[str], str] = str,
     ) -> None:
         self.name = account.name
         self.venue = venue
@@ -182,6 +184,7 @@ class Supervisor:
             broker=self.name,
             emit=account.emitter,
             before_writing=account.journal.flush,
+            redact=redact,
         )
         self.entry = entry(self._watch.observe, self._parked_cause)
         self._follower = Follower(self.entry, account)
