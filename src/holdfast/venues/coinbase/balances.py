@@ -140,20 +140,24 @@ def holdings_of(wallets: Iterable[Wallet]) -> dict[AssetCode, Holding]:
     Raises:
         PayloadError: Two currencies that are one asset to us.
     """
+    every = list(wallets)
     holdings: dict[AssetCode, Holding] = {}
-    several: dict[AssetCode, list[Wallet]] = {}
-    for wallet in wallets:
+    for wallet in every:
         code = code_of(wallet.currency)
-        if code not in holdings and wallet.beside is None and code not in several:
-            held, available = wallet.held, wallet.available
-            holdings[code] = Holding(
-                asset=code, total=add(available, held) if held else available, held=held, available=available
-            )
-            several[code] = [wallet]
-        else:
-            several.setdefault(code, []).append(wallet)
-            holdings[code] = _joined(code, several[code])
+        if wallet.beside is not None or code in holdings:
+            return _grouped(every)
+        held, available = wallet.held, wallet.available
+        # A sum with nothing is the figure itself, which spares most wallets the arithmetic.
+        total = add(available, held) if held else available
+        holdings[code] = Holding(asset=code, total=total, held=held, available=available)
     return holdings
+
+
+def _grouped(wallets: list[Wallet]) -> dict[AssetCode, Holding]:
+    groups: dict[AssetCode, list[Wallet]] = {}
+    for wallet in wallets:
+        groups.setdefault(code_of(wallet.currency), []).append(wallet)
+    return {code: _joined(code, group) for code, group in groups.items()}
 
 
 def _joined(code: AssetCode, wallets: list[Wallet]) -> Holding:
@@ -170,7 +174,9 @@ def _joined(code: AssetCode, wallets: list[Wallet]) -> Holding:
         total=add(available, held),
         held=held,
         available=available,
-        rows=tuple((each.uuid, format_amount(add(each.available, each.held))) for each in wallets),
+        rows=tuple((each.uuid, format_amount(add(each.available, each.held))) for each in wallets)
+        if len(wallets) > 1
+        else (),
         detail=tuple((word, money) for word, money in beside.items() if money),
     )
 
@@ -209,6 +215,12 @@ class _FastAccounts(msgspec.Struct, forbid_unknown_fields=True):
     size: int
 
 
+# Most wallets hold nothing, and nothing is written in as many ways as there are precisions.
+_ZEROS: Final = {text: Decimal(text) for text in ("0", *(f"0.{'0' * places}" for places in range(1, 19)))}
+
+_SPOT_TYPES: Final = frozenset({"ACCOUNT_TYPE_CRYPTO", "ACCOUNT_TYPE_FIAT"})
+_CONSUMER: Final = "ACCOUNT_PLATFORM_CONSUMER"
+
 _FAST: Final = msgspec.json.Decoder(_FastAccounts)
 
 # Of the page: four keys and one string. Of each row: fourteen keys, four of the moneys, and twelve strings.
@@ -234,16 +246,18 @@ def _usual_page(body: bytes) -> Page | None:
         return None
     wallets = []
     for row in rows:
-        currency = row.currency
-        if row.available_balance.currency != currency or row.hold.currency != currency:
+        currency, free, hold = row.currency, row.available_balance, row.hold
+        if free.currency != currency or hold.currency != currency:
             return None
+        nothing = _ZEROS.get(hold.value)
+        is_usual = row.type in _SPOT_TYPES and row.platform == _CONSUMER and row.active
         wallets.append(
             Wallet(
                 uuid=row.uuid,
                 currency=currency,
-                available=Decimal(row.available_balance.value),
-                held=Decimal(row.hold.value),
-                beside=_beside(row.type, row.platform, is_active=row.active, deleted_at=None),
+                available=Decimal(free.value),
+                held=Decimal(hold.value) if nothing is None else nothing,
+                beside=None if is_usual else _beside(row.type, row.platform, is_active=row.active, deleted_at=None),
             )
         )
     return _page(wallets, has_next=told.has_next, cursor=told.cursor)

@@ -12,6 +12,7 @@ https://github.com/ccxt/ccxt/blob/master/python/ccxt/coinbase.py for CGLD (check
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Final
 
@@ -25,6 +26,7 @@ __all__ = ["Names", "code_of", "split_product"]
 _RENAMED: Final = {"CGLD": "CELO"}
 
 
+@functools.lru_cache(maxsize=10_000)
 def code_of(currency: str) -> AssetCode:
     """
     Our code of a currency.
