@@ -297,7 +297,7 @@ def real_zeros(how: str, *, seed: int = 0) -> Finding:
                 first = witness.picture()
                 is_doubted = w.broker.balance("USD").total == 10_000 and "fresh" not in first.states.values()
             else:
-                w.venue._exchange.settings = msgspec.structs.replace(w.settings, empty_balance=how)
+                w.venue.happen({"kind": "setting", "name": "empty_balance", "value": how})
                 await witness.named_within(5.0)
                 first = witness.picture()
                 is_doubted = not first.figures and w.broker.balance("USD").total is None
