@@ -53,6 +53,7 @@ class OkxSimSettings(msgspec.Struct, frozen=True, kw_only=True):
     ban_s: float = 0.0  # Above 0: whoever was refused is refused everything for so long.
     do_refused_calls_count: bool = False
     stream_rate_code: Literal["50011", "60014"] = "50011"  # Of order operations on the stream.
+    does_account_limit_apply: bool = True  # A thousand orders of an account in two seconds, spot included.
     burst_share: float = 1.0  # Of a window's calls, what may come within a tenth of it.
 
     # Accounts
@@ -152,6 +153,7 @@ OPEN_POINTS: Final[dict[str, tuple[object, ...]]] = {
     "ban_s": (0.0, 5.0),
     "do_refused_calls_count": (False, True),
     "stream_rate_code": ("50011", "60014"),
+    "does_account_limit_apply": (True, False),
     "burst_share": (1.0, 0.5),
     "does_hold_include_fee": (True, False),
     "does_hold_move_u_time": (True, False),
