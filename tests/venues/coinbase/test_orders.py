@@ -138,6 +138,7 @@ def _answer(**changes: Any) -> bytes:
         _answer(client_order_id="another"),
         _answer(product_id="BTC-USDC"),
         _answer(side="SELL"),
+        encoded({**tree("http_create"), "order_configuration": {"limit_limit_gtc": {"base_size": "0.02"}}}),
         sample("http_create").replace(b'"success": true', b'"success": true, "success": true'),
         sample("http_error_v3"),
     ],

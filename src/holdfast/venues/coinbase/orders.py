@@ -14,6 +14,7 @@ https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/faq (checked 2026
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, TypeVar
 
 import msgspec
@@ -157,6 +158,9 @@ def placed(reply: HttpReply, ticket: OrderTicket, instrument: Instrument, *, acc
     for name, value in expected.items():
         if getattr(order, name) not in (None, "", value):
             raise unknown(f"{CREATE}: the answer is about another order ({name})", CREATE, account)
+    if not _is_alike(told.order_configuration, ticket):
+        # An id that was used before is answered with the order that has it.
+        raise unknown(f"{CREATE}: the answer is about an order of another size or price", CREATE, account)
     return OrderAck(
         order_id=order.order_id,
         client_order_id=ticket.client_order_id,
@@ -260,22 +264,31 @@ def proven(error: VenueError | PayloadError, reply: HttpReply | None, *, request
 
 def is_same(order: wire.Order, ticket: OrderTicket, instrument: Instrument) -> bool:
     """Whether an order that has our id is the one that we meant: product, side, size, price."""
-    terms: dict[str, object] = {}
-    for kind in order.order_configuration.values():
-        if isinstance(kind, dict):
-            terms.update(kind)
-    _, meant = _configuration(ticket)
     return (
         order.client_order_id == ticket.client_order_id
         and order.product_id == instrument.venue_symbol
         and order.side == ticket.side.value.upper()
-        and all(_is_equal(terms.get(name), value) for name, value in meant.items() if name != "post_only")
+        and _is_alike(order.order_configuration, ticket)
+    )
+
+
+def _is_alike(configuration: Mapping[str, object], ticket: OrderTicket) -> bool:
+    """Whether a configuration states no other size and price than those that were meant, as far as it states any."""
+    _, meant = _configuration(ticket)
+    return all(
+        _is_equal(terms.get(name), value)
+        for terms in configuration.values()
+        if isinstance(terms, dict)
+        for name, value in meant.items()
+        if name != "post_only"
     )
 
 
 def _is_equal(told: object, meant: object) -> bool:
     """Whether two texts are one number, or the order does not repeat it."""
-    return told is None or (isinstance(told, str) and isinstance(meant, str) and (_trimmed(told) == _trimmed(meant)))
+    return told in (None, "") or (
+        isinstance(told, str) and isinstance(meant, str) and (_trimmed(told) == _trimmed(meant))
+    )
 
 
 def _trimmed(text: str) -> str:

@@ -281,6 +281,7 @@ class Created(msgspec.Struct, kw_only=True):
     success_response: PlacedOrder | None = None
     error_response: Refusal | None = None
     order_id: str | None = None  # Deprecated, and sometimes still filled.
+    order_configuration: dict[str, Any] = {}
 
 
 class Previewed(msgspec.Struct, kw_only=True):
