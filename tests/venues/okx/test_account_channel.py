@@ -230,7 +230,11 @@ def test_fast_way_reads_the_usual_push_and_leaves_the_rest_to_the_careful_one() 
         {**usual, "data": usual["data"] * 2},
     ):
         assert balances.pushed(compact(odd)) is None
-    assert balances.pushed(compact(usual).replace(b'"arg":', b'"arg":{"channel":"x"},"arg":')) is None
+    for key in (b'"arg":', b'"uTime":', b'"cashBal":', b'"data":', b'"details":', b'"eventType":'):
+        twice = compact(usual).replace(key, key + b'"7",' + key, 1)
+        assert balances.pushed(twice) is None, key
+        with pytest.raises(PayloadError):
+            decode_strictly(twice, wire.Frame)
 
 
 # Cash on the quicker channel

@@ -111,7 +111,7 @@ def test_number_in_place_of_text_is_read_digit_for_digit() -> None:
 
 def test_duplicate_field_is_refused_on_either_way() -> None:
     good = balance(row("BTC", "1"))
-    for field in ("cashBal", "availBal", "frozenBal", "ccy", "uTime"):
+    for field in ("cashBal", "availBal", "frozenBal", "ccy"):
         twice = good.replace(f'"{field}":'.encode(), f'"{field}":"2","{field}":'.encode(), 1)
         with pytest.raises(PayloadError):
             balances.balance(twice)

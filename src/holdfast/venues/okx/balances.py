@@ -75,6 +75,10 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
 _FAST: Final = msgspec.json.Decoder(wire.FastBalance)
 _FAST_PUSH: Final = msgspec.json.Decoder(wire.FastPush)
 
+# Keys around the rows that decide what is read.
+_AROUND: Final = (b'"data":', b'"details":')
+_AROUND_PUSH: Final = (b'"arg":', b'"channel":', b'"eventType":')
+
 # Longer texts are read the careful way, which knows the bounds of an amount.
 _LONGEST: Final = 24
 
@@ -166,10 +170,10 @@ def _usual(body: bytes) -> Reading | None:
         answer = _FAST.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
-    if answer.code != "0" or len(answer.data) != 1 or body.count(b'"code":') != 1:
+    if answer.code != "0" or len(answer.data) != 1 or not _stand_once(body, (b'"code":',)):
         return None
     account = answer.data[0]
-    holdings = _usual_holdings(body, account)
+    holdings = _usual_holdings(body, account, are_timed=False)
     return None if holdings is None else Reading(holdings=holdings, at_ms=int(account.u_time))
 
 
@@ -179,10 +183,10 @@ def pushed(frame: bytes) -> Push | None:
         push = _FAST_PUSH.decode(frame)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
-    if len(push.data) != 1 or push.arg.channel != "account" or frame.count(b'"arg":') != 1:
+    if len(push.data) != 1 or push.arg.channel != "account" or not _stand_once(frame, _AROUND_PUSH):
         return None
     account = push.data[0]
-    holdings = _usual_holdings(frame, account)
+    holdings = _usual_holdings(frame, account, are_timed=True)
     if holdings is None:
         return None
     return Push(
@@ -221,7 +225,7 @@ def push_of(frame: wire.Frame) -> Push:
     )
 
 
-def _usual_holdings(body: bytes, account: wire.FastAccount) -> dict[AssetCode, Holding] | None:
+def _usual_holdings(body: bytes, account: wire.FastAccount, *, are_timed: bool) -> dict[AssetCode, Holding] | None:
     """
     Plain amounts, no bots and nothing borrowed, whole columns at a time; None where anything else is.
 
@@ -230,18 +234,20 @@ def _usual_holdings(body: bytes, account: wire.FastAccount) -> dict[AssetCode, H
     rows = account.details
     count = len(rows)
     # Cheapest first: nothing escaped, so that no text holds a key or the separator below.
-    if b"\\" in body or body.count(b'"uTime":') != count + 1 or body.count(b'"cashBal":') != count:
+    if b"\\" in body or body.count(b'"cashBal":') != count or (are_timed and body.count(b'"uTime":') != count + 1):
         return None
     if body.count(b'"availBal":') != count or body.count(b'"frozenBal":') != count or body.count(b'"ccy":') != count:
         return None
-    if body.count(b'"data":') != 1 or body.count(b'"details":') != 1:
+    if not _stand_once(body, _AROUND):
         return None
     codes = [row.ccy for row in rows]
     times = [row.u_time for row in rows]
-    figures = [row.cash_bal for row in rows]
-    figures += [row.frozen_bal for row in rows]
-    figures += [row.avail_bal for row in rows]
-    figures += [row.eq for row in rows]
+    totals = [row.cash_bal for row in rows]
+    equities = [row.eq for row in rows]
+    has_only_cash = equities == totals  # As in a spot account nearly always.
+    figures = totals + [row.frozen_bal for row in rows] + [row.avail_bal for row in rows]
+    if not has_only_cash:
+        figures += equities
     if not _are_plain(figures) or not _are_times([account.u_time, *times]) or not _are_codes(codes):
         return None
     if not _NOTHING.issuperset([row.liab for row in rows]) or not _NOTHING.issuperset([row.stgy_eq for row in rows]):
@@ -251,7 +257,8 @@ def _usual_holdings(body: bytes, account: wire.FastAccount) -> dict[AssetCode, H
     except decimal.DecimalException:
         return None  # Digits and points that are no number.
     owned, frozen, free = amounts[:count], amounts[count : 2 * count], amounts[2 * count : 3 * count]
-    columns = zip(codes, owned, frozen, free, amounts[3 * count :])  # noqa: B905  # One length by making.
+    beside = owned if has_only_cash else amounts[3 * count :]
+    columns = zip(codes, owned, frozen, free, beside)  # noqa: B905  # One length by making.
     holdings = {
         code: Holding(asset=code, total=total, held=held, available=available, detail=(("equity", equity),))
         for code, total, held, available, equity in columns
@@ -259,15 +266,22 @@ def _usual_holdings(body: bytes, account: wire.FastAccount) -> dict[AssetCode, H
     return holdings if len(holdings) == count else None  # Two rows of one currency: the careful way says which.
 
 
+def _stand_once(body: bytes, keys: tuple[bytes, ...]) -> bool:
+    """Whether each key stands once around the rows; between the first and the last of those are only rows."""
+    first, last = body.find(b'"ccy":'), body.rfind(b'"ccy":')
+    around = body if first < 0 else body[:first] + body[last:]
+    return all(around.count(key) == 1 for key in keys)
+
+
 def _are_plain(texts: list[str]) -> bool:
     """Whether each is ``digits[.digits]``, or at least nothing that a number would be taken for; within bounds."""
     joined = "\n".join(texts)
-    digits = joined.replace("\n", "").replace(".", "")
-    if not texts:
-        return True
-    if not (digits.isascii() and digits.isdigit()) or max(map(len, texts)) > _LONGEST:
+    if not joined.isascii() or max(map(len, texts), default=0) > _LONGEST:
         return False
-    return not (joined[0] == "." or joined[-1] == "." or "\n." in joined or ".\n" in joined)
+    raw = joined.encode()
+    if raw.translate(None, b"0123456789.\n"):
+        return False
+    return not (raw.startswith(b".") or raw.endswith(b".") or b"\n." in raw or b".\n" in raw)
 
 
 def _are_times(texts: list[str]) -> bool:
