@@ -117,7 +117,7 @@ def parsing(scale: Scale) -> list[Figure]:
             unit="µs",
             floor=took_us["floor"],
             ours=took_us["ours"],
-            at_most=2.0,
+            at_most=2.5,
             peers={"ccxt": peer},
         )
         if not isinstance(peer, str):

@@ -176,6 +176,20 @@ def test_time_is_kept_over_connections() -> None:
     assert isinstance(channel.snapshot(coin("BTC", "5", 9), second=15), Snapshot)
 
 
+def test_clock_that_was_set_back_is_believed_once_it_goes_on_and_a_picture_that_stands_still_never() -> None:
+    channel = Channel()
+    channel.snapshot(coin("BTC", "1", 3600), second=3600)
+    for _ in range(20):
+        with pytest.raises(RegressedError):
+            channel.snapshot(coin("BTC", "7", 5), second=10)
+    for second in (11, 16):
+        with pytest.raises(RegressedError):
+            channel.snapshot(coin("BTC", "2", second), second=second)
+        channel.told.begin()  # Over connections too: none of them lasts without a snapshot.
+    assert totals(channel.snapshot(coin("BTC", "2", 21), second=26)) == {"BTC": D(2)}
+    assert totals(channel.update(coin("BTC", "3", 27), second=27)) == {"BTC": D(3)}
+
+
 def test_row_from_the_future_does_not_stop_the_channel_for_ever() -> None:
     channel = Channel()
     channel.snapshot(coin("BTC", "1", 9_999_999), second=10)

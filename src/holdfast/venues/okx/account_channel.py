@@ -4,7 +4,7 @@ OKX's ``account`` channel, put together: paged snapshots, changes between them, 
 A snapshot comes when the channel is subscribed and every few seconds after, maybe in pages, and is complete over all of
 them; a change states whole rows of what changed, and nothing of the rest. There are no sequence numbers: of each
 currency the row with the latest time counts, and a snapshot that knows less than was told already is refused as a
-whole: the next one is seconds away.
+whole: the next one is seconds away. Only a venue that insists, with a clock that goes on, is believed in the end.
 
 Beside it ``balance_and_position`` tells of cash only, and sooner. It is no source of figures; but cash that it told of
 and that does not come here in time shows that a change was lost.
@@ -35,6 +35,9 @@ _READ: Final = "account"
 # A row's own time is not after the view that shows it; one that is would make everything later look old.
 _AHEAD_MS: Final = 5_000
 
+# So many snapshots of before, each later than the one before it, are refused; the next one is believed.
+_REFUSED_AT_MOST: Final = 3
+
 
 class RegressedError(PayloadError):
     """A statement of before what was told already."""
@@ -54,6 +57,8 @@ class AccountChannel:
         self.is_stated = False
         self._times: dict[AssetCode, int] = {}
         self._at_ms = 0
+        self._refused = 0
+        self._refused_ms = 0
         self._pages: dict[AssetCode, tuple[Holding, int]] | None = None
         self._page = 0
         self._began_ms = 0
@@ -104,12 +109,15 @@ class AccountChannel:
         for code, (holding, time_ms) in between.items():
             if time_ms >= (rows[code][1] if code in rows else began_ms):
                 rows[code] = (holding, time_ms)
-        if began_ms < self._at_ms:
-            raise RegressedError(f"{_READ}: a snapshot of {self._at_ms - began_ms} ms before the latest one")
-        for code, known_ms in self._times.items():
-            told_ms = rows[code][1] if code in rows else began_ms
-            if told_ms < known_ms:
-                raise RegressedError(f"{_READ}: {code} is of {known_ms - told_ms} ms before what was told already")
+        regressed = self._regressed(rows, began_ms)
+        if regressed is not None:
+            # A clock that goes on from an earlier time is the venue's, set back; what was kept too long stands still.
+            self._refused = self._refused + 1 if began_ms > self._refused_ms else 1
+            self._refused_ms = began_ms
+            if self._refused <= _REFUSED_AT_MOST:
+                raise RegressedError(regressed)
+            self._times = {}
+        self._refused, self._refused_ms = 0, 0
         self._at_ms = began_ms
         self._times |= {code: time_ms for code, (_, time_ms) in rows.items()}
         holdings = {code: holding for code, (holding, _) in rows.items()}
@@ -123,6 +131,16 @@ class AccountChannel:
             states_holds=True,
             venue_time_s=began_ms / 1000,
         )
+
+    def _regressed(self, rows: Mapping[AssetCode, tuple[Holding, int]], began_ms: int) -> str | None:
+        """Why a snapshot is of before what was told already; None where it is not."""
+        if began_ms < self._at_ms:
+            return f"{_READ}: a snapshot of {self._at_ms - began_ms} ms before the latest one"
+        for code, known_ms in self._times.items():
+            told_ms = rows[code][1] if code in rows else began_ms
+            if told_ms < known_ms:
+                return f"{_READ}: {code} is of {known_ms - told_ms} ms before what was told already"
+        return None
 
     def _change(self, push: Push, times: Mapping[AssetCode, int], *, as_of_s: float) -> Partial | None:
         fresh = {code: holding for code, holding in push.holdings.items() if times[code] >= self.time_of(code)}
