@@ -33,6 +33,8 @@ FILES = {
     "README.md",
 }
 FOLDERS = sorted(path.parent.name for path in ROOT.glob("[a-z]*/venue.toml"))
+BEHIND_CCXT = "through_ccxt"
+"""It signs and frames nothing itself, and speaks no wire of its own that the contract could play."""
 
 
 def _facts(folder: str) -> dict[str, dict[str, object]]:
@@ -50,7 +52,8 @@ def test_there_is_a_venue_and_a_recipe() -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_folder_has_every_file_of_the_shape(folder: str) -> None:
-    assert {path.name for path in (ROOT / folder).iterdir()} >= FILES
+    wanted = FILES - {"sign.py", "wire.py"} if folder == BEHIND_CCXT else FILES
+    assert {path.name for path in (ROOT / folder).iterdir()} >= wanted
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -102,6 +105,8 @@ def test_capability_is_done_with_a_proof_or_todo_or_exempt_with_a_reason(folder:
     proved = {subject.venue.id for subject in SUBJECTS}
     for name, state in states.items():
         if state == "done":
+            if folder == BEHIND_CCXT:
+                continue  # Proved over sockets: tests/venues/through_ccxt/test_at_local_venues.py.
             assert folder in proved, f"{folder} is no subject of the contract, and calls {name} done"
             assert proven_by(Capability(name)), f"no case of the contract proves {name}"
         elif state != "todo":

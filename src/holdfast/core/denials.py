@@ -90,7 +90,8 @@ _NOT_READY: Final = {
 }
 
 _NEXT: Final = {
-    VerdictCode.BALANCE_STALE: "wait for a fresh figure; `holdfast force-balance-refresh`, or `await broker.refresh()`, reads one now",
+    VerdictCode.BALANCE_STALE: "wait for a fresh figure; `holdfast force-balance-refresh`, or "
+    "`await broker.refresh()`, reads one now",
     VerdictCode.BALANCE_UNKNOWN: "wait for the first confirmed figure; `holdfast doctor` tells what is in its way",
     VerdictCode.PRICE_UNKNOWN: "pass a limit price, or ask again",
     VerdictCode.RULES_UNKNOWN: "ask again; a broker that is ready has read them",

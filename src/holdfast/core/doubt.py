@@ -20,6 +20,9 @@ _EARLY_S: Final = (0.5, 2.0, 6.0, 15.0, 30.0)
 
 _AGAIN_S: Final = 5.0
 
+_UNBOUNDED_AGAIN_S: Final = 60.0
+"""Without a validity nothing proves absence: the lists are asked now and then in the hope of finding it."""
+
 
 class Doubt:
     """
@@ -86,7 +89,7 @@ class Doubt:
             return ()
         if self.passed_s is not None and now_s >= self.passed_s + self._lag_s:
             return self.missing()
-        wanted = ["open", "closed"] if self._is_early(now_s) else []
+        wanted = ["open", "closed"] if self._is_early(now_s) or self.valid_until_s is None else []
         if self.passed_s is None and self.valid_until_s is not None:
             wanted.append("time")
         return tuple(wanted)
@@ -109,6 +112,8 @@ class Doubt:
             times.append(max(self._retry_s, self.passed_s + self._lag_s))
         elif self.valid_until_s is not None:
             times.append(self._retry_s)
+        elif self._early == len(_EARLY_S):
+            times.append(self._retry_s - _AGAIN_S + _UNBOUNDED_AGAIN_S)
         return min(times, default=float("inf"))
 
     def _is_early(self, now_s: float) -> bool:

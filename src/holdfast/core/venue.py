@@ -154,6 +154,8 @@ class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
         options: Names of the options that its adapter takes (see ``Venue.client``).
         validity_s: How long an order is valid at the venue unless settings say otherwise, seconds.
         validity_max_s: The longest validity that the venue enforces.
+        enforces_validity: Whether the venue itself executes nothing of an order after its validity. Without, time
+            proves nothing: an order in doubt that is not found stays so until a person decides.
         validity_ahead_s: An order of which less than this is left when it comes to the write is not sent: the venue
             would refuse it, or it would hardly arrive in time.
         evidence: The lists that have to be negative before an order in doubt is absent; of ``EVIDENCE``.
@@ -171,6 +173,7 @@ class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
     options: frozenset[str] = frozenset({"must_be_simulator", "read_deadline_s", "random"})
     validity_s: float = 5.0
     validity_max_s: float = 55.0
+    enforces_validity: bool = True
     validity_ahead_s: float = 2.0
     evidence: tuple[str, ...] = EVIDENCE
     dead_man_s: tuple[int, int] | None = None
@@ -597,10 +600,11 @@ class Venue(Protocol):
         """
         A client; without a credential it answers unsigned reads only. *account* is the broker's name.
 
-        Of *options* the runtime passes those that ``facts.options`` names, out of: ``must_be_simulator`` (bool: answers
-        have to, or must not, carry the simulator's header), ``environment``, ``region`` (of the site, or None),
-        ``exchange`` (ccxt's id), ``read_deadline_s``, ``random`` (``Randomness``), ``counter`` (``MakeCounter``, shared by the processes of a
-        host), ``venue_time`` (``VenueClock``, where signing needs it), ``auto_earn_spendable``, ``rate_tier``.
+        Of *options* the runtime passes those that ``facts.options`` names, out of: ``must_be_simulator`` (bool:
+        answers have to, or must not, carry the simulator's header), ``environment``, ``region`` (of the site, or
+        None), ``exchange`` (ccxt's id), ``read_deadline_s``, ``random`` (``Randomness``), ``counter``
+        (``MakeCounter``, shared by the processes of a host), ``venue_time`` (``VenueClock``, where signing needs
+        it), ``auto_earn_spendable``, ``rate_tier``.
         """
         ...
 

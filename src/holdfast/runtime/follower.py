@@ -96,7 +96,8 @@ class Follower:
             self._tell_resolved(name, doubt)
         for name, intent in doubts.items():
             if name not in self._doubts:
-                valid_until_us = intent.valid_until_us
+                # Without a venue that keeps to it, the end of a validity is no evidence.
+                valid_until_us = intent.valid_until_us if entry.settings.enforces_validity else None
                 self._doubts[name] = Doubt(
                     began_s=now_s,
                     valid_until_s=None if valid_until_us is None else valid_until_us / 1_000_000,

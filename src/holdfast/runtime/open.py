@@ -537,6 +537,7 @@ def _entry_settings_of(broker: BrokerConfig, venue: Venue) -> EntrySettings:
         validity_s=orders.validity_s or facts.validity_s,
         ahead_s=facts.validity_ahead_s,
         validity_max_s=facts.validity_max_s,
+        enforces_validity=facts.enforces_validity,
         evidence=facts.evidence,
         lacks={capability.value: reason for capability, reason in facts.lacks.items()},
         unsent_ttl_s=orders.unsent_ttl_s,

@@ -1,0 +1,20 @@
+"""
+Limits of exchanges behind ccxt: ccxt keeps each exchange's own (``enableRateLimit``), and we add only silence.
+
+Source: https://docs.ccxt.com/#/README?id=rate-limit (checked 2026-11-20)
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["PROBE_AFTER_S", "QUIET_AFTER_REFUSAL_S", "REST_LAG_S"]
+
+QUIET_AFTER_REFUSAL_S: Final = 60.0
+"""After a refusal for too many calls nothing is sent for so long: most exchanges ban who goes on."""
+
+PROBE_AFTER_S: Final = 300.0
+"""A refused key is tried again only this seldom."""
+
+REST_LAG_S: Final = 30.0
+"""How far lists may lag: no exchange behind ccxt promises less."""

@@ -1,0 +1,71 @@
+"""An exchange behind ccxt, as a broker: at the simulated venues, by ccxt's own objects for them, over real sockets."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+import holdfast
+from holdfast.testing import LocalVenue, local_venue
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
+
+
+def config_of(venue: LocalVenue) -> dict[str, Any]:
+    """The simulator's own configuration, with ccxt between: the same key, another way to it."""
+    (broker,) = venue.config["brokers"].values()
+    other = {**broker, "venue": "through_ccxt", "exchange": venue.ready["venue"]}
+    return {**venue.config, "brokers": {"any-main": other}}
+
+
+@pytest.mark.parametrize(("name", "symbol", "money"), [("kraken", "BTC-USD", "USD"), ("okx", "BTC-USDT", "USDT")])
+async def test_figures_orders_and_fills_are_the_venues(name: str, symbol: str, money: str) -> None:
+    with local_venue(name) as venue:
+        async with holdfast.open(config_of(venue)) as desk:
+            broker = desk["any-main"]
+            await broker.ready(timeout_s=60)
+            truth = venue.truth()
+            for asset in (money, "BTC"):
+                figure = broker.balance(asset)
+                assert figure.total == Decimal(truth[asset]["total"])
+                assert (figure.state, figure.source) == ("fresh", "rest")
+
+            placed = await broker.place_limit_order(symbol, "buy", "0.001", "20000")
+            assert placed.state == "open"
+            spendable = broker.balance(money).spendable
+            assert spendable is not None
+            assert spendable <= Decimal(truth[money]["total"]) - 20
+            await broker.cancel_order(placed)
+            assert (await broker.ended(placed.intent_id or "", timeout_s=60)).state == "canceled"
+
+            sold = await broker.place_market_order(symbol, "sell", "0.001")
+            ended = await broker.ended(sold.intent_id or "", timeout_s=60)
+            assert (ended.state, ended.filled) == ("filled", Decimal("0.001"))
+            await broker.refresh()
+            assert broker.balance("BTC").total == Decimal(venue.truth()["BTC"]["total"])
+
+            with pytest.raises(holdfast.FundsShortError):
+                await broker.place_limit_order(symbol, "buy", "100", "20000")
+
+
+async def test_a_lost_answer_is_found_or_stays_in_doubt() -> None:
+    with local_venue("kraken") as venue:
+        async with holdfast.open(config_of(venue)) as desk:
+            broker = desk["any-main"]
+            await broker.ready(timeout_s=60)
+            venue.fault(kind="rest", name="AddOrder", action={"do": "lose_reply", "how": "reset"}, count=1)
+            with pytest.raises(holdfast.OutcomeUnknownError):
+                await broker.place_limit_order("BTC-USD", "buy", "0.001", "20000", intent_id="found")
+            assert (await broker.resolution("found", timeout_s=60)).state == "open"
+
+            venue.fault(kind="rest", name="AddOrder", action={"do": "lose_request", "how": "reset"}, count=1)
+            with pytest.raises(holdfast.OutcomeUnknownError):
+                await broker.place_limit_order("BTC-USD", "buy", "0.001", "20000", intent_id="lost")
+            # No validity that the exchange keeps to: no list proves it absent, and its money stays reserved.
+            with pytest.raises(holdfast.OutcomeUnknownError):
+                await broker.resolution("lost", timeout_s=15)
+            assert (await broker.reservation("lost")).reserved > 0
+            released = await broker.release_reservation("lost", force=True)
+            assert released.reserved == 0
