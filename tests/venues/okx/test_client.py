@@ -118,6 +118,14 @@ async def test_several_calls_are_under_way_at_once_and_none_takes_a_number() -> 
 
 
 @virtually
+async def test_calls_that_begin_together_compare_the_clocks_once() -> None:
+    bench = Bench()
+    bench.http.takes_s = 0.1
+    await asyncio.gather(*(bench.client.credential_info() for _ in range(3)), bench.client.open_orders())
+    assert len(bench.http.of("GET public/time")) == 1
+
+
+@virtually
 async def test_every_call_takes_its_turn_by_priority() -> None:
     bench = Bench()
     await bench.client.read_balances("account/balance")

@@ -205,6 +205,17 @@ async def test_rate_that_is_full_is_refused_or_waited_out() -> None:
     assert bench.clock.now_s() - began_s >= 2.0
 
 
+@virtually
+async def test_limit_of_the_whole_account_silences_orders_of_every_instrument() -> None:
+    for code, waits in (("50011", False), ("50061", True)):
+        bench = Bench()
+        bench.http.answers["POST trade/order"] = [bench.http.error(code), bench.http.reply(sample("http_place"))]
+        await refused(bench)
+        began_s = bench.clock.now_s()
+        await place(bench, symbol="ETH-USDT")
+        assert (bench.clock.now_s() - began_s >= 2.0) is waits
+
+
 # Cancels
 
 

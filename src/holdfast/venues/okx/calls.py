@@ -61,6 +61,7 @@ _ROOT: Final = "/api/v5/"
 _PAUSE_S: Final = (0.25, 1.0)  # Before the second and the third attempt; each is stretched by up to half.
 
 _CLOCK_EVERY_S: Final = 600.0
+_CLOCK_LATEST_S: Final = 1200.0  # An order waits for it only where no read has done it.
 _CLOCK_PARKED_S: Final = 60.0
 
 
@@ -138,6 +139,7 @@ class Calls:
         self._random: Randomness = settings.random or random.Random()  # noqa: S311  # Jitter, not a secret.
         self._time: VenueClock = settings.venue_time or VenueTime(clock)
         self._compared_s = float("-inf")
+        self._comparing = asyncio.Lock()
         self._paces = Paces(settings.counter, clock=clock)
         self._is_proved = False
         self._is_closed = False
@@ -183,10 +185,11 @@ class Calls:
         await self._admit(request, inst_id, is_post=True, until_s=self._until_s(None))
         self._paces.spend(request, inst_id, is_post=True)
 
-    def refused_order(self, inst_id: str, *, is_cancel: bool, quiet_s: float | None) -> None:
+    def refused_order(self, inst_id: str, error: VenueError, *, is_cancel: bool) -> None:
         """The stream was refused for its rate: the window that REST shares is full."""
         request = "trade/cancel-order" if is_cancel else "trade/order"
-        self._paces.refused(request, inst_id, is_post=True, quiet_s=quiet_s or limits.QUIET_AFTER_REFUSAL_S)
+        quiet_s = error.retry_after_s or limits.QUIET_AFTER_REFUSAL_S
+        self._paces.refused(request, inst_id, is_post=True, quiet_s=quiet_s, code=error.code)
 
     # Time
 
@@ -207,11 +210,17 @@ class Calls:
         self._time.hear(await self.server_time())
         self._compared_s = self._clock.now_s()
 
-    async def _keep_time(self) -> None:
+    async def _keep_time(self, *, every_s: float = _CLOCK_EVERY_S) -> None:
         """Before a signature: the clocks were compared lately."""
+        if not self._wants_time(every_s):
+            return
+        async with self._comparing:
+            if self._wants_time(every_s):
+                await self.compare_clocks()
+
+    def _wants_time(self, every_s: float) -> bool:
         now_s = self._clock.now_s()
-        if not self._is_proved or self._time.is_due(now_s) or now_s - self._compared_s >= _CLOCK_EVERY_S:
-            await self.compare_clocks()
+        return not self._is_proved or self._time.is_due(now_s) or now_s - self._compared_s >= every_s
 
     # Calls
 
@@ -281,7 +290,7 @@ class Calls:
         if priority is not Priority.CANCEL:
             self._refuse_missing_right(f"POST {request}")
         try:
-            await self._keep_time()
+            await self._keep_time(every_s=_CLOCK_LATEST_S)
         except (VenueError, PayloadError) as error:
             raise orders.unsent(f"the venue is not proved: {error}", request, self._account, cause=error) from error
         flight = _Flight(before_send)
@@ -347,7 +356,7 @@ class Calls:
                     return answer
                 if isinstance(answer.error, RateLimitedError):
                     quiet_s = answer.error.retry_after_s or limits.QUIET_AFTER_REFUSAL_S
-                    self._paces.refused(request, inst_id, is_post=is_post, quiet_s=quiet_s)
+                    self._paces.refused(request, inst_id, is_post=is_post, quiet_s=quiet_s, code=answer.error.code)
                 if isinstance(answer.error, PermissionMissingError):
                     until = self._clock.now_s() + limits.MISSING_RIGHT_S
                     self._missing[_right(method, request)] = (until, answer.error)

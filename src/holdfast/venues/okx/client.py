@@ -38,12 +38,12 @@ from holdfast.core.venue import (
 )
 from holdfast.errors import (
     ConfigError,
+    DeniedError,
     FaultClass,
     HoldfastError,
     Outcome,
     OutcomeUnknownError,
     PayloadError,
-    RateLimitedError,
     UnknownOrderError,
     UnsupportedError,
     VenueError,
@@ -287,7 +287,7 @@ class OkxClient:
             self._funding = balances.funding(
                 (await self.calls.private("asset/balances", {}, priority=Priority.HISTORY)).body
             )
-        except (VenueError, PayloadError, RateLimitedError):
+        except (VenueError, PayloadError, DeniedError):
             self._funding = {}
 
     async def credential_info(self) -> CredentialInfo:

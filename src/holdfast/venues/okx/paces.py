@@ -20,6 +20,7 @@ __all__ = ["Paces"]
 
 _DEFAULT: Final = Window(calls=5, per_s=2.0)
 _ORDERS: Final = "trade/order"
+_ACCOUNT_IS_FULL: Final = "50061"
 _DETAILS: Final = "trade/order-details"
 
 
@@ -48,9 +49,13 @@ class Paces:
         for each in self._of(request, inst_id, is_post=is_post):
             each.spend(1.0, now_s=now_s)
 
-    def refused(self, request: str, inst_id: str | None, *, is_post: bool, quiet_s: float) -> None:
-        """OKX refused for its window: nothing of the kind goes for *quiet_s* seconds."""
-        self._of(request, inst_id, is_post=is_post)[0].refused(now_s=self._clock.now_s(), quiet_s=quiet_s)
+    def refused(
+        self, request: str, inst_id: str | None, *, is_post: bool, quiet_s: float, code: str | None = None
+    ) -> None:
+        """OKX refused for a window: nothing of the kind goes for *quiet_s* seconds; *code* says which window."""
+        windows = self._of(request, inst_id, is_post=is_post)
+        window = windows[-1] if code == _ACCOUNT_IS_FULL else windows[0]
+        window.refused(now_s=self._clock.now_s(), quiet_s=quiet_s)
 
     def _of(self, request: str, inst_id: str | None, *, is_post: bool) -> list[DecayingCounter]:
         """The windows of a call, its own first: details of an order are counted apart from placing one."""

@@ -268,7 +268,7 @@ class OkxStream:
         """What a refusal says beyond the one order."""
         error = refused.error
         if refused.after is After.WAIT:
-            self._client.calls.refused_order(line.inst_id, is_cancel=is_cancel, quiet_s=error.retry_after_s)
+            self._client.calls.refused_order(line.inst_id, error, is_cancel=is_cancel)
         elif refused.after is After.LOGIN and self._session is not None:
             self._session.end(lost("the login has lapsed", self._account))
         elif error.code in ("51001", "50014") and line.code is not None:
