@@ -134,8 +134,10 @@ async def test_an_address_that_hangs_keeps_nobody_waiting_and_fails_at_the_deadl
 
 async def test_what_was_given_up_is_not_sent_when_the_address_comes_back() -> None:
     hanging = Sender(hangs=True)
-    post = Post(hanging, within_s=0.2)
-    for number in range(5):
+    post = Post(hanging, within_s=1.0)
+    post.put(0)
+    await asyncio.to_thread(hanging.has_begun.wait, 10)
+    for number in range(1, 5):
         post.put(number)
     assert await post.until(5) == [False] * 5
     hanging.goes_on.set()

@@ -23,6 +23,7 @@ PARTS: Final = (
     "contexts",
     "bounds",
     "refusals",
+    "canary",
     "stops",
     "nonces",
     "peers",
