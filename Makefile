@@ -24,6 +24,9 @@ NAUTILUS := .venv-clients/nautilus-trader/.ready
 LOCK := .venv-lock
 SOURCES := pyproject.toml
 
+# Whole files to two workers or more: a file's tests may share a simulator. ARGS="-n 0 …" runs them here, for a debugger.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
+
 # $(call environment,folder,lock files,more options): made or updated by the first Python 3.11+ there is; PYTHON=… decides.
 define environment
 for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -82,7 +85,7 @@ $(DEV)/.ready-bench: requirements/bench.txt $(DEV)/.ready-test
 	@: > $@
 
 test: $(DEV)/.ready-test
-	@$(DEV)/bin/python -m pytest $(ARGS)
+	@$(DEV)/bin/python -m pytest $(PARALLEL) $(ARGS)
 
 lint: $(DEV)/.ready-lint
 	@echo "holdfast: ruff check" >&2

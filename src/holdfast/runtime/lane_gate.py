@@ -399,8 +399,10 @@ class Gate:
 
     def __del__(self) -> None:
         if getattr(self, "_mark", None) is not None and self._mark is not None:
-            self._mark.close()
-            self._berths.close()
+            # While the interpreter goes, modules may be gone before us; the system closes what is open.
+            with contextlib.suppress(AttributeError, TypeError):
+                self._mark.close()
+                self._berths.close()
 
 
 class Write:

@@ -232,5 +232,7 @@ def parking_of(error: BaseException) -> tuple[str, float | None] | None:
 
 def has_foreign_type(exchange: Any, params: Mapping[str, Any]) -> bool:
     """Whether ``fetch_balance`` is asked for another wallet than the one that pays for spot orders."""
-    kind = params.get("type", (exchange.options.get("fetchBalance") or {}).get("defaultType"))
+    own = exchange.options.get("fetchBalance")  # At some exchanges the name of a call.
+    usual = own.get("defaultType") if isinstance(own, dict) else None
+    kind = params.get("type", usual or exchange.options.get("defaultType"))
     return kind not in (None, "spot", "trading") or bool(params.get("marginMode"))

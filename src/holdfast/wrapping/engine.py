@@ -29,6 +29,7 @@ from holdfast.core.seams import Lane, Priority
 from holdfast.core.venue import SequencePolicy, Venue
 from holdfast.errors import NotReadyError, Outcome, RateLimitedError
 from holdfast.runtime.broker import Broker
+from holdfast.runtime.lane import FileLane
 from holdfast.runtime.loop_thread import LoopThread
 from holdfast.runtime.open import Opening
 from holdfast.runtime.open import open as open_desk
@@ -312,6 +313,8 @@ class _Room:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(self._lane, FileLane):
+            self._lane.close()
         opening, self._opening, self._broker = self._opening, None, None
         if opening is not None:
             await opening.__aexit__(None, None, None)
