@@ -64,6 +64,25 @@ def test_an_orders_event_brings_the_next_read_forward_and_a_fill_is_spendable_on
     run_virtual(scenario())
 
 
+def test_what_a_cancelled_order_claimed_counts_until_a_figure_of_later() -> None:
+    """Where no balance is pushed nobody tells when the venue lets a hold go: its fee least of all."""
+
+    async def scenario() -> None:
+        async with trading(venue=FakeVenue(FUNDS, rules=ORDERS_ONLY), is_ready=False) as t:
+            await t.desk.ready(timeout_s=10)
+            await asyncio.sleep(5.0)
+            await t.buy("a", quantity="0.02", price="40000")
+            await t.broker.cancel_order("a")
+            assert t.reserved() > 0
+            assert t.spendable() <= 200
+            await asyncio.sleep(30.0)
+            assert t.reserved() == 0
+            assert t.spendable() == 1000
+            assert (await t.broker.order("a")).filled == 0
+
+    run_virtual(scenario())
+
+
 def test_a_channel_that_owes_a_push_and_is_silent_is_asked_for_a_snapshot_and_read_over_rest() -> None:
     async def scenario() -> None:
         async with world(venue=FakeVenue(FUNDS, rules=OWES_A_PUSH)) as w:

@@ -25,6 +25,7 @@ from holdfast.simulators.core.seam import SimRequest
 from holdfast.simulators.kraken.tickets import moment_us
 from holdfast.testing import FakeClock
 from tests.scenarios.venues import PLAYS, Play
+from tests.scenarios.wires import WIRES, OkxWire, Wire
 
 __all__ = ["Life", "Lookup", "Record", "Sending"]
 
@@ -124,6 +125,7 @@ class Life:
     ) -> None:
         self._describe = describe
         self._play = play
+        self.wire = WIRES.get(play.id)  # None: Kraken's, whose words are read here.
         self.record = record
         self.clock = clock
         self.venue_us = venue_us
@@ -131,16 +133,16 @@ class Life:
         self._disks: list[sqlite3.Connection] = []
         self._sockets: list[StreamConnection] = []
 
-    def name_of(self, request: HttpRequest) -> str:
-        """What the venue calls a request."""
-        if self._describe is None or self._play.id == "kraken":
-            return request.url.rpartition("/")[2].partition("?")[0]
+    def facts_of(self, request: HttpRequest) -> Mapping[str, str]:
+        """What the venue calls a request, and what else it knows of it."""
+        if self._describe is None or self.wire is None:
+            return {"name": request.url.rpartition("/")[2].partition("?")[0]}
         parts = urllib.parse.urlsplit(request.url)
         headers = {name.lower(): value for name, value in request.headers.items()}
         seen = SimRequest(
             method=request.method, path=parts.path or "/", query=parts.query, headers=headers, body=request.body
         )
-        return self._describe(seen)["name"]
+        return self._describe(seen)
 
     def reads_balances(self, name: str) -> bool:
         """Whether a call of this name asks for balances."""
@@ -209,9 +211,12 @@ class _Http:
         life, record = self._life, self._life.record
         if life.is_over:
             await _never()
-        name = life.name_of(request)
+        facts = life.facts_of(request)
+        name = facts["name"]
         if life.reads_balances(name):
             record.asked.append(life.clock.now_s())
+        if life.wire is not None:
+            return await self._elsewhere(life.wire, request, facts, deadline_s=deadline_s)
         fields = _fields(request) if name in _LOOKUPS or name == "AddOrder" else {}
         if name == "AddOrder" and not fields.get("validate"):
             record.sent.append(_sending(fields, life, via="rest"))
@@ -234,6 +239,45 @@ class _Http:
             record.answer(fields.get("cl_ord_id"), _error_of(reply))
         if name in _LOOKUPS:
             self._note_lookup(name, fields, reply, sent_s=sent_s, sent_us=sent_us)
+        return reply
+
+    async def _elsewhere(
+        self, wire: Wire, request: HttpRequest, facts: Mapping[str, str], *, deadline_s: float
+    ) -> HttpReply:
+        """The same at a venue whose wire is another one."""
+        life, record = self._life, self._life.record
+        name, client_order_id = facts["name"], facts.get("client_order_id")
+        is_placing = name == wire.place
+        sent_s, sent_us = life.clock.now_s(), life.venue_us()
+        if is_placing:
+            deadline_us = wire.deadline_us(request)
+            record.sent.append(
+                Sending(client_order_id=client_order_id, at_s=sent_s, deadline_us=deadline_us, via="rest")
+            )
+        try:
+            reply = await self._inner.request(request, deadline_s=deadline_s)
+        except WireError as error:
+            if life.is_over:
+                await _never()
+            if is_placing and not error.was_sent:
+                record.answer(client_order_id, "unsent")
+            raise
+        if life.is_over:
+            await _never()
+        if is_placing:
+            record.answer(client_order_id, wire.answer(reply.status, reply.body))
+        asked = wire.lookup(name, request, reply.status, reply.body)
+        if asked is not None:
+            record.lookups.append(
+                Lookup(
+                    name=asked.name,
+                    sent_s=sent_s,
+                    sent_us=sent_us,
+                    answered_s=life.clock.now_s(),
+                    client_order_id=asked.client_order_id,
+                    named=asked.named,
+                )
+            )
         return reply
 
     def _note_lookup(
@@ -284,13 +328,15 @@ class _Streams:
         if life.is_over:
             await _never()
 
-        asked: dict[int, str] = {}  # Numbers of order requests, with their client order ids.
+        asked: dict[Any, str] = {}  # Numbers of order requests, with their client order ids.
 
         def frame(data: bytes) -> None:
             if life.is_over:
                 return
-            if b'"add_order"' in data:
+            if life.wire is None and b'"add_order"' in data:
                 _note_answer(data, asked, life.record)
+            elif isinstance(life.wire, OkxWire) and (b'"order"' in data or b'"error"' in data):
+                _note_okx_answer(data, life.wire, asked, life.record)
             on_frame(data)
 
         def closed(code: int | None, reason: str) -> None:
@@ -305,7 +351,7 @@ class _Streams:
 
 
 class _Socket:
-    def __init__(self, life: Life, inner: StreamConnection, asked: dict[int, str]) -> None:
+    def __init__(self, life: Life, inner: StreamConnection, asked: dict[Any, str]) -> None:
         self._life = life
         self._inner = inner
         self._asked = asked
@@ -314,7 +360,21 @@ class _Socket:
         if self._life.is_over:
             return
         self._inner.send(frame)
-        if b'"add_order"' in frame:
+        wire = self._life.wire
+        if isinstance(wire, OkxWire) and b'"order"' in frame:
+            message = json.loads(frame)
+            if message.get("op") == wire.op:
+                (row,) = message["args"]
+                self._asked[message.get("id")] = row.get("clOrdId")
+                self._life.record.sent.append(
+                    Sending(
+                        client_order_id=row.get("clOrdId"),
+                        at_s=self._life.clock.now_s(),
+                        deadline_us=wire.frame_deadline_us(message),
+                        via="stream",
+                    )
+                )
+        elif wire is None and b'"add_order"' in frame:
             message = json.loads(frame)
             params = message.get("params", {})
             if message.get("method") == "add_order" and not params.get("validate"):
@@ -358,6 +418,16 @@ def _note_answer(data: bytes, asked: Mapping[int, str], record: Record) -> None:
     if isinstance(message, dict) and message.get("method") == "add_order" and "success" in message:
         text = "ok" if message["success"] is True else str(message.get("error"))
         record.answer(asked.get(message.get("req_id", -1)), text)
+
+
+def _note_okx_answer(data: bytes, wire: OkxWire, asked: Mapping[Any, str], record: Record) -> None:
+    try:
+        message = json.loads(data)
+    except ValueError:
+        return
+    # A refusal before the operation is looked at (not logged in, a bad format) is an event that names the request.
+    if isinstance(message, dict) and (message.get("op") == wire.op or message.get("event") == "error"):
+        record.answer(asked.get(message.get("id")), wire.told(message))
 
 
 def _sending(fields: Mapping[str, Any], life: Life, *, via: str) -> Sending:

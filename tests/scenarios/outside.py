@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from holdfast.core.amounts import add, subtract
 from holdfast.core.assets import AssetCode, split_symbol
@@ -18,7 +18,6 @@ from holdfast.core.seams import Clock
 from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.ledger import LedgerEntry
 from holdfast.simulators.core.orders import Change, Fill, Order
-from holdfast.simulators.kraken import KrakenSimulator
 
 __all__ = ["Outside"]
 
@@ -33,7 +32,7 @@ class Outside:
     An order without a client order id is somebody else's, and so is every posting that no order of ours makes.
     """
 
-    def __init__(self, venue: KrakenSimulator, clock: Clock, *, assets: Sequence[AssetCode]) -> None:
+    def __init__(self, venue: Any, clock: Clock, *, assets: Sequence[AssetCode]) -> None:
         self._venue = venue
         self._clock = clock
         self._free = {asset: venue.free(asset) for asset in assets}

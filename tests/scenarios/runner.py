@@ -21,8 +21,8 @@ __all__ = ["EVERYWHERE", "LONG", "SHORT", "Result", "commit", "run_many", "run_o
 
 LONG = ("day", "week")
 SHORT = tuple(name for name in FAMILIES if name not in LONG)
-EVERYWHERE = tuple(name for name in SHORT if name not in ("trading", "breakers"))
-"""Families that are played at every venue; the others' judges read Kraken's own wire."""
+EVERYWHERE = tuple(name for name in SHORT if name != "breakers")
+"""Families that are played at every venue; the breakers' judge reads Kraken's own words."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,8 +26,10 @@ from holdfast.core.verdicts import TradingState, Verdict
 from holdfast.errors import HoldfastError, OutcomeUnknownError
 from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.ledger import LedgerEntry
-from tests.scenarios.trading_faults import order_fault, outside_event, venue_mode
+from tests.scenarios.trading_faults import mending, order_fault, outside_event, venue_mode
 from tests.scenarios.trading_judge import TradingJudge
+from tests.scenarios.venues import play_now
+from tests.scenarios.wires import WIRES
 from tests.scenarios.world import TRADING_POINTS, World, world
 
 __all__ = ["FLOORS", "FUNDS", "Run", "heal", "judge_of", "trading"]
@@ -48,8 +50,11 @@ _MARKETS: Final = {
 }
 
 _HEALED_WITHIN_S: Final = 90.0
-# A doubt ends by evidence of absence a validity, the venue's lag and a question or two after it began.
-_DOUBT_S: Final = 5.0 + 60.0 + 15.0
+
+
+def _doubt_s(w: World) -> float:
+    """A doubt ends by evidence of absence a validity, the venue's lag and a question or two after it began."""
+    return w.play.adapter.facts.validity_s + w.play.rest_lag_s + 15.0
 
 
 class Run:
@@ -343,14 +348,23 @@ async def trading(seed: int, keeps_digest: bool) -> dict[str, Any]:
     # The venue's tier, and the one that the client was told: the same, or a stricter one.
     budgets = _BUDGETS if draw.random() < 0.5 else {}
     tiers = draw.choice((("pro", "pro"), ("pro", "starter"), ("intermediate", "intermediate")))
+    settings: dict[str, Any] = {"tier": tiers[0], **_venue_settings(draw)}
+    configured: dict[str, object] = {"rate_tier": tiers[1], **_configured(draw, budgets)}
+    funds, points = FUNDS, TRADING_POINTS
+    play = play_now()
+    if play.id != "kraken":
+        known = ("market_step_s", "liquidity", "resting_fill_parts", "clock_skew_s")
+        settings = {name: settings[name] for name in known}
+        del configured["rate_tier"]
+        funds, points = {asset: amount for asset, amount in FUNDS.items() if asset != "KFEE"}, play.drawn_points
     async with world(
         seed=seed,
         keeps_store=True,
         keeps_digest=keeps_digest,
-        points=TRADING_POINTS,
-        settings={"tier": tiers[0], **_venue_settings(draw)},
-        configured={"rate_tier": tiers[1], **_configured(draw, budgets)},
-        funds=FUNDS,
+        points=points,
+        settings=settings,
+        configured=configured,
+        funds=funds,
     ) as w:
         judge = judge_of(w, budgets)
         run = Run(w, judge)
@@ -395,7 +409,7 @@ def _configured(draw: random.Random, budgets: dict[str, dict[str, str]]) -> dict
         "budgets": budgets,
         "orders": OrderSettings(
             prefer=draw.choice(("stream", "stream", "rest")),
-            dead_man_s=draw.choice((0, 0, 0, 60)),
+            dead_man_s=draw.choice((0, 0, 0, 60 if play_now().adapter.facts.dead_man_s else 0)),
             largest_order={"USD": "100000"},
         ),
     }
@@ -404,12 +418,12 @@ def _configured(draw: random.Random, budgets: dict[str, dict[str, str]]) -> dict
 def judge_of(w: World, budgets: Mapping[str, Mapping[str, str]]) -> TradingJudge:
     def unnoticed_s() -> float:
         is_pushed = w.desk is not None and w.broker.status().stream.state == "live"
-        return (2.5 if is_pushed else 90.0) + w.checker.hidden_s()
+        return (w.play.noticed_s if is_pushed else 90.0) + w.checker.hidden_s()
 
     def posted(account: Account, entries: Sequence[LedgerEntry]) -> None:
         for row in dict.fromkeys(entry.row for entry in entries):
             asset = w.venue.asset_of(row)
-            if "." not in asset:  # Locked rows change by events alone, and those note the truth.
+            if "." not in asset and "@" not in row:  # Locked rows change by events alone, and those note the truth.
                 w.checker.note_total(asset, w.venue.total(asset))
 
     w.venue.watch(entries=posted)
@@ -424,8 +438,9 @@ def judge_of(w: World, budgets: Mapping[str, Mapping[str, str]]) -> TradingJudge
             bot: {asset: Decimal(text) for asset, text in own.items() if "%" not in text}
             for bot, own in budgets.items()
         },
-        rest_lag_s=60.0,
+        rest_lag_s=w.play.rest_lag_s,
         violated=w.checker.violated,
+        wire=WIRES.get(w.play.id),
     )
 
 
@@ -439,10 +454,11 @@ async def _others_take(run: Run, draw: random.Random) -> None:
         return  # A price that was no longer fresh: nothing to take from.
     free = w.venue.free("USD")
     most = format_amount((free - 5000).quantize(Decimal(1)))
+    most_btc = "0.6" if w.play.id == "kraken" else "0.5"  # The others' accounts begin with less.
     event = draw.choice(
         (
             {"kind": "withdrawal", "asset": "USD", "amount": most},
-            {"kind": "external_order", "pair": "BTC-USD", "side": "buy", "quantity": "0.6", "price": "35000.0"},
+            {"kind": "external_order", "pair": "BTC-USD", "side": "buy", "quantity": most_btc, "price": "35000.0"},
             {"kind": "external_trade", "pair": "BTC-USD", "side": "buy", "quantity": "0.45"},
         )
     )
@@ -516,12 +532,11 @@ async def heal(run: Run) -> float:
     """Everything is well again: figures become true, doubts end, and once nothing is open nothing is claimed."""
     w = run.w
     w.heal()
-    w.happen(kind="mode", mode="online")
-    for pair in _MARKETS:
-        w.happen(kind="pair_status", pair=pair, status="online")
+    for event in mending(w, tuple(_MARKETS)):
+        w.happen(**event)
     await run.stop_bots()
     healed_s = await _until(run, _all_true, within_s=_HEALED_WITHIN_S)
-    await _until(run, _all_known, within_s=_HEALED_WITHIN_S + _DOUBT_S - healed_s)
+    await _until(run, _all_known, within_s=_HEALED_WITHIN_S + _doubt_s(w) - healed_s)
     for _ in range(3):
         with contextlib.suppress(HoldfastError):
             await w.broker.cancel_all_orders()

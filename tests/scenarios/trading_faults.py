@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, Final
 
 from holdfast.core.amounts import format_amount
+from tests.scenarios.wires import WIRES
 from tests.scenarios.world import World
 
-__all__ = ["order_fault", "outside_event", "venue_mode"]
+__all__ = ["mending", "order_fault", "outside_event", "venue_mode"]
 
 _ORDER_CALLS: Final = ["AddOrder", "CancelOrder", "CancelAll", "OpenOrders", "ClosedOrders", "TradesHistory"]
 _ORDER_METHODS: Final = ["add_order", "cancel_order"]
@@ -26,8 +28,55 @@ _UNKNOWN_OUTCOMES: Final = (
 
 def order_fault(w: World) -> dict[str, Any]:
     """One fault of a group drawn: the network, gateways, the stream, its channels, the venue, its lag."""
+    if w.play.id != "kraken":
+        return _elsewhere(w)
     groups = (_network, _network, _gateway, _stream, _channel, _channel, _venue, _venue, _lag)
     return w.rng.choice(groups)(w)
+
+
+def _elsewhere(w: World) -> dict[str, Any]:
+    """The same groups at a venue whose calls and channels have other names."""
+    from tests.scenarios import families  # Which draws from here too.
+
+    rng = w.rng
+    groups = (
+        families.network_fault,
+        families.network_fault,
+        families.stream_fault,
+        families.channel_fault,
+        families.venue_fault,
+        families.lag_fault,
+        _gateway_elsewhere,
+    )
+    fault = rng.choice(groups)(w)
+    place = WIRES[w.play.id].place
+    if fault["kind"] == "rest" and "name" not in fault and rng.random() < 0.5:
+        fault["name"] = place
+    return fault
+
+
+def _gateway_elsewhere(w: World) -> dict[str, Any]:
+    rng = w.rng
+    commits = rng.random() < 0.5
+    action = rng.choice(
+        (
+            {"do": "html_error", "status": rng.choice((200, 500, 502, 504, 520)), "commits": commits},
+            {"do": "answer", "body": rng.choice(("", "[]", "{}")), "commits": commits},
+            {"do": "duplicate_request", "reply": rng.choice(("first", "second"))},
+            {"do": "empty", "status": rng.choice((200, 204))},
+            {"do": "truncate"},
+        )
+    )
+    return {"kind": "rest", "action": action, "probability": rng.choice((0.2, 0.6))}
+
+
+def mending(w: World, pairs: Sequence[str]) -> list[dict[str, Any]]:
+    """What ends every mode that a scenario may have begun."""
+    if w.play.id == "okx":
+        live = [{"kind": "instrument_state", "pair": pair, "state": "live"} for pair in pairs]
+        return [{"kind": "outage", "on": False}, *live]
+    online = [{"kind": "pair_status", "pair": pair, "status": "online"} for pair in pairs]
+    return [{"kind": "mode", "mode": "online"}, *online]
 
 
 def _network(w: World) -> dict[str, Any]:
@@ -194,6 +243,8 @@ def outside_event(w: World) -> dict[str, Any]:
         ours = [order for order in w.venue.open_orders() if order.request.client_order_id is not None]
         if ours:
             kinds = {"reason": rng.choice(("Self trade prevention", "Market suspended")), "expires": rng.random() < 0.3}
+            if w.play.id == "okx":
+                kinds = {}
             return {"kind": "venue_cancel", "order": rng.choice(ours).id, **kinds}
     factor = Decimal(f"{1 + rng.uniform(-0.008, 0.008):.5f}")
     return {"kind": "market_price", "pair": pair, "price": format_amount((mid * factor).quantize(Decimal("0.01")))}
@@ -202,11 +253,16 @@ def outside_event(w: World) -> dict[str, Any]:
 def venue_mode(w: World) -> tuple[dict[str, Any], dict[str, Any]]:
     """[V1] The engine or one market is in another mode for a while; what begins that, and what ends it."""
     rng = w.rng
+    if w.play.id == "okx":
+        pair = rng.choice(("BTC-USD", "ETH-USD"))
+        state = {"kind": "instrument_state", "pair": pair}
+        return {**state, "state": "suspend"}, {**state, "state": "live"}
     if rng.random() < 0.5:
         mode = rng.choice(("cancel_only", "post_only", "limit_only", "maintenance"))
         return {"kind": "mode", "mode": mode}, {"kind": "mode", "mode": "online"}
     pair = rng.choice(("BTC-USD", "ETH-USD"))
-    status = rng.choice(("cancel_only", "post_only", "limit_only", "reduce_only"))
+    statuses = ("cancel_only", "post_only", "limit_only", "reduce_only")
+    status = rng.choice(statuses if w.play.id == "kraken" else statuses[:3])
     return {"kind": "pair_status", "pair": pair, "status": status}, {
         "kind": "pair_status",
         "pair": pair,

@@ -28,9 +28,9 @@ from holdfast.core.seams import Clock
 from holdfast.runtime.views import ReservationView
 from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.orders import Change, Fill, Order, OrderRequest
-from holdfast.simulators.kraken import KrakenSimulator
 from tests.scenarios.lives import Record
 from tests.scenarios.outside import Outside
+from tests.scenarios.wires import Wire
 
 __all__ = ["Figures", "TradingJudge", "View"]
 
@@ -152,12 +152,13 @@ class TradingJudge:
         budgets: What it was told that each bot may claim at the most, by asset.
         rest_lag_s: How far the venue's reads may lag; evidence of absence is younger than the validity's end by it.
         violated: Takes an invariant's name and what broke it.
+        wire: What the venue says of orders; Kraken's words where None.
     """
 
     def __init__(
         self,
         *,
-        venue: KrakenSimulator,
+        venue: Any,
         record: Record,
         clock: Clock,
         assets: Iterable[AssetCode],
@@ -166,7 +167,9 @@ class TradingJudge:
         budgets: Mapping[str, Mapping[AssetCode, Decimal]],
         rest_lag_s: float,
         violated: Callable[[str, str], None],
+        wire: Wire | None = None,
     ) -> None:
+        self._wire = wire
         self.figures = Figures()
         self.accepted: dict[str, list[str]] = {}
         """Our client order ids that the venue accepted, with its own ids of the orders."""
@@ -257,7 +260,9 @@ class TradingJudge:
                 self._violated("I10", f"{client_id} was accepted after it had been called absent")
         elif not order.is_open:
             self._open.discard(client_id)
-            if order.reason == "Insufficient funds":
+            if order.reason == "Insufficient funds" or (
+                self._wire is not None and self._wire.is_short(order.reason or "")
+            ):
                 self._explain_refusal(client_id, order.request)
 
     def _spend(self, bot: str | None, fill: Fill) -> None:
@@ -271,7 +276,8 @@ class TradingJudge:
             self._spent[bot, asset] = add(self._spent.get((bot, asset), _ZERO), amount)
 
     def _refused(self, account: Account, request: OrderRequest, text: str) -> None:
-        if request.client_order_id is not None and "Insufficient funds" in text:
+        is_short = "Insufficient funds" in text if self._wire is None else self._wire.is_short(text)
+        if request.client_order_id is not None and is_short:
             self._explain_refusal(request.client_order_id, request)
 
     def _explain_refusal(self, client_id: str, request: OrderRequest) -> None:
@@ -434,7 +440,8 @@ class TradingJudge:
             self._violated("I10", f"{intent_id} expired although its order had left")
         elif before == "active" and client_id not in self.accepted:
             answers = self._record.answers.get(client_id, [])
-            if not any(_proves_refusal(text) for text in answers):
+            proves = _proves_refusal if self._wire is None else self._wire.proves_refusal
+            if not any(proves(text) for text in answers):
                 self._violated("I10", f"{intent_id} ended as {after} although its order had left; answers: {answers}")
 
     def _judge_claim(self, intent_id: str) -> None:

@@ -298,6 +298,7 @@ async def world(
             settings=settings,
             configured=configured,
         )
+        made.checker.note_truth()  # A venue whose reads lag may tell of before.
         for asset, amount in (funds or {}).items():
             made.venue.happen({"kind": "deposit", "asset": asset, "amount": amount})
         made.checker.note_truth()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, cast
 
 import msgspec
 
@@ -155,10 +155,13 @@ class Intents:
     Args:
         book: Where claims are counted.
         rest_lag_s: How far REST may lag: an effect is in any REST figure requested that much later.
+        holds_linger: Whether an order's end says nothing of when the venue lets its hold go: no balance is pushed
+            there. What was counted beside the hold then counts until a figure of later.
     """
 
-    def __init__(self, *, book: Reservations, rest_lag_s: float) -> None:
+    def __init__(self, *, book: Reservations, rest_lag_s: float, holds_linger: bool = False) -> None:
         self.book = book
+        self._holds_linger = holds_linger
         self._rest_lag_s = rest_lag_s
         self._live: dict[str, Intent] = {}
         self._by_client: dict[str, str] = {}
@@ -377,7 +380,9 @@ class Intents:
             )
             return True
         ended = _ENDS.get(change.reason or "", OrderState.CANCELED)
-        self._ended(intent, ended, change.reason or ended.value, detail=change.detail, wall_us=wall_us, moved=moved)
+        self._ended(
+            intent, ended, change.reason or ended.value, detail=change.detail, wall_us=wall_us, moved=moved, now_s=now_s
+        )
         return True
 
     def stated(self, snapshot: OrdersSnapshot, *, now_s: float, wall_us: int) -> list[Intent]:
@@ -436,7 +441,7 @@ class Intents:
             self._step(intent, "fees_told", wall_us=wall_us, **moved)
             return True
         ended = _CLOSED.get(order.status, OrderState.CANCELED)
-        self._ended(intent, ended, "found_closed", detail=order.reason, wall_us=wall_us, moved=moved)
+        self._ended(intent, ended, "found_closed", detail=order.reason, wall_us=wall_us, moved=moved, now_s=now_s)
         return True
 
     def absent(self, intent_id: str, *, wall_us: int) -> None:
@@ -620,10 +625,21 @@ class Intents:
         detail: str | None,
         wall_us: int,
         moved: Mapping[str, object],
+        now_s: float,
     ) -> None:
         """The order is over; its claim ends at once where nothing it took can be missing from our figures."""
         if intent.order is not None and intent.order.is_ended:
             return
+        if self._holds_linger and state is not OrderState.FILLED:
+            lingering = intent.counted
+            for debit in intent.debits:
+                lingering = subtract(lingering, debit.amount)
+            if lingering > ZERO:
+                debits = (
+                    *cast("tuple[Debit, ...]", moved.get("debits", intent.debits)),
+                    Debit(ref=None, amount=lingering, seen_s=now_s),
+                )
+                moved = {**moved, "debits": debits}
         intent = self._step(
             self._assured(intent), cause, wall_us=wall_us, order=state, remaining=ZERO, detail=detail, **moved
         )

@@ -81,7 +81,7 @@ class Claims:
         self.trading = trading
         self.names = names
         self.book = Reservations(account.ledger.set_reserved)
-        self.intents = Intents(book=self.book, rest_lag_s=rest_lag_s)
+        self.intents = Intents(book=self.book, rest_lag_s=rest_lag_s, holds_linger=not account.ledger.pushes_balances)
         self.working: set[asyncio.Task[Any]] = set()
         self.on_open_question: Callable[[], None] = _nothing
         self._clock: Clock = account.clock
