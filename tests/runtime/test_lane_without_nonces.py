@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def rig(tmp_path: Path) -> Rig:
     return Rig(tmp_path)
 
 
-def plain(rig: Rig, **settings: int) -> FileLane:
+def plain(rig: Rig, **settings: Any) -> FileLane:
     return rig.lane(sequence=SequencePolicy.NONE, in_flight_max=settings.pop("in_flight_max", 3), **settings)
 
 

@@ -199,9 +199,8 @@ def _url_problems(url: str, schemes: tuple[str, ...], may_be_remote: bool) -> li
     except ValueError:
         return [f"{_shown_address(url)} is not an address"]
     if parts.scheme not in schemes or not parts.hostname or port == 0:
-        return [
-            f"{_shown_address(url)} is not an address that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}"
-        ]
+        beginnings = " or ".join(f"{scheme}://" for scheme in schemes)
+        return [f"{_shown_address(url)} is not an address that starts with {beginnings}"]
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         return ["may hold a host, a port and a path only: no user, query or fragment"]
     if not may_be_remote and not _is_loopback(parts.hostname):
