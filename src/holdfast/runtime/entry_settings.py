@@ -15,9 +15,10 @@ class EntrySettings(msgspec.Struct, frozen=True, kw_only=True):
     """
     How orders are sent. Seconds.
 
-    ``ahead_s``: with less than this left of its validity an order is not sent. ``validity_max_s``: the longest validity
-    that the venue takes. ``enforces_validity``: whether it proves anything that this has passed. ``evidence``: the
-    lists that have to be negative before an order in doubt is absent. ``lacks``: what the venue does not offer, by capability, with the reason.
+    ``ahead_s``: with less than this left of its validity an order is not sent. ``validity_max_s``: the longest
+    validity that the venue takes. ``enforces_validity``: whether it proves anything that this has passed.
+    ``evidence``: the lists that have to be negative before an order in doubt is absent. ``lacks``: what the venue
+    does not offer, by capability, with the reason.
     """
 
     validity_s: float = 5.0
