@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import signal
 import time
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+
+from holdfast.cli.session import tell_trouble
 from tests.cli.conftest import Command, Served
 
 
@@ -131,3 +136,16 @@ def test_wrong_options_are_usage_errors(holdfast: Command, shared_venue: Served)
         done = holdfast(*arguments)
         assert done.returncode == 2, (arguments, done.stderr)
         assert done.stderr
+
+
+def test_no_order_is_advised_as_a_trial_while_figures_would_have_it_denied(capsys: pytest.CaptureFixture[str]) -> None:
+    def hint(*reasons: str) -> str:
+        broker: Any = SimpleNamespace(
+            status=lambda: SimpleNamespace(broker="acme-master", reasons=reasons, last_error=None)
+        )
+        tell_trouble(broker)
+        return capsys.readouterr().err
+
+    assert "the next order" in hint("trade_breaker_half_open")
+    assert "the next order" not in hint("balances_stale", "trade_breaker_half_open", "stream_venue")
+    assert "heals by itself" in hint("balances_stale", "trade_breaker_half_open", "read_breaker_open", "stream_venue")

@@ -271,6 +271,20 @@ def test_a_failure_while_opening_gives_back_what_was_taken() -> None:
 # What the store knows
 
 
+def test_a_refresh_after_a_restart_tells_no_figure_as_moved_that_is_what_was_restored(tmp_path: Path) -> None:
+    async def main() -> None:
+        clock, venue, path = new_clock(), FakeVenue(), tmp_path / "store.db"
+        async with world(clock=clock, venue=venue, parts=parts_of(clock, venue, store_path=path)) as w:
+            await w.broker.wait_until("live")
+        parts = parts_of(clock, venue, store_path=path)
+        async with world(clock=clock, venue=venue, parts=parts, contact="none") as w:
+            assert w.state() == "stale"
+            report = await w.broker.refresh()
+            assert (report.is_ok, report.changed, w.state()) == (True, (), "fresh")
+
+    run_virtual(main())
+
+
 def test_after_a_restart_figures_are_restored_and_stale_until_confirmed(tmp_path: Path) -> None:
     async def main() -> None:
         clock, venue, path = new_clock(), FakeVenue(), tmp_path / "store.db"

@@ -13,8 +13,9 @@ import pytest
 import holdfast
 from holdfast.config import Config, load_config
 from holdfast.core.checkup import Check, CheckState, DoctorReport
+from holdfast.core.seams import Priority
 from holdfast.core.venue import VenueMode
-from holdfast.errors import UnknownNameError, VenueUnreachableError
+from holdfast.errors import FaultClass, OutcomeUnknownError, UnknownNameError, VenueUnreachableError
 from holdfast.runtime.doctor import STEPS, examine
 from holdfast.runtime.parts import Parts
 from holdfast.testing import FakeClock, FakeVenue, MemoryOwners, MemorySockets, memory_config, memory_parts, run_virtual
@@ -104,6 +105,7 @@ def test_a_breaker_a_parking_and_a_halt_are_found_and_the_commands_named() -> No
             assert "`holdfast nonce doctor --broker acme-master --retry`" in found["parking"].next[0]
             assert found["orders"].exit_code == 6
             assert "`holdfast resume acme-master`" in found["orders"].next[0]
+            assert found["figures"].state is CheckState.OK, "what keeps orders back says nothing of the figures"
 
     run_virtual(main())
 
@@ -143,6 +145,27 @@ def test_a_venue_in_maintenance_and_one_out_of_reach(monkeypatch: pytest.MonkeyP
     run_virtual(main())
 
 
+def test_a_gateway_that_answers_for_the_venue_is_not_called_an_unreachable_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        bench = Bench()
+        made = bench.venue.client
+
+        def behind_a_gateway(**given: Any) -> Any:
+            client = made(**given)
+            client.failing["*"] = OutcomeUnknownError("HTTP 502", venue="acme", request="any", fault=FaultClass.VENUE)
+            return client
+
+        monkeypatch.setattr(bench.venue, "client", behind_a_gateway)
+        found = (await bench.look())["venue"]
+        assert found.exit_code == 6
+        assert found.found.startswith("it answers")
+        assert "network" not in found.next[0]
+
+    run_virtual(main())
+
+
 # The real folders
 
 
@@ -173,6 +196,19 @@ async def test_a_secret_that_others_may_read_is_found_and_says_how_to_close_it(t
     assert found["credential"].exit_code == 3
     assert "chmod 600" in found["credential"].found
     assert tuple(told) == STEPS
+
+
+async def test_a_key_that_is_parked_is_found_where_nobody_owns_the_account(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    async with holdfast.open(config, contact="none") as desk:
+        backend: Any = desk["kraken-master"]._backend
+        async with backend.supervisor.lane.turn(priority=Priority.BALANCE) as turn:
+            await turn.take()
+            await turn.park("lockout", for_s=900)
+
+    found = by_name(await examine(config, "kraken-master"))["parking"]
+
+    assert (found.state, found.exit_code) == (CheckState.FAILED, 7)
 
 
 async def test_state_that_others_may_read_is_found(tmp_path: Path) -> None:

@@ -57,16 +57,17 @@ _HINTS: Final = (
     ("halted_", "`holdfast doctor BROKER` tells why and what to do; figures are still read, and orders stay closed"),
     ("trade_isolated", _RESET),
     ("read_isolated", _RESET),
-    (
-        "trade_breaker",
-        "the next order closes it if all is well, and `holdfast reset-circuit-breaker BROKER` at once",
-    ),
     ("read_breaker", "it heals by itself; `holdfast reset-circuit-breaker BROKER` closes it at once"),
     ("venue_not_loaded", "is the venue reachable from here? `holdfast doctor BROKER` looks"),
     ("store_", "`holdfast doctor BROKER` tells what is wrong with the store and what to do"),
     (
         "balances_",
         "`holdfast force-balance-refresh BROKER` reads them now; `holdfast emergency-repair BROKER` does more",
+    ),
+    # Behind all that would have an order denied: none is its trial then.
+    (
+        "trade_breaker",
+        "the next order after its break closes it if all is well, `holdfast reset-circuit-breaker BROKER` at once",
     ),
     ("stream_", "`holdfast emergency-repair BROKER` connects it at once, and says what is in the way"),
 )

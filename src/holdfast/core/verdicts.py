@@ -105,7 +105,7 @@ MEANINGS: Final[dict[VerdictCode, str]] = {
     VerdictCode.HALTED: "the broker takes cancels only",
     VerdictCode.STORE_UNAVAILABLE: "the intent could not be made durable, and nothing is sent that is not",
     VerdictCode.CREDENTIAL_PARKED: "the credential is parked: nothing is signed with it",
-    VerdictCode.BREAKER_OPEN: "too many orders in a row met a fault of the venue: exits and cancels alone go now",
+    VerdictCode.BREAKER_OPEN: "orders are held back, by faults in a row or by a person: exits and cancels alone go now",
     VerdictCode.SETTLING: "an earlier owner's last order may still arrive: order entry opens when its validity passed",
 }
 """One sentence per code; the reference's table is made from it."""

@@ -35,11 +35,13 @@ from holdfast.core.verdicts import TradingState
 from holdfast.errors import (
     ConfigError,
     DeniedError,
+    FaultClass,
     HoldfastError,
     OwnedElsewhereError,
     OwnerSilentError,
     StoreCorruptError,
     StoreError,
+    VenueError,
 )
 
 if TYPE_CHECKING:
@@ -217,7 +219,7 @@ class _Examination:
         except ConfigError as error:
             return [failed("venue", str(error), exit_code=3)]
         except HoldfastError as error:
-            return [failed("venue", f"it does not answer: {error}", (_REACH,), exit_code=6)]
+            return [_venue_fault(error)]
         finally:
             if http is not None:
                 await http.close()
@@ -362,12 +364,20 @@ def _halt_checks(status: BrokerStatus, *, pid: int) -> list[Check]:
     return [failed("orders", f"halted ({reason}){why}", advice, exit_code=6)]
 
 
+def _venue_fault(error: HoldfastError) -> Check:
+    is_away = isinstance(error, VenueError) and error.fault is FaultClass.NETWORK
+    if is_away:
+        return failed("venue", f"it does not answer: {error}", (_REACH,), exit_code=6)
+    return failed("venue", f"it answers, and not as it should: {error}", (_WAIT_FOR_VENUE,), exit_code=6)
+
+
 def _figures_check(status: BrokerStatus) -> Check:
     states = ", ".join(f"{count} {word}" for word, count in status.states.items() if count) or "none held"
     found = f"{states}; stream {status.stream.state}"
     repair = f"`holdfast emergency-repair {status.broker}`"
-    if status.discrepancies or not status.is_available:
-        found += f"; {status.discrepancies} in dispute" if status.discrepancies else f"; {', '.join(status.reasons)}"
+    reasons = [reason for reason in status.reasons if not reason.startswith(_TOLD_ELSEWHERE)]
+    if status.discrepancies or (not status.is_available and reasons):
+        found += f"; {status.discrepancies} in dispute" if status.discrepancies else f"; {', '.join(reasons)}"
         return failed("figures", found, (f"{repair} finds out, and mends what may be mended",), exit_code=5)
     if status.states.get("stale", 0) or status.suspects or not status.assets:
         advice = (f"`holdfast force-balance-refresh {status.broker}` reads them again; {repair} does more",)
@@ -396,6 +406,12 @@ def _files_below(root: Path) -> list[Path]:
 
 _CHMOD: Final = ("chmod -R go-rwx on them: they hold amounts, account ids and marks",)
 
+
+_TOLD_ELSEWHERE: Final = ("credential_", "trade_", "read_isolated", "read_breaker", "halted_")
+"""How reasons begin that are another check's: they keep orders back, and say nothing of the figures."""
+
+
+_WAIT_FOR_VENUE: Final = "the venue, or a gateway before it, is in trouble: wait, and see the status page of the venue"
 
 _REACH: Final = (
     "see whether this machine has a network, and its name server and proxies let the address through: "

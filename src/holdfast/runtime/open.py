@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -23,7 +24,7 @@ from holdfast.core.seams import HttpWire, Store
 from holdfast.core.streaming import StreamLife, StreamSettings
 from holdfast.core.venue import Capability, Site, StreamRules, Venue
 from holdfast.core.venue_time import VenueTime
-from holdfast.errors import ClosedError, ConfigError, StoreCorruptError, UnknownNameError
+from holdfast.errors import ClosedError, ConfigError, HoldfastError, StoreCorruptError, UnknownNameError
 from holdfast.runtime.account import FROM_STORE, Account
 from holdfast.runtime.alerts import AlertWatch, DeskAlerts
 from holdfast.runtime.attach.lines import Place
@@ -406,6 +407,10 @@ async def _open_broker(
         )
         opened.alerts = await alerts.watch(opened.supervisor, in_doubt_after_s=broker.orders.in_doubt_alert_s)
         await opened.supervisor.entry.restore()
+        if contact == "none":
+            # Nothing will be signed, so nothing else would find out that the credential is parked.
+            with contextlib.suppress(HoldfastError):
+                await opened.supervisor.look_at_lane()
         holdings = holdings_of(await store.latest())
         if holdings:
             wall_us = parts.clock.wall_us()

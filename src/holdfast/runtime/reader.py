@@ -114,7 +114,7 @@ class Reader:
                     wanted.pop(0)
                     error = None
                     reads.append(read)
-                    changed.update(dict.fromkeys(change.asset for change in outcome.changes))
+                    changed.update(dict.fromkeys(change.asset for change in outcome.changes if change.is_money))
                     if read != ORDERS:
                         self.has_read.set()  # Whoever waits for a first read has one.
                         suspects = outcome.suspect_assets if outcome.suspect is not None else ()
