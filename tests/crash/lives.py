@@ -32,7 +32,7 @@ from holdfast.store.sqlite import SqliteStore
 from holdfast.store.sqlite.copies import verify
 from tests.crash.client import BROKER, Work
 from tests.crash.failpoints import Step
-from tests.crash.venues import LocalKraken, differences
+from tests.crash.venues import LocalVenue, differences
 
 __all__ = ["CONVERGES_WITHIN_S", "BrokenPromiseError", "Chain", "Report"]
 
@@ -133,7 +133,7 @@ class Chain:
         seed: Draws every moment.
     """
 
-    def __init__(self, kraken: LocalKraken, folder: Path, *, seed: int) -> None:
+    def __init__(self, kraken: LocalVenue, folder: Path, *, seed: int) -> None:
         self.kraken = kraken
         self.folder = folder
         self.report = Report()

@@ -17,7 +17,7 @@ import msgspec
 from holdfast.core.amounts import parse_amount
 from tests.crash.injections import BALANCE_READS, Injection
 from tests.crash.misled import Finding, finding_of, in_many_places
-from tests.crash.venues import LocalKraken, local_kraken
+from tests.crash.venues import LocalVenue, local_kraken
 from tests.crash.witness import Named, Picture
 
 __all__ = ["GROWS_AT_MOST_MIB", "Misled", "misled"]
@@ -33,7 +33,7 @@ _ANSWERS_WITHIN_S: Final = 120.0
 class Misled:
     """One client over real sockets, and its venue."""
 
-    def __init__(self, kraken: LocalKraken, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, kraken: LocalVenue, process: asyncio.subprocess.Process) -> None:
         self._kraken = kraken
         self._process = process
 

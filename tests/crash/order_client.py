@@ -30,7 +30,7 @@ from holdfast.core.verdicts import Verdict
 from holdfast.errors import DeniedError, HoldfastError, VenueError
 from holdfast.runtime.parts import real_parts
 from holdfast.runtime.views import Order, ReservationView
-from tests.crash.client import BROKER, say
+from tests.crash.client import say
 from tests.crash.order_disk import failing_store
 from tests.crash.order_steps import OrderStep, Trap
 
@@ -89,7 +89,8 @@ class _Client:
             parts = dataclasses.replace(parts, store=failing_store(self._config, self._work.fails))
         opening = holdfast.open(self._config, mode=self._work.mode, parts=parts, on_event=_tell_event)
         async with opening as desk:
-            self._broker = broker = desk[BROKER]
+            (name,) = self._config.brokers
+            self._broker = broker = desk[name]
             say(at="opened", picture=_picture(broker))
             reading = asyncio.create_task(self._listen())
             showing = asyncio.create_task(self._show(broker))

@@ -23,11 +23,11 @@ import msgspec
 from holdfast.core.intents import Intent
 from holdfast.core.orders import OrderState
 from tests.crash.lives import BrokenPromiseError
-from tests.crash.venues import LocalKraken
+from tests.crash.places import EVIDENCE, Asked
+from tests.crash.venues import LocalVenue
 
 __all__ = ["Books", "OrderJudge", "books_of"]
 
-_ASKED: Final = {"AddOrder": "rest", "add_order": "stream"}
 _NOT_PLACED: Final = (None, OrderState.REJECTED, OrderState.NEVER_SENT, OrderState.ABSENT)
 _ENDED_AS: Final = {
     "closed": (OrderState.FILLED,),
@@ -45,7 +45,6 @@ _STEPS: Final[dict[str | None, frozenset[str]]] = {
     "released": frozenset({"released"}),
     "expired": frozenset(),
 }
-_EVIDENCE: Final = ("OpenOrders", "ClosedOrders", "TradesHistory")
 
 
 class Books(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +82,7 @@ class OrderJudge:
     Judges the clients of one account, one after the other.
 
     Args:
-        kraken: The venue; what it had before is none of ours.
+        local: The venue; what it had before is none of ours.
         rest_lag_s: What the clients take for the venue's lag.
 
     Attributes:
@@ -91,15 +90,16 @@ class OrderJudge:
         ends: How many intents came to which end.
     """
 
-    def __init__(self, kraken: LocalKraken, *, rest_lag_s: float) -> None:
+    def __init__(self, local: LocalVenue, *, rest_lag_s: float) -> None:
         self.sent: Counter[str] = Counter()
         self.ends: Counter[str] = Counter()
-        self._kraken = kraken
+        self._local = local
         self._rest_lag_s = rest_lag_s
-        self._journal_at = kraken.served.journal.next
+        self._journal_at = local.served.journal.next
         self._not_ours = {order["order_id"] for order in self._all_orders()}
-        self._evidence: dict[str, list[int]] = {name: [] for name in _EVIDENCE}
-        self._answered: dict[int, tuple[str, int]] = {}
+        self._placing = frozenset(local.place.place.values())
+        self._evidence: list[tuple[Asked, int]] = []
+        self._asked: dict[int, tuple[Asked, int]] = {}
         self._judged_ends: dict[str, str] = {}
         self._acknowledged: dict[str, str] = {}  # Client order id to the venue's, as a client was told.
         self._unplaced: dict[str, str] = {}  # Client order ids of which a client was told that nothing was placed.
@@ -107,7 +107,7 @@ class OrderJudge:
     # What happened at the venue
 
     def _all_orders(self) -> list[dict[str, Any]]:
-        orders: list[dict[str, Any]] = self._kraken.venue.orders()["accounts"]["master"]["orders"]
+        orders: list[dict[str, Any]] = self._local.venue.orders()["accounts"]["master"]["orders"]
         return orders
 
     def orders(self) -> dict[str, list[dict[str, Any]]]:
@@ -120,20 +120,19 @@ class OrderJudge:
 
     def read_journal(self) -> None:
         """Take in what arrived since, and judge what holds at any moment: nothing was sent twice."""
-        found = self._kraken.served.journal.since(self._journal_at)
+        found = self._local.served.journal.since(self._journal_at)
         if found["lost"]:
             raise BrokenPromiseError("the venue's journal was too short")
         self._journal_at = found["next"]
         for entry in found["entries"]:
-            name = entry.get("name")
-            if entry["kind"] in ("request", "ws_in") and name in _ASKED:
+            if entry["kind"] in ("request", "ws_in") and entry.get("name") in self._placing:
                 self.sent[entry["client_order_id"]] += 1
-            elif entry["kind"] == "request" and name in _EVIDENCE:
-                self._answered[entry["n"]] = (name, entry["wall_us"])
-            elif entry["kind"] == "verdict" and entry["of"] in self._answered:
-                query, asked_us = self._answered.pop(entry["of"])
-                if entry["outcome"] == "ok":
-                    self._evidence[query].append(asked_us)
+            elif entry["kind"] == "request" and (asked := self._local.place.lookup(entry)) is not None:
+                self._asked[entry["n"]] = (asked, entry["wall_us"])
+            elif entry["kind"] == "verdict" and entry["of"] in self._asked:
+                evidence = self._asked.pop(entry["of"])
+                if entry["outcome"].partition(" ")[0] in self._local.place.answers:
+                    self._evidence.append(evidence)
         twice = [name for name, count in self.sent.items() if count > 1]
         if twice:
             raise BrokenPromiseError(f"sent twice: {twice}")
@@ -224,7 +223,12 @@ class OrderJudge:
         """Called absent only on evidence: each list was asked, and answered, after the validity and the lag."""
         assert intent.valid_until_us is not None
         since_us = intent.valid_until_us + int(self._rest_lag_s * 1_000_000)
-        for query, asked in self._evidence.items():
+        for query in EVIDENCE:
+            asked = [
+                asked_us
+                for found, asked_us in self._evidence
+                if found.name == query and found.client_order_id in (None, intent.client_order_id)
+            ]
             if not any(since_us <= asked_us <= intent.updated_us for asked_us in asked):
                 late_s = [round((asked_us - since_us) / 1e6, 3) for asked_us in asked]
                 raise BrokenPromiseError(

@@ -24,45 +24,43 @@ import msgspec
 from holdfast.core.amounts import format_amount, parse_amount
 from holdfast.runtime.intent_record import client_order_id_of
 from holdfast.runtime.state_folder import StateFolder
-from holdfast.simulators.kraken import KrakenSimSettings
 from holdfast.store.sqlite.copies import verify
-from tests.crash.client import BROKER
 from tests.crash.forks import Forked, Forks
 from tests.crash.lives import BrokenPromiseError
 from tests.crash.order_client import TradingWork
 from tests.crash.order_judge import Books, OrderJudge, books_of
 from tests.crash.order_scenes import SCENES
-from tests.crash.order_steps import OrderStep, Wire, step_called
-from tests.crash.venues import LocalKraken, differences, local_kraken
+from tests.crash.order_steps import OrderStep, Wire
+from tests.crash.places import PLACES, Place, patience, step_at
+from tests.crash.venues import LocalVenue, differences, local_venue
 
-__all__ = ["CLIENT", "SETTLES_WITHIN_S", "OrderChain", "OrderReport", "TradingLife", "order_kraken", "trading_config"]
+__all__ = ["CLIENT", "SETTLES_WITHIN_S", "OrderChain", "OrderReport", "TradingLife", "order_venue", "trading_config"]
 
 CLIENT: Final = "tests.crash.order_client"
 SETTLES_WITHIN_S: Final = 60.0
 DIES_WITHIN_S: float = 45.0
 REST_LAG_S: Final = 1.0
-VALIDITY_S: Final = 3.0
+VALIDITY_S: Final = PLACES["kraken"].validity_s
 
-_PLACE: Final = {"environment": "simulated", "name": BROKER}
 _OLD_STORE: Final = Path(__file__).resolve().parents[1] / "store" / "fixtures" / "store_v1.sql"
 _ANSWERED_WITHIN_S: Final = 15.0
 _DURABLE_WITHIN_S: Final = 3.0
 _LEAVES_SENDING: Final = ("durable, nothing is sent", "durable, nobody was told")
 
 
-def order_kraken(*, seed: int) -> AbstractAsyncContextManager[LocalKraken]:
+def order_venue(place: Place = PLACES["kraken"], *, seed: int) -> AbstractAsyncContextManager[LocalVenue]:
     """Serve a venue that says no to what our own rules let through: a post-only order that would take."""
-    settings = KrakenSimSettings(are_calls_counted=False, is_crossing_post_only_an_error=True)
-    return local_kraken(seed=seed, settings=settings)
+    return local_venue(place, seed=seed, settings=place.settings(**place.refusing))
 
 
-def trading_config(kraken: LocalKraken, folder: Path, *, wire: Wire, **orders: Any) -> dict[str, Any]:
+def trading_config(local: LocalVenue, folder: Path, *, wire: Wire, **orders: Any) -> dict[str, Any]:
     """A bot's configuration with a venue whose lag and validity are short, so that evidence takes seconds."""
-    config = kraken.config(folder)
-    config["brokers"][BROKER] |= {
-        "rate_tier": "pro",
+    config = local.config(folder)
+    validity_s = local.place.validity_s
+    config["brokers"][local.place.broker] |= {
+        **local.place.broker_facts,
         "reading": {"rest_lag_s": REST_LAG_S, "reconcile_fault_s": 1.0, "reconcile_quiet_s": 5.0},
-        "orders": {"validity_s": VALIDITY_S, "unsent_ttl_s": VALIDITY_S, "prefer": wire} | orders,
+        "orders": {"validity_s": validity_s, "unsent_ttl_s": validity_s, "prefer": wire} | orders,
     }
     return config
 
@@ -188,25 +186,26 @@ class OrderChain:
     Trading lives on one state folder against one venue.
 
     Args:
-        kraken: The venue.
+        local: The venue.
         forks: Makes the clients.
         folder: An existing folder for state and keys.
         wire: How orders go first.
         seed: Draws every choice.
     """
 
-    def __init__(self, kraken: LocalKraken, forks: Forks, folder: Path, *, wire: Wire, seed: int) -> None:
-        self.kraken = kraken
+    def __init__(self, local: LocalVenue, forks: Forks, folder: Path, *, wire: Wire, seed: int) -> None:
+        self.local = local
+        self.place = local.place
         self.wire = wire
         self.rng = random.Random(f"order lives {seed}")
         self.report = OrderReport()
-        self.config = trading_config(kraken, folder, wire=wire)
+        self.config = trading_config(local, folder, wire=wire)
         self.state = StateFolder.open(folder / "state")
-        self.database = self.state.database_path(**_PLACE)
+        self.database = self.state.database_path(environment="simulated", name=self.place.broker)
         self._forks = forks
         self._seed = seed
         self._names = 0
-        self._judge = OrderJudge(kraken, rest_lag_s=REST_LAG_S)
+        self._judge = OrderJudge(local, rest_lag_s=REST_LAG_S)
         self._left: Books | None = None  # What the last client left behind.
         self._nonces_at = 0
         self._callers: list[TradingLife] = []
@@ -230,13 +229,19 @@ class OrderChain:
 
     def fault(self, **rule: Any) -> None:
         """Let something go wrong at the venue until this life is over."""
-        self.kraken.served.plan.add(rule)
+        self.local.served.plan.add(rule)
+
+    def place_fault(self, kind: str, **rule: Any) -> None:
+        """Let something go wrong with orders, where they go that way at all: ``rest``, ``ws_in`` or ``ws_out``."""
+        name = self.place.place.get("rest" if kind == "rest" else "stream")
+        if name is not None:
+            self.fault(kind=kind, name=name, **rule)
 
     def slow_answers(self, seconds: float) -> None:
         """Let the venue take an order at once and its answer take its time."""
         delay = {"do": "delay", "low_s": seconds}
-        self.fault(kind="rest", name="AddOrder", action=delay | {"where": "reply"})
-        self.fault(kind="ws_out", name="add_order", action=delay)
+        self.place_fault("rest", action=delay | {"where": "reply"})
+        self.place_fault("ws_out", action=delay)
 
     async def sent_one_more(self) -> None:
         """Wait until another order has arrived at the venue. Suspends."""
@@ -256,14 +261,14 @@ class OrderChain:
         """A process beside the owner that uses the account through it; it lives until it was answered. Suspends."""
         caller = await self.start(mode="attach")
         self._callers.append(caller)
-        await caller.shows(lambda picture: picture["balances"].get("USD", [None] * 4)[3] == "live")
+        await caller.shows(lambda picture: picture["balances"].get("USD", [None] * 4)[3] == self.place.best)
         return caller
 
     async def _answer_callers(self) -> None:
         """What a dead owner was asked for is answered by now, by its successor or by nobody; then they end."""
         callers, self._callers = self._callers, []
         for caller in callers:
-            await caller.answered(within_s=_ANSWERED_WITHIN_S)
+            await caller.answered(within_s=patience(_ANSWERED_WITHIN_S))
             await caller.kill()
 
     async def settled(self, life: TradingLife, *, judges_events: bool = True) -> None:
@@ -274,7 +279,7 @@ class OrderChain:
         """
         wrong: list[str] = ["it said nothing"]
         while True:
-            left_s = life.began_s + SETTLES_WITHIN_S - time.monotonic()
+            left_s = life.began_s + patience(SETTLES_WITHIN_S) - time.monotonic()
             if left_s <= 0 or life.process.returncode is not None:
                 raise BrokenPromiseError(
                     f"not settled after {time.monotonic() - life.began_s:.1f} s (ended: {life.process.returncode}): "
@@ -291,7 +296,7 @@ class OrderChain:
         self.report.settled_s.append(round(time.monotonic() - life.began_s, 3))
         if judges_events:
             self._judge_events(life)
-        durable_s = time.monotonic() + _DURABLE_WITHIN_S
+        durable_s = time.monotonic() + patience(_DURABLE_WITHIN_S)
         while True:
             books = await asyncio.to_thread(books_of, self.database, is_dead=False)
             try:
@@ -305,8 +310,10 @@ class OrderChain:
 
     async def _unsettled(self, picture: dict[str, Any]) -> list[str]:
         """What still differs from the venue, or is not known yet."""
-        truth = await self.kraken.truth()
-        wrong = [f"{asset}: {text}" for asset, text in differences(truth, _figures(picture)).items()]
+        truth = await self.local.truth()
+        wrong = [
+            f"{asset}: {text}" for asset, text in differences(truth, _figures(picture), best=self.place.best).items()
+        ]
         at_venue = self._open_at_venue()
         for each in picture["reservations"]:
             if each["client_order_id"] not in at_venue:
@@ -320,19 +327,18 @@ class OrderChain:
             )
             if parse_amount(row[5]) != claimed:
                 wrong.append(f"{asset}: {row[5]} reserved, claims come to {claimed}")
-            if row[6] is not None and parse_amount(row[6]) > max(self.kraken.venue.free(asset), parse_amount("0")):
-                wrong.append(f"{asset}: {row[6]} spendable, free at the venue {self.kraken.venue.free(asset)}")
+            if row[6] is not None and parse_amount(row[6]) > max(self.local.venue.free(asset), parse_amount("0")):
+                wrong.append(f"{asset}: {row[6]} spendable, free at the venue {self.local.venue.free(asset)}")
         if picture["in_doubt"] or picture["store"] or picture["halted"]:
             wrong.append(f"{picture['in_doubt']} in doubt, store {picture['store']}, halted {picture['halted']}")
         return wrong
 
     def _open_at_venue(self) -> set[str]:
-        orders = self.kraken.venue.orders()["accounts"]["master"]["orders"]
-        return {
-            str(order["client_order_id"] or order["order_id"])
-            for order in orders
-            if order["status"] in ("open", "pending")
-        }
+        return {str(order["client_order_id"] or order["order_id"]) for order in self._open_orders()}
+
+    def _open_orders(self) -> list[dict[str, Any]]:
+        orders = self.local.venue.orders()["accounts"]["master"]["orders"]
+        return [order for order in orders if order["status"] in ("open", "pending")]
 
     async def ready(self, life: TradingLife) -> None:
         """Settled, with not too many orders resting, and free to trade."""
@@ -351,7 +357,7 @@ class OrderChain:
         """A life that ends at a step; judged."""
         if step.scene == "again":
             # What there is to come back from.
-            await self.die_at(step_called(self.rng.choice(_LEAVES_SENDING)))
+            await self.die_at(step_at(self.place, self.rng.choice(_LEAVES_SENDING)))
         life = await self.start(step=step)
         playing: asyncio.Task[None] | None = None
         try:
@@ -363,7 +369,9 @@ class OrderChain:
                 playing = asyncio.create_task(_played(SCENES[step.scene](self, life)))
             dying = asyncio.create_task(life.process.wait())
             await asyncio.wait(
-                {dying} | ({playing} if playing else set()), timeout=DIES_WITHIN_S, return_when="FIRST_COMPLETED"
+                {dying} | ({playing} if playing else set()),
+                timeout=patience(DIES_WITHIN_S),
+                return_when="FIRST_COMPLETED",
             )
             if playing is not None and playing.done() and not dying.done():
                 playing.result()
@@ -374,7 +382,7 @@ class OrderChain:
             if playing is not None:
                 playing.cancel()
                 await asyncio.gather(playing, return_exceptions=True)
-            self.kraken.served.plan.clear()
+            self.local.served.plan.clear()
             await life.kill()
         if life.process.returncode != -signal.SIGKILL:
             raise BrokenPromiseError(f"the client ended with {life.process.returncode} before: {step.name}")
@@ -383,7 +391,7 @@ class OrderChain:
 
     def _happen(self) -> None:
         """An account does not stand still while nobody looks."""
-        venue = self.kraken.venue
+        venue = self.local.venue
         ours = [order for orders in self._judge.orders().values() for order in orders]
         resting = [order["order_id"] for order in ours if order["status"] == "open"]
         chance = self.rng.random()
@@ -397,7 +405,7 @@ class OrderChain:
             with contextlib.suppress(ValueError):  # Less is left of it than that.
                 venue.happen(event)
         elif chance < 0.6:
-            self.kraken.happen()
+            self.local.happen()
 
     async def finish(self) -> OrderReport:
         """A last life, which cancels everything and ends in order: nothing is left claimed, nothing counted."""
@@ -405,8 +413,8 @@ class OrderChain:
         try:
             await self.ready(life)
             await life.do("cancel_all")
-            for order_id in [each for each in self._open_at_venue() if each.startswith("O")]:
-                self.kraken.venue.happen({"kind": "external_cancel", "order": order_id})
+            for order_id in [each["order_id"] for each in self._open_orders() if each["client_order_id"] is None]:
+                self.local.venue.happen({"kind": "external_cancel", "order": order_id})
             await self.settled(life)
             assert life.picture is not None
             leaked: list[Any] = list(life.picture["reservations"])
@@ -417,7 +425,7 @@ class OrderChain:
             if leaked:
                 raise BrokenPromiseError(f"nothing is open, and something is claimed: {leaked}")
             life.process.send_signal(signal.SIGTERM)
-            if not await life.ended(within_s=20.0) or life.process.returncode != 0:
+            if not await life.ended(within_s=patience(20.0)) or life.process.returncode != 0:
                 raise BrokenPromiseError(f"the last client did not end in order: {life.process.returncode}")
         finally:
             await life.kill()
@@ -434,7 +442,7 @@ class OrderChain:
         if how is not None:
             self.report.kills += 1
             self.report.kills_by_step[how] = self.report.kills_by_step.get(how, 0) + 1
-        _, seen, refused, self._nonces_at = self.kraken.nonces(self._nonces_at)
+        _, seen, refused, self._nonces_at = self.local.nonces(self._nonces_at)
         self.report.nonces += seen
         if refused:
             raise BrokenPromiseError(f"{refused} nonces were refused")

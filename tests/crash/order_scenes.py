@@ -88,9 +88,9 @@ async def fill(chain: OrderChain, life: TradingLife) -> None:
     name = await _on(chain, life, ask)
     await _reported_open(life, name)
     order_id = chain.order_id_of(name)
-    chain.kraken.venue.happen({"kind": "fill", "order": order_id, "quantity": "0.0004"})
+    chain.local.venue.happen({"kind": "fill", "order": order_id, "quantity": "0.0004"})
     await asyncio.sleep(0.1)
-    chain.kraken.venue.happen({"kind": "fill", "order": order_id})
+    chain.local.venue.happen({"kind": "fill", "order": order_id})
 
 
 async def reserve(chain: OrderChain, life: TradingLife) -> None:
@@ -112,16 +112,16 @@ async def expire(chain: OrderChain, life: TradingLife) -> None:
 
 async def lost(chain: OrderChain, life: TradingLife) -> None:
     """The order never arrives, and nobody can know that."""
-    chain.fault(kind="ws_in", name="add_order", count=1, action={"do": "close"})
-    chain.fault(kind="rest", name="AddOrder", count=1, action={"do": "lose_request", "how": "reset"})
+    chain.place_fault("ws_in", count=1, action={"do": "close"})
+    chain.place_fault("rest", count=1, action={"do": "lose_request", "how": "reset"})
     await life.do("place", ask=_buys(chain), intent_id=chain.new_name(), may_fail=True)
 
 
 async def unheard(chain: OrderChain, life: TradingLife) -> None:
     """The venue takes the order, and neither its answer nor any row of it arrives."""
-    chain.fault(kind="ws_out", channel="executions", count=1, action={"do": "close"})
-    chain.fault(kind="ws_out", name="add_order", count=1, action={"do": "close"})
-    chain.fault(kind="rest", name="AddOrder", count=1, action={"do": "lose_reply", "how": "reset"})
+    chain.fault(kind="ws_out", channel=chain.place.order_events, count=1, action={"do": "close"})
+    chain.place_fault("ws_out", count=1, action={"do": "close"})
+    chain.place_fault("rest", count=1, action={"do": "lose_reply", "how": "reset"})
     ask = _rests(chain) if chain.rng.random() < 0.5 else _buys(chain)
     await life.do("place", ask=ask, intent_id=chain.new_name(), may_fail=True)
 

@@ -15,7 +15,7 @@ import pytest
 from holdfast.core.amounts import parse_amount
 from tests.crash.client import BROKER
 from tests.crash.contexts import HOSTILE, told_under
-from tests.crash.venues import LocalKraken, differences, local_kraken
+from tests.crash.venues import LocalVenue, differences, local_kraken
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,7 +39,7 @@ def test_contexts_would_ruin_what_they_got_at() -> None:
             assert sum_ != parse_amount("123456789.0123000001"), here
 
 
-async def seen_by_bot(kraken: LocalKraken, folder: Path, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+async def seen_by_bot(kraken: LocalVenue, folder: Path, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a synchronous bot in a process of its own saw, and what the commands printed there."""
     config = kraken.config(folder)
     path = folder / "holdfast.toml"

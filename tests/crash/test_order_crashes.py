@@ -20,18 +20,18 @@ from holdfast.core.reservations import ReservationState
 from tests.crash.forks import ROOT, Forks
 from tests.crash.lives import BrokenPromiseError
 from tests.crash.order_judge import Books, OrderJudge, books_of
-from tests.crash.order_lives import CLIENT, OrderChain, OrderReport, order_kraken
+from tests.crash.order_lives import CLIENT, OrderChain, OrderReport, order_venue
 from tests.crash.order_scenes import SCENES
 from tests.crash.order_steps import STEPS, Wire, step_called
-from tests.crash.venues import LocalKraken
+from tests.crash.venues import LocalVenue
 from tests.soak.order_crashes import plan
 
 pytestmark = pytest.mark.processes
 
 
 @pytest.fixture
-async def kraken() -> AsyncIterator[LocalKraken]:
-    async with order_kraken(seed=4) as kraken:
+async def kraken() -> AsyncIterator[LocalVenue]:
+    async with order_venue(seed=4) as kraken:
         yield kraken
 
 
@@ -75,7 +75,7 @@ async def test_bot_killed_amid_a_migration_leaves_a_store_that_the_next_one_open
 
 async def lives(forks: Forks, folder: Path, wire: Wire, *steps: str) -> OrderReport:
     folder.mkdir()
-    async with order_kraken(seed=4) as kraken:
+    async with order_venue(seed=4) as kraken:
         chain = OrderChain(kraken, forks, folder, wire=wire, seed=11)
         if steps[0].startswith("migrating"):
             chain.write_old_store()
@@ -112,7 +112,7 @@ def test_soak_comes_by_every_step_as_often_as_asked_and_over_every_wire() -> Non
 
 
 async def test_judge_sees_what_an_order_at_the_venue_may_not_be(
-    kraken: LocalKraken, forks: Forks, tmp_path: Path
+    kraken: LocalVenue, forks: Forks, tmp_path: Path
 ) -> None:
     chain = OrderChain(kraken, forks, tmp_path, wire="stream", seed=13)
     await chain.die_at(step_called("covered, recorded"))
@@ -140,7 +140,7 @@ async def test_judge_sees_what_an_order_at_the_venue_may_not_be(
         chain._judge.read_journal()
 
 
-async def test_judge_sees_absence_without_evidence_and_a_second_end(kraken: LocalKraken) -> None:
+async def test_judge_sees_absence_without_evidence_and_a_second_end(kraken: LocalVenue) -> None:
     judge = OrderJudge(kraken, rest_lag_s=1.0)
     now_us = time.time_ns() // 1000
     intent = msgspec.json.decode(
@@ -171,7 +171,7 @@ async def test_judge_sees_absence_without_evidence_and_a_second_end(kraken: Loca
 
 
 async def test_judge_sees_a_step_that_nobody_comes_to(
-    kraken: LocalKraken, forks: Forks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kraken: LocalVenue, forks: Forks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.crash.order_lives.DIES_WITHIN_S", 1.0)
     chain = OrderChain(kraken, forks, tmp_path, wire="stream", seed=14)
@@ -181,7 +181,7 @@ async def test_judge_sees_a_step_that_nobody_comes_to(
         await chain.die_at(never)
 
 
-async def test_forked_process_is_one_of_its_own(forks: Forks, kraken: LocalKraken, tmp_path: Path) -> None:
+async def test_forked_process_is_one_of_its_own(forks: Forks, kraken: LocalVenue, tmp_path: Path) -> None:
     chain = OrderChain(kraken, forks, tmp_path, wire="stream", seed=15)
     first = await chain.start()
     second_folder = tmp_path / "second"

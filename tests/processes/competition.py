@@ -23,7 +23,7 @@ from tests.crash.lives import BrokenPromiseError
 from tests.crash.order_client import TradingWork
 from tests.crash.order_lives import TradingLife, trading_config
 from tests.crash.order_steps import Wire
-from tests.crash.venues import LocalKraken
+from tests.crash.venues import LocalVenue
 
 __all__ = ["TASKS", "Competition", "CompetitionReport"]
 
@@ -71,7 +71,7 @@ class Competition:
         seed: Draws who is a little earlier.
     """
 
-    def __init__(self, kraken: LocalKraken, forks: Forks, folder: Path, *, wire: Wire, seed: int) -> None:
+    def __init__(self, kraken: LocalVenue, forks: Forks, folder: Path, *, wire: Wire, seed: int) -> None:
         self.report = CompetitionReport()
         self._kraken = kraken
         self._forks = forks

@@ -21,7 +21,7 @@ from tests.crash.forks import Forks
 from tests.crash.lives import BrokenPromiseError
 from tests.crash.order_lives import OrderChain, TradingLife
 from tests.crash.order_steps import OrderStep, Wire, step_called
-from tests.crash.venues import LocalKraken
+from tests.crash.venues import LocalVenue
 
 __all__ = ["ASKED", "BEFORE_THE_WRITE", "WAIT_S", "PauseReport", "Paused", "is_stopped"]
 
@@ -115,7 +115,7 @@ class Paused:
 
     def __init__(
         self,
-        kraken: LocalKraken,
+        kraken: LocalVenue,
         forks: Forks,
         folder: Path,
         *,
@@ -241,7 +241,7 @@ class Paused:
         raise BrokenPromiseError(f"{_TRADES_WITHIN_S:.0f} s after a pause nothing is approved yet")
 
 
-def _count(kraken: LocalKraken, intent_id: str) -> int:
+def _count(kraken: LocalVenue, intent_id: str) -> int:
     """How often an order of this intent arrived at the venue, by either wire."""
     client_order_id = client_order_id_of(intent_id)
     return sum(

@@ -10,20 +10,20 @@ import pytest
 from tests.crash.forks import Forks
 from tests.crash.lives import BrokenPromiseError
 from tests.crash.order_lives import CLIENT
-from tests.crash.venues import LocalKraken, local_kraken
+from tests.crash.venues import LocalVenue, local_kraken
 from tests.processes.competition import Competition
 
 pytestmark = pytest.mark.processes
 
 
 @pytest.fixture
-async def kraken() -> AsyncIterator[LocalKraken]:
+async def kraken() -> AsyncIterator[LocalVenue]:
     async with local_kraken(seed=6) as kraken:
         yield kraken
 
 
 @pytest.fixture
-async def competition(kraken: LocalKraken, tmp_path: Path) -> AsyncIterator[Competition]:
+async def competition(kraken: LocalVenue, tmp_path: Path) -> AsyncIterator[Competition]:
     async with Forks(CLIENT) as forks:
         competition = Competition(kraken, forks, tmp_path, wire="stream", seed=6)
         try:
@@ -34,7 +34,7 @@ async def competition(kraken: LocalKraken, tmp_path: Path) -> AsyncIterator[Comp
 
 
 async def test_tasks_and_attached_processes_compete_for_one_order_and_exactly_one_is_approved(
-    competition: Competition, kraken: LocalKraken
+    competition: Competition, kraken: LocalVenue
 ) -> None:
     await competition.rounds(of_all=12, of_tasks=4, of_processes=6, of_orders=3)
 

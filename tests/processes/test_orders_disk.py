@@ -115,7 +115,7 @@ async def test_what_happened_while_the_disk_failed_is_written_once_it_works_agai
     await client.shows(lambda picture: [each["state"] for each in picture["reservations"]] == ["covered"])
     before = await books(chain, lambda found: found.intents["resting"].reservation is ReservationState.COVERED)
     disk.fails("full")
-    chain.kraken.venue.happen({"kind": "fill", "order": chain.order_id_of("resting")})
+    chain.local.venue.happen({"kind": "fill", "order": chain.order_id_of("resting")})
     await client.shows(lambda picture: picture["store"] is not None and is_quiet(picture))
     assert await asyncio.to_thread(books_of, chain.database, is_dead=False) == before
 
@@ -136,7 +136,7 @@ async def test_bot_killed_while_its_disk_fails_finds_out_what_it_could_not_write
     disk.fails(how)
     denied = await client.do("place", ask=BUY, intent_id="unwritten", may_fail=True)
     assert denied["code"] == "store_unavailable"
-    chain.kraken.venue.happen({"kind": "fill", "order": chain.order_id_of("resting"), "quantity": "0.0007"})
+    chain.local.venue.happen({"kind": "fill", "order": chain.order_id_of("resting"), "quantity": "0.0007"})
     await client.shows(lambda picture: Decimal(picture["balances"]["BTC"][0]) > Decimal("0.4"))
     await client.kill()
     await chain.judge_death("while the disk failed")

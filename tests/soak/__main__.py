@@ -32,6 +32,8 @@ PARTS: Final = (
     "competition",
     "crashes",
     "order_crashes",
+    "order_crashes_coinbase",
+    "order_crashes_okx",
     "breakers",
     "rows",
     "trading",
@@ -39,10 +41,17 @@ PARTS: Final = (
 )
 """Every part, in the order in which they run: the shorter ones first."""
 
+_ORDER_CRASHES: Final = "order_crashes"
+
 
 def _part(name: str, *, quick: bool, folder: Path, told: Callable[[str], None]) -> str:
     if name == "nonces":
         return _nonces(quick=quick, folder=folder)
+    if name.startswith(f"{_ORDER_CRASHES}_"):
+        from tests.soak import order_crashes
+
+        venue = name.removeprefix(f"{_ORDER_CRASHES}_")
+        return order_crashes.main(quick=quick, folder=folder, told=told, venue=venue)
     line: str = importlib.import_module(f"tests.soak.{name}").main(quick=quick, folder=folder, told=told)
     return line
 

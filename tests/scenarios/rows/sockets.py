@@ -18,7 +18,7 @@ from holdfast.simulators.core.tls import Certificates, Flaw, issue_certificates
 from holdfast.testing import TcpProxy, tcp_proxy
 from tests.crash.injections import BAD_READS
 from tests.crash.misled_over_sockets import GROWS_AT_MOST_MIB, misled
-from tests.crash.venues import LocalKraken, differences, local_kraken
+from tests.crash.venues import LocalVenue, differences, local_kraken
 from tests.scenarios.rows.benches import expect
 from tests.scenarios.rows.scenario import over_sockets
 
@@ -32,7 +32,7 @@ _HEALED_S: Final = 60.0
 class Linked:
     """One client behind two proxies, its venue, and what it said."""
 
-    def __init__(self, kraken: LocalKraken, rest: TcpProxy, ws: TcpProxy, desk: holdfast.Desk) -> None:
+    def __init__(self, kraken: LocalVenue, rest: TcpProxy, ws: TcpProxy, desk: holdfast.Desk) -> None:
         self.kraken = kraken
         self.rest = rest
         self.ws = ws
