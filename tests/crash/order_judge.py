@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import msgspec
 
+from holdfast.core.assets import split_symbol
 from holdfast.core.intents import Intent
 from holdfast.core.orders import OrderState
 from tests.crash.lives import BrokenPromiseError
@@ -35,6 +36,7 @@ _ENDED_AS: Final = {
     "canceled": (OrderState.CANCELED,),
     "expired": (OrderState.EXPIRED, OrderState.CANCELED),
 }
+_ROUNDED: Final = Decimal("0.000001")  # Average prices are.
 _ENDS: Final = frozenset({"consumed", "released", "expired"})
 _STEPS: Final[dict[str | None, frozenset[str]]] = {
     None: frozenset({"active"}),
@@ -197,8 +199,10 @@ class OrderJudge:
             if ours != theirs:
                 raise BrokenPromiseError(f"{name} filled {ours}, at the venue {theirs}")
             fees = {asset: Decimal(fee) for asset, fee in order["fees"].items() if Decimal(fee)}
-            if {asset: fee for asset, fee in intent.fees.items() if fee} != fees:
-                raise BrokenPromiseError(f"{name} paid {intent.fees}, at the venue {fees}")
+            if {asset: fee for asset, fee in intent.fees.items() if fee} != fees and not self._is_worth(intent, fees):
+                raise BrokenPromiseError(
+                    f"{name} paid {intent.fees} and at most {intent.untold_fee} more, at the venue {fees}"
+                )
             if intent.order_id != order["order_id"]:
                 raise BrokenPromiseError(f"{name} is {intent.order_id}, at the venue {order['order_id']}")
         if intent.order is OrderState.OPEN:
@@ -218,6 +222,18 @@ class OrderJudge:
             self.ends[f"{intent.reservation.value}, {intent.order.value if intent.order else 'nothing sent'}"] += 1
         elif self._judged_ends[intent.intent_id] != intent.reservation.value:
             raise BrokenPromiseError(f"{name} had ended before as {self._judged_ends[intent.intent_id]}")
+
+    def _is_worth(self, intent: Intent, fees: dict[str, Decimal]) -> bool:
+        """Whether fees that are known by their worth in quote, or by the worst of it, are these."""
+        if not self._local.place.has_base_fees or not intent.filled:
+            return False
+        base, _ = split_symbol(intent.symbol or "")
+        price = intent.cost / intent.filled
+        ours, theirs = (
+            sum((fee * price if asset == base else fee for asset, fee in each.items()), Decimal(0))
+            for each in (intent.fees, fees)
+        )
+        return ours - _ROUNDED * theirs <= theirs <= (ours + intent.untold_fee) * (1 + _ROUNDED)
 
     def _judge_absence(self, intent: Intent) -> None:
         """Called absent only on evidence: each list was asked, and answered, after the validity and the lag."""

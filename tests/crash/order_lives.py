@@ -283,7 +283,7 @@ class OrderChain:
             if left_s <= 0 or life.process.returncode is not None:
                 raise BrokenPromiseError(
                     f"not settled after {time.monotonic() - life.began_s:.1f} s (ended: {life.process.returncode}): "
-                    f"{wrong}; events {life.events[-8:]}; picture {life.picture}"
+                    f"{life.failed or wrong}; events {life.events[-8:]}; picture {life.picture}"
                 )
             if life.opened is not None and self._left is not None:
                 self._judge_opening(life.opened, self._left)
@@ -311,9 +311,8 @@ class OrderChain:
     async def _unsettled(self, picture: dict[str, Any]) -> list[str]:
         """What still differs from the venue, or is not known yet."""
         truth = await self.local.truth()
-        wrong = [
-            f"{asset}: {text}" for asset, text in differences(truth, _figures(picture), best=self.place.best).items()
-        ]
+        shown = differences(truth, _figures(picture), best=self.place.best)
+        wrong = [f"{asset}: {text}" for asset, text in shown.items()]
         at_venue = self._open_at_venue()
         for each in picture["reservations"]:
             if each["client_order_id"] not in at_venue:
@@ -368,11 +367,8 @@ class OrderChain:
                 await life.do("arm")
                 playing = asyncio.create_task(_played(SCENES[step.scene](self, life)))
             dying = asyncio.create_task(life.process.wait())
-            await asyncio.wait(
-                {dying} | ({playing} if playing else set()),
-                timeout=patience(DIES_WITHIN_S),
-                return_when="FIRST_COMPLETED",
-            )
+            ending = {dying} | ({playing} if playing else set())
+            await asyncio.wait(ending, timeout=patience(DIES_WITHIN_S), return_when="FIRST_COMPLETED")
             if playing is not None and playing.done() and not dying.done():
                 playing.result()
             dying.cancel()

@@ -54,6 +54,8 @@ class Place:
         order_events: The channel that tells of orders.
         lookup: The evidence that a request is, by its entry in the journal.
         answers: Outcomes of a read that are answers.
+        has_base_fees: Whether a buy's fee is taken off what it bought; lists then tell of it by its worth in quote,
+            which is what a client knows of fills whose own rows it never saw.
         targets: Steps that are at another place here: what to wrap, and what has to occur in its arguments.
         adds: Steps that there are only here.
         left_out: Steps that there are not, and why.
@@ -73,6 +75,7 @@ class Place:
     order_events: str
     lookup: Callable[[Mapping[str, Any]], Asked | None]
     answers: tuple[str, ...] = ("ok",)
+    has_base_fees: bool = False
     targets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     adds: tuple[OrderStep, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -219,6 +222,7 @@ PLACES: Final[dict[str, Place]] = {
         order_events="orders",
         lookup=_of_okx,
         answers=("ok", "51603"),  # There is no such order.
+        has_base_fees=True,
         targets={
             "the frame is ready, not handed over": (f"{_OKX_SESSION}._write", '"op":"order"'),
             "the frame is handed over": (f"{_OKX_SESSION}._write", '"op":"order"'),

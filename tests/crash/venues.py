@@ -57,7 +57,7 @@ class LocalVenue:
             path = folder / part
             if not path.exists():
                 path.touch(mode=0o600)
-                path.write_text(self._key[part] + "\n")
+                path.write_text(self._key[part].rstrip("\n") + "\n")  # A PEM ends with one of its own.
         broker = {
             "venue": self.place.id,
             "environment": "simulated",

@@ -5,9 +5,9 @@ A hundred kills at every step between a wish and the end of its order, over both
     python -m tests.soak.order_crashes --once --venue okx --evidence FOLDER
 
 Steps and judge are the same at every venue; what a venue has not is named in ``tests.crash.places``, and in its result
-file. Each state folder lives through two dozen kills against a venue of its own; nobody ends in order in between. What has
-to hold after each is in ``tests.crash.order_judge`` and ``tests.crash.order_lives``. Much of a life is waiting for the
-evidence about an order in doubt, so many of them live at a time.
+file. Each state folder lives through two dozen kills against a venue of its own; nobody ends in order in between. What
+has to hold after each is in ``tests.crash.order_judge`` and ``tests.crash.order_lives``. Much of a life is waiting for
+the evidence about an order in doubt, so many of them live at a time.
 """
 
 from __future__ import annotations
