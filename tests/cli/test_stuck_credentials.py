@@ -298,3 +298,103 @@ def test_what_is_denied_for_a_parked_key_names_what_helps(tmp_path: Path, monkey
             await is_back(broker)
 
     at_kraken(tmp_path, monkeypatch, story)
+
+
+WIRE_KINDS = ("request", "ws_open", "ws_refused", "ws_in")
+
+
+def asked(host: KrakenHost, since: int) -> list[str]:
+    """Every call of any kind, and every connection, that reached the venue since entry *since* of its journal."""
+    entries = host.front.journal.since(since)["entries"]
+    return [str(each.get("path") or each.get("name") or each) for each in entries if each["kind"] in WIRE_KINDS]
+
+
+def told(host: KrakenHost) -> int:
+    return int(host.front.journal.since(0, kinds=())["next"])
+
+
+EVERY_COMMAND = (
+    "balances",
+    "balances",
+    "status",
+    "doctor",
+    "verify-balance USD 1",
+    "force-balance-refresh",
+    "reset-circuit-breaker",
+    "emergency-repair",
+    "emergency-repair --dry-run",
+    "nonce doctor",
+    "nonce doctor --retry",
+)
+
+
+def test_without_an_owner_not_even_an_unsigned_call_reaches_the_venue_during_a_lockout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(host: KrakenHost) -> None:
+        async with host.owning(contact="rest") as broker:
+            await broker.ready()
+        assert (await host.type("holdfast balances")).code == 0
+        host.fault(kind="lockout", for_s=200)
+        assert (await host.type("holdfast balances")).code == 7
+        since = told(host)
+
+        for line in EVERY_COMMAND:
+            done = await host.type(f"holdfast {line}")
+            assert asked(host, since) == [], line
+            assert done.code == (0 if "dry-run" in line else 7), f"{line}: {done.said}"
+            if line in ("balances", "status"):
+                assert "lockout" in done.said
+        figures = (await host.type("holdfast balances --output json")).out
+        assert '"restored' in figures, figures
+        parked_for_s = (await host.lane().state()).parked_for_s
+        assert parked_for_s is not None
+        assert parked_for_s > 60, "the commands have to have been typed during the lockout"
+        assert asked(host, since) == []
+
+        await asyncio.sleep(parked_for_s)
+        assert (await host.type("holdfast balances")).code == 0
+        assert asked(host, since)
+
+    at_kraken(tmp_path, monkeypatch, story)
+
+
+def test_an_owner_asks_nothing_while_a_lockout_lasts_that_another_process_met_and_goes_on_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(host: KrakenHost) -> None:
+        async with host.owning() as broker:
+            await broker.wait_until("live", timeout_s=60)
+            async with host.lane().turn(priority=Priority.BALANCE) as turn:
+                await turn.park("lockout", for_s=300.0)
+            host.fault(kind="close_streams")
+            await asyncio.sleep(1.0)
+            since = told(host)
+            await asyncio.sleep(240)
+            assert (await host.type("holdfast doctor")).code == 7
+            assert (await host.type("holdfast emergency-repair")).code == 7
+            assert asked(host, since) == []
+            assert broker.status().nonce.parked_cause == "lockout"
+            host.heal()
+            await broker.wait_until("live", timeout_s=240)
+
+    at_kraken(tmp_path, monkeypatch, story)
+
+
+def test_an_owner_that_starts_during_a_lockout_shows_what_was_and_loads_once_it_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(host: KrakenHost) -> None:
+        async with host.owning() as broker:
+            await broker.wait_until("live", timeout_s=60)
+        async with host.lane().turn(priority=Priority.BALANCE) as turn:
+            await turn.park("lockout", for_s=300.0)
+        since = told(host)
+        async with host.owning() as broker:
+            await asyncio.sleep(290)
+            assert asked(host, since) == []
+            assert broker.balance("USD").reason == "restored"
+            assert "credential_lockout" in broker.status().reasons
+            await broker.wait_until("live", timeout_s=60)
+
+    at_kraken(tmp_path, monkeypatch, story)

@@ -45,7 +45,8 @@ def doctor(
     Find out why a venue refuses nonces, and what to do.
 
     The diagnosis is inferred: the venue's own number cannot be asked for without a nonce. While nonces are being
-    refused nothing signed is sent, unless --retry or --ratchet says so. Exits with 0 when nonces are well, 3 when not.
+    refused nothing signed is sent, unless --retry or --ratchet says so. Exits with 0 when nonces are well, 7 during a lockout,
+    which no word of yours ends, 3 otherwise.
     """
     if retry and ratchet:
         raise UnknownNameError("--retry and --ratchet exclude each other: name one")
@@ -64,6 +65,8 @@ async def _doctor(broker: str | None, retry: bool, ratchet: bool, unit: str | No
             print_json({"schema_version": 1, "broker": name, "is_well": is_well, **_document(report)})
         else:
             _print(name, report)
+    if report.diagnosis.cause.value == "lockout":
+        return Exit.RATE_LIMITED
     return Exit.OK if is_well else Exit.CONFIG
 
 

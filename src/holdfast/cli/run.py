@@ -12,6 +12,7 @@ from cyclopts.exceptions import CycloptsError
 
 from holdfast.cli.app import asked_help, build_app, with_default
 from holdfast.cli.exits import Exit, worst
+from holdfast.core.parking import LOCKOUT
 from holdfast.errors import (
     CredentialParkedError,
     HoldfastError,
@@ -82,7 +83,13 @@ def report(error: Exception) -> int:
             )
     if os.environ.get("HOLDFAST_DEBUG"):
         traceback.print_exception(error)
-    return worst(leaf.exit_code if isinstance(leaf, HoldfastError) else Exit.UNEXPECTED for leaf in leaves)
+    return worst(map(_code_of, leaves))
+
+
+def _code_of(error: BaseException) -> int:
+    if isinstance(error, CredentialParkedError) and error.cause == LOCKOUT:
+        return Exit.RATE_LIMITED  # Nothing is wrong with the credential: the venue asked for silence.
+    return error.exit_code if isinstance(error, HoldfastError) else Exit.UNEXPECTED
 
 
 def hint_for(error: HoldfastError) -> str | None:

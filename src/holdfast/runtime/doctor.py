@@ -7,6 +7,7 @@ key, and an account that another process owns is looked at through that process.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from holdfast.config import BrokerConfig, Config
+    from holdfast.core.credentials import Credential
     from holdfast.runtime.broker import Broker
     from holdfast.runtime.parts import Parts
     from holdfast.runtime.views import BrokerStatus
@@ -100,6 +102,7 @@ class _Examination:
         self._offset_s: float | None = None
         self._key_problem: ConfigError | None = None
         self._record: str | None = None
+        self._credential: Credential | None = None
 
     async def run(self) -> DoctorReport:
         checks: list[Check] = []
@@ -151,7 +154,7 @@ class _Examination:
         if self._parts is None:
             return [skipped("credential", "the state folder cannot be used")]
         try:
-            self._parts.credential(self._broker, self._parts.venue(self._broker.venue))
+            self._credential = self._parts.credential(self._broker, self._parts.venue(self._broker.venue))
         except ConfigError as error:
             # Whether that is wrong depends on who owns the account: attaching needs no credential.
             self._key_problem = error
@@ -189,6 +192,9 @@ class _Examination:
             return [skipped("venue", "the state folder cannot be used")]
         from holdfast.runtime.open import site_of
 
+        silence = await self._lockout(parts)
+        if silence is not None:
+            return [skipped("venue", f"not asked: {silence}")]
         http = None
         try:
             venue = parts.venue(broker.venue)
@@ -225,9 +231,34 @@ class _Examination:
                 await http.close()
         return [_venue_check(site.rest_url, time, status.mode, status.detail)]
 
+    async def _lockout(self, parts: Parts) -> str | None:
+        """Why not even an unsigned call may leave: the venue asked for silence. None where it did not."""
+        broker = self._given_broker
+        if broker is not None:
+            return _silence_in(broker.status())
+        if self._credential is not None:
+            from holdfast.runtime.lane import FileLane
+            from holdfast.runtime.silence import lockout_of
+
+            lane = parts.lane(self._broker, self._credential, _ignore)
+            try:
+                refused = await lockout_of(lane, parts.clock, name=self._broker.name)
+            finally:
+                if isinstance(lane, FileLane):
+                    lane.close()
+            return None if refused is None else str(refused)
+        from holdfast.runtime.open import open as open_desk
+
+        with contextlib.suppress(HoldfastError):  # Without a key only an owner can tell; what is wrong is told later.
+            async with open_desk(
+                self._config, mode="attach", brokers=[self._broker.name], contact="none", parts=self._given_parts
+            ) as desk:
+                return _silence_in(desk[self._broker.name].status())
+        return None
+
     def _look_at_clock(self) -> Check:
         if self._offset_s is None:
-            return skipped("clock", "the venue's clock could not be read")
+            return skipped("clock", "the venue's clock was not read")
         return clock_check(self._offset_s)
 
     # The account: through its owner, or as its owner for a moment
@@ -310,6 +341,14 @@ def _venue_check(url: str, time: ServerTime, mode: VenueMode, detail: str | None
     if took_s > _SLOW_S:
         return warned("venue", found, "a slow network makes orders miss their validity")
     return passed("venue", found)
+
+
+def _silence_in(status: BrokerStatus) -> str | None:
+    cause, for_s = status.nonce.parked_cause, status.nonce.parked_for_s
+    if cause != LOCKOUT:
+        return None
+    until = "until a person acts" if for_s is None else f"for another {duration(for_s)}"
+    return f"the key is locked out {until}, and nothing at all is sent meanwhile"
 
 
 def _store_check(status: BrokerStatus) -> Check:

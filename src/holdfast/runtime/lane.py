@@ -200,6 +200,15 @@ class FileLane:
             waiting_pids=frozenset(passage.gate.waiting_pids(now_s=now_s)),
         )
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its file is open, so that ``parking_now`` can tell."""
+        return self._passage.gate.is_open
+
+    async def open(self) -> None:
+        """Open its file, making it where it is missing. Suspends; raises ``StoreError``."""
+        await self._passage.open()
+
     def parking_now(self) -> Parking | None:
         """The parking in force, whoever parked it; None while the lane was never used here. Does not suspend."""
         if not self._passage.gate.is_open:

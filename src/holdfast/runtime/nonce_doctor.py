@@ -15,7 +15,7 @@ import msgspec
 
 from holdfast.core.nonce_diagnosis import NonceCause, NonceDiagnosis, NonceFacts, diagnose
 from holdfast.core.nonces import NonceUnit
-from holdfast.core.parking import is_for_a_person
+from holdfast.core.parking import LOCKOUT, is_for_a_person
 from holdfast.core.seams import Clock
 from holdfast.core.venue import CredentialInfo, ServerTime
 from holdfast.errors import CredentialParkedError, DeniedError, HoldfastError, InvalidNonceError
@@ -41,6 +41,7 @@ class NonceReport(msgspec.Struct, frozen=True, kw_only=True):
 
     ``call``: ``accepted``, ``refused`` (the nonce), ``failed`` (anything else; ``call_detail`` says what) or None
     where nothing signed was sent. ``unit`` is what the key counts in now, None where the venue has no nonces.
+    ``parked_for_s`` is None where it is not parked or a person has to act.
     """
 
     credential: str
@@ -51,6 +52,7 @@ class NonceReport(msgspec.Struct, frozen=True, kw_only=True):
     nonce_window: int | None
     call: str | None = None
     call_detail: str | None = None
+    parked_for_s: float | None = None
 
 
 class NonceRounds:
@@ -97,6 +99,7 @@ async def retry(client: NonceClient, lane: FileLane, *, clock: Clock) -> NonceRe
     Refused again, it is parked again.
 
     Raises:
+        CredentialParkedError: The venue locked it out: that ends by itself.
         DeniedError: It is parked for something else, which has to be mended first.
         StoreError: The lane's file cannot be read or written.
         CredentialBusyError: The key's lane is held by somebody else.
@@ -172,6 +175,7 @@ async def _look(client: NonceClient, lane: FileLane, clock: Clock) -> NonceRepor
         mark=state.record.mark,
         wall_offset_s=wall_offset_s,
         nonce_window=state.record.nonce_window,
+        parked_for_s=state.parked_for_s,
     )
 
 
@@ -191,5 +195,8 @@ async def _call(client: NonceClient, lane: FileLane, clock: Clock) -> NonceRepor
 
 
 def _check_about_nonces(report: NonceReport, lane: FileLane) -> None:
-    if report.diagnosis.cause in {NonceCause.LOCKOUT, NonceCause.PARKED, NonceCause.EXHAUSTED}:
-        raise DeniedError(f"{lane.name}: {report.diagnosis.summary} {' '.join(report.diagnosis.next_steps)}")
+    told = f"{lane.name}: {report.diagnosis.summary} {' '.join(report.diagnosis.next_steps)}"
+    if report.diagnosis.cause is NonceCause.LOCKOUT:
+        raise CredentialParkedError(told, cause=LOCKOUT, retry_after_s=report.parked_for_s)
+    if report.diagnosis.cause in {NonceCause.PARKED, NonceCause.EXHAUSTED}:
+        raise DeniedError(told)

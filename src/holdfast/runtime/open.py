@@ -39,6 +39,7 @@ from holdfast.runtime.local import LocalBroker
 from holdfast.runtime.ownership import account_fingerprint, broker_fingerprint
 from holdfast.runtime.parts import Held, Parts, real_parts
 from holdfast.runtime.record import holdings_of, lows_of
+from holdfast.runtime.silence import SilentHttp
 from holdfast.runtime.supervisor import ACCOUNT_FACT, Contact, PinnedAccount, Supervisor
 from holdfast.runtime.trading import Trading
 from holdfast.runtime.vitals import READ_BREAK_MAX_S, Vitals
@@ -321,7 +322,8 @@ async def _open_broker(
         if parts.counters is not None:
             offered["counter"] = parts.counters(broker, credential)
         options = {name: value for name, value in offered.items() if name in venue.facts.options}
-        opened.http = UnechoedHttp(parts.http(broker), credential)
+        wire = UnechoedHttp(parts.http(broker), credential)
+        opened.http = SilentHttp(wire, lane, clock=parts.clock, name=broker.name)
         streams = parts.streams(broker)
         client = venue.client(
             http=opened.http,

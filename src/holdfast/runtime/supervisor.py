@@ -20,7 +20,7 @@ from holdfast.core.balances import Balance
 from holdfast.core.events import event
 from holdfast.core.health import Facts, judge, word_of_loss
 from holdfast.core.instruments import AssetInfo
-from holdfast.core.parking import Parking, remaining_s
+from holdfast.core.parking import LOCKOUT, Parking, remaining_s
 from holdfast.core.seams import Randomness, Store
 from holdfast.core.streaming import StreamState
 from holdfast.core.venue import CredentialInfo, ServerTime, VenueClient, VenueMode, VenueStream
@@ -273,8 +273,11 @@ class Supervisor:
                 self.account.wake()
                 break
             # Jitter: every bot of a venue comes back from the same outage at once.
-            await self._loading.wait_until(self._clock.now_s() + wait_s * self._randomness.uniform(0.5, 1.0))
-            wait_s = min(wait_s * 2, _LOAD_WAIT_MAX_S)
+            at_s = self._clock.now_s() + wait_s * self._randomness.uniform(0.5, 1.0)
+            # The listing needs no key, but a lockout is silence for every call: then it is read once that is over.
+            is_locked_out = self._reader.parked_cause == LOCKOUT and self._reader.parked_until_s is not None
+            await self._loading.wait_until(max(at_s, self._reader.parked_until_s or 0.0) if is_locked_out else at_s)
+            wait_s = _LOAD_WAIT_INITIAL_S if is_locked_out else min(wait_s * 2, _LOAD_WAIT_MAX_S)
         await self._measure_clock()
 
     async def _measure_clock(self) -> None:

@@ -536,7 +536,9 @@ class Vitals:
         now_s = self._clock.now_s()
         for each in self._both:
             if what in ("all", each.name):
-                each.breaker.isolate(now_s, reason or "by_command")
+                # Said again without a reason, the reason that was given stands.
+                was = each.breaker.why if each.breaker.state(now_s) is BreakerState.ISOLATED else None
+                each.breaker.isolate(now_s, reason or was or "by_command")
                 each.told_state = BreakerState.ISOLATED
                 self._emit(event("breaker.isolated", broker=self.name, capability=each.name, reason=each.breaker.why))
         self.on_change()
