@@ -349,6 +349,27 @@ def test_each_status_of_the_instrument_takes_what_it_takes(status: InstrumentSta
     run_virtual(main())
 
 
+def test_an_instrument_that_was_closed_is_asked_for_again_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with trading() as t:
+            assert await code(t) == "approved"  # Read just now: while it is online that lasts for a minute.
+            asked: list[float] = []
+
+            async def reopened(symbol: str) -> None:
+                asked.append(t.clock.now_s())
+                set_rules(t, status=InstrumentStatus.ONLINE)
+
+            monkeypatch.setattr(t.client, "refresh_instrument", reopened)
+            await asyncio.sleep(10)
+            assert await code(t) == "approved"
+            assert asked == []
+            set_rules(t, status=InstrumentStatus.CANCEL_ONLY)
+            assert await code(t, side="sell", order_type="market", price=None) == "approved"
+            assert len(asked) == 1
+
+    run_virtual(main())
+
+
 def test_a_parked_credential_denies_what_needs_a_signature_and_nothing_else() -> None:
     async def main() -> None:
         async with trading() as t:

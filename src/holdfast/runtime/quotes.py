@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from holdfast.core.assets import Symbol
-from holdfast.core.instruments import Ticker
+from holdfast.core.instruments import InstrumentStatus, Ticker
 from holdfast.core.seams import Clock
 from holdfast.core.venue import VenueClient
 from holdfast.errors import HoldfastError, RateLimitedError
@@ -25,6 +25,7 @@ _WAIT_S: Final = 2.0
 _TICKER_PAUSES_S: Final = (0.1, 0.4)
 _RULES_KEPT_S: Final = 60.0
 _RULES_AGAIN_S: Final = 5.0
+_CLOSED_KEPT_S: Final = 2.0
 _FEE_KEPT_S: Final = 3600.0
 _FEE_AGAIN_S: Final = 60.0
 
@@ -67,12 +68,20 @@ class Quotes:
             await self._ask(("ticker", symbol), lambda: self._ask_ticker(symbol))
 
     async def want_rules(self, symbol: Symbol, *, waits: bool) -> None:
-        """Have the instrument's rules and status as of the last minute, where the venue tells them in time."""
+        """
+        Have the instrument's rules and status as of the last minute, where the venue tells them in time.
+
+        One that took not every order is asked for again much sooner, and waited for: it may take them now, and what it
+        was known to refuse would only be denied.
+        """
         now_s = self._clock.now_s()
-        if now_s - self._rules_s.get(symbol, float("-inf")) < _RULES_KEPT_S:
+        known = self._client.instruments.get(symbol)
+        is_online = known is None or known.status is InstrumentStatus.ONLINE
+        kept_s = _RULES_KEPT_S if is_online else _CLOSED_KEPT_S
+        if now_s - self._rules_s.get(symbol, float("-inf")) < kept_s:
             return
         self._rules_s[symbol] = now_s
-        await self._ask(("rules", symbol), lambda: self._ask_rules(symbol), waits=waits)
+        await self._ask(("rules", symbol), lambda: self._ask_rules(symbol), waits=waits or not is_online)
 
     def doubt_rules(self, symbol: Symbol) -> None:
         """The venue refused an order for the instrument's status: what is known of it is old."""
