@@ -20,6 +20,8 @@ __all__ = ["SCENES"]
 
 PAIR: Final = "BTC-USD"
 _FOREVER_S: Final = 3600.0
+_LATE_AT_VENUE: Final = ("EService:Deadline elapsed", "50036")  # Its validity had passed when it arrived.
+_SLOW: Final = frozenset({"settling", "balance_stale", "balance_unknown", *_LATE_AT_VENUE})
 
 
 def _rests(chain: OrderChain) -> dict[str, Any]:
@@ -35,17 +37,42 @@ def _buys(chain: OrderChain) -> dict[str, Any]:
 
 
 async def _on(chain: OrderChain, life: TradingLife, ask: dict[str, Any]) -> str:
-    """Place an order and wait until it is acknowledged; its intent id."""
-    name = chain.new_name()
-    await life.do("place", ask=ask, intent_id=name)
-    return name
+    """
+    Place an order and wait until it is acknowledged; its intent id.
+
+    Another one where a machine that is slow for once let the first come too late, or its answer be given up.
+    """
+    while True:
+        name = chain.new_name()
+        answer = await life.do("place", ask=ask, intent_id=name, may_fail=True)
+        if answer["ok"]:
+            return name
+        if not _is_slow(answer):
+            raise BrokenPromiseError(f"{ask} of {name} was answered {answer}")
+        await asyncio.sleep(0.2)
+
+
+async def _tried(chain: OrderChain, life: TradingLife, ask: dict[str, Any]) -> None:
+    """Ask for an order whatever comes of it; for another one where a slow machine let nothing be sent."""
+    while True:
+        answer = await life.do("place", ask=ask, intent_id=chain.new_name(), may_fail=True)
+        if answer["ok"] or answer.get("outcome", "never_sent") != "never_sent" or not _is_slow(answer):
+            return
+        await asyncio.sleep(0.2)
+
+
+def _is_slow(answer: dict[str, Any]) -> bool:
+    """Whether the only reason is time: figures or a turn that came too late, or an answer that was not waited for."""
+    if answer["error"] == "DeniedError" and answer["code"] is None:
+        return "too late" in answer["text"]
+    return answer.get("code") in _SLOW or answer.get("outcome") in ("unknown", "never_sent")
 
 
 async def _claim(chain: OrderChain, life: TradingLife, ask: dict[str, Any]) -> str:
     """Claim what an order needs; its intent id. Waits while a predecessor's last order could still arrive."""
     name = chain.new_name()
     while not (answer := await life.do("reserve", ask=ask, intent_id=name, may_fail=True))["ok"]:
-        if answer["code"] != "settling":
+        if answer["code"] not in _SLOW:
             raise BrokenPromiseError(f"a claim for {ask} was answered {answer}")
         await asyncio.sleep(0.2)
     return name
@@ -114,7 +141,7 @@ async def lost(chain: OrderChain, life: TradingLife) -> None:
     """The order never arrives, and nobody can know that."""
     chain.place_fault("ws_in", count=1, action={"do": "close"})
     chain.place_fault("rest", count=1, action={"do": "lose_request", "how": "reset"})
-    await life.do("place", ask=_buys(chain), intent_id=chain.new_name(), may_fail=True)
+    await _tried(chain, life, _buys(chain))
 
 
 async def unheard(chain: OrderChain, life: TradingLife) -> None:
@@ -122,8 +149,7 @@ async def unheard(chain: OrderChain, life: TradingLife) -> None:
     chain.fault(kind="ws_out", channel=chain.place.order_events, count=1, action={"do": "close"})
     chain.place_fault("ws_out", count=1, action={"do": "close"})
     chain.place_fault("rest", count=1, action={"do": "lose_reply", "how": "reset"})
-    ask = _rests(chain) if chain.rng.random() < 0.5 else _buys(chain)
-    await life.do("place", ask=ask, intent_id=chain.new_name(), may_fail=True)
+    await _tried(chain, life, _rests(chain) if chain.rng.random() < 0.5 else _buys(chain))
 
 
 async def deaf(chain: OrderChain, life: TradingLife) -> None:
@@ -135,7 +161,7 @@ async def deaf(chain: OrderChain, life: TradingLife) -> None:
 async def refused(chain: OrderChain, life: TradingLife) -> None:
     """The venue says no: an order that may only rest would be filled."""
     ask = {"symbol": PAIR, "side": "buy", "quantity": "0.001", "price": "150000.0", "post_only": True}
-    await life.do("place", ask=ask, intent_id=chain.new_name(), may_fail=True)
+    await _tried(chain, life, ask)
 
 
 async def reduce(chain: OrderChain, life: TradingLife) -> None:
@@ -160,8 +186,7 @@ async def close(chain: OrderChain, life: TradingLife) -> None:
 async def asked(chain: OrderChain, life: TradingLife) -> None:
     """Another process asks the owner for an order, and outlives it."""
     caller = await chain.attach()
-    ask = _rests(chain) if chain.rng.random() < 0.5 else _buys(chain)
-    await caller.do("place", ask=ask, intent_id=chain.new_name(), may_fail=True)
+    await _tried(chain, caller, _rests(chain) if chain.rng.random() < 0.5 else _buys(chain))
 
 
 SCENES: Final[dict[str, Callable[[OrderChain, TradingLife], Awaitable[None]]]] = {

@@ -13,7 +13,7 @@ import pytest
 
 from tests.crash.misled import Finding
 from tests.soak import __main__ as soak
-from tests.soak import refusals
+from tests.soak import order_crashes, refusals
 from tools.evidence import FOLDER, evidence
 
 
@@ -70,9 +70,25 @@ def test_part_nobody_knows_is_a_usage_error(
     assert not parts
 
 
-@pytest.mark.parametrize("part", [part for part in soak.PARTS if part != "nonces"])
+OF_A_VENUE = {f"order_crashes_{venue}": venue for venue in order_crashes.NAMES if venue != "kraken"}
+
+
+@pytest.mark.parametrize("part", [part for part in soak.PARTS if part != "nonces" and part not in OF_A_VENUE])
 def test_part_has_a_way_in(part: str) -> None:
     assert callable(importlib.import_module(f"tests.soak.{part}").main)
+
+
+def test_bots_are_killed_amid_their_orders_at_every_venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(OF_A_VENUE) < set(soak.PARTS)
+    asked: list[str] = []
+
+    def main(*, quick: bool, folder: Path, told: Any, venue: str) -> str:
+        asked.append(venue)
+        return f"{quick} {folder}"
+
+    monkeypatch.setattr(order_crashes, "main", main)
+    assert soak.main([*OF_A_VENUE, "--evidence", str(tmp_path)]) == 0
+    assert asked == list(OF_A_VENUE.values())
 
 
 def test_page_of_bad_answers_equals_its_result_file() -> None:
