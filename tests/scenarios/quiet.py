@@ -34,6 +34,12 @@ def _signed(w: World, *, since: int, until_s: float) -> list[dict[str, Any]]:
     return [each for each in entries if each.get("key") and each["at_s"] < until_s]
 
 
+def _arrived(w: World, *, since: int, until_s: float) -> list[dict[str, Any]]:
+    """Every call and every connection that arrived, signed or not, as ``_signed``."""
+    entries = w.front.journal.since(since, kinds=("request", "ws_open", "ws_refused"))["entries"]
+    return [each for each in entries if each["at_s"] < until_s]
+
+
 async def refused_orders(error: str, *, orders: int, seed: int = 0) -> dict[str, Any]:
     """Let the venue refuse *orders* orders with *error*; what that did to the breakers."""
     async with world(
@@ -65,7 +71,7 @@ async def refused_orders(error: str, *, orders: int, seed: int = 0) -> dict[str,
 
 
 async def lockout_silence(*, for_s: float, seed: int = 0) -> dict[str, Any]:
-    """Lock the key out while everybody asks for everything; calls that reached the venue on that key meanwhile."""
+    """Lock the key out while everybody asks for everything; calls that reached the venue meanwhile, unsigned ones too."""
     async with world(seed=seed, points=(), settings={"tier": "pro"}) as w:
         await w.broker.wait_until("live", timeout_s=60)
         w.fault(kind="lockout", for_s=for_s)
@@ -85,8 +91,8 @@ async def lockout_silence(*, for_s: float, seed: int = 0) -> dict[str, Any]:
             asked += 4
             await w.sleep(10.0)
         await w.broker.wait_until("live", timeout_s=300)  # Or else nobody could have called at all.
-        calls = _signed(w, since=since, until_s=end_s)
-        afterwards = len(_signed(w, since=since, until_s=float("inf"))) - len(calls)
+        calls = _arrived(w, since=since, until_s=end_s)
+        afterwards = len(_arrived(w, since=since, until_s=float("inf"))) - len(calls)
         return {"asked": asked, "silent_for_s": round(parked_for_s), "calls": len(calls), "afterwards": afterwards}
 
 

@@ -26,7 +26,7 @@ def test_refused_orders_open_no_breaker(error: str) -> None:
     assert (found["error_count"], found["is_available"]) == (0, True)
 
 
-def test_nothing_signed_reaches_the_venue_during_a_lockout() -> None:
+def test_nothing_reaches_the_venue_during_a_lockout() -> None:
     found = run_virtual(lockout_silence(for_s=300.0), seed=1, horizon_s=HORIZON_S)
     assert found["asked"] > 100
     assert found["silent_for_s"] > 600

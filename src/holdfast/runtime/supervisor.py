@@ -35,6 +35,7 @@ from holdfast.runtime.follower import Follower
 from holdfast.runtime.listeners import Listeners
 from holdfast.runtime.names import check_asset
 from holdfast.runtime.reader import Reader
+from holdfast.runtime.silence import lockout_of
 from holdfast.runtime.views import BrokerStatus, Isolable, NonceStatus, RefreshReport, ResetReport
 from holdfast.runtime.vitals import Vitals
 from holdfast.runtime.watch import Watch
@@ -390,6 +391,10 @@ class Supervisor:
             if at_s is None or at_s > now_s:
                 # Looked at again every few seconds: a machine that slept has waited long enough.
                 await alarm.wait_until(now_s + _LOOK_EVERY_S if at_s is None else min(at_s, now_s + _LOOK_EVERY_S))
+                continue
+            if await lockout_of(self._lane, self._clock, name=self.name) is not None:
+                # Not a failed connection: they would be waited for longer and longer, and on after the lockout.
+                await alarm.wait_until(self._clock.now_s() + _LOOK_EVERY_S)
                 continue
             life.connecting(now_s=now_s)
             account.note_stream(now_s)
