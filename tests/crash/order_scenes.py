@@ -123,8 +123,13 @@ async def fill(chain: OrderChain, life: TradingLife) -> None:
 async def reserve(chain: OrderChain, life: TradingLife) -> None:
     """A claim first, then the order on it."""
     ask = _rests(chain) if chain.rng.random() < 0.5 else _buys(chain)
-    name = await _claim(chain, life, ask)
-    await life.do("place", ask=ask, intent_id=name, claim=True)
+    while True:
+        name = await _claim(chain, life, ask)
+        answer = await life.do("place", ask=ask, intent_id=name, claim=True, may_fail=True)
+        if answer["ok"]:
+            return
+        if not _is_slow(answer):
+            raise BrokenPromiseError(f"{ask} on its claim {name} was answered {answer}")
 
 
 async def release(chain: OrderChain, life: TradingLife) -> None:
