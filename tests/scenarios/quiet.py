@@ -71,7 +71,7 @@ async def refused_orders(error: str, *, orders: int, seed: int = 0) -> dict[str,
 
 
 async def lockout_silence(*, for_s: float, seed: int = 0) -> dict[str, Any]:
-    """Lock the key out while everybody asks for everything; calls that reached the venue meanwhile, unsigned ones too."""
+    """Lock the key out while everybody asks for everything; calls that reached the venue meanwhile, of any kind."""
     async with world(seed=seed, points=(), settings={"tier": "pro"}) as w:
         await w.broker.wait_until("live", timeout_s=60)
         w.fault(kind="lockout", for_s=for_s)

@@ -45,8 +45,8 @@ def doctor(
     Find out why a venue refuses nonces, and what to do.
 
     The diagnosis is inferred: the venue's own number cannot be asked for without a nonce. While nonces are being
-    refused nothing signed is sent, unless --retry or --ratchet says so. Exits with 0 when nonces are well, 7 during a lockout,
-    which no word of yours ends, 3 otherwise.
+    refused nothing signed is sent, unless --retry or --ratchet says so. Exits with 0 when nonces are well, 7
+    during a lockout, which no word of yours ends, 3 otherwise.
     """
     if retry and ratchet:
         raise UnknownNameError("--retry and --ratchet exclude each other: name one")

@@ -2,7 +2,7 @@
 A wire that asks the venue nothing while its silence lasts: a lockout closes the unsigned calls too.
 
 What is signed is kept back by the lane. Listings, the clock and the status need no lane, and a venue that asked for
-silence counts them all the same; whichever process of the host met the lockout, the lane's file tells it to every other.
+silence counts them all the same. Whichever process met the lockout, the lane's file tells it to every other.
 """
 
 from __future__ import annotations

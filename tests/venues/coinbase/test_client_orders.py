@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from holdfast.core.health import fault_of
 from holdfast.core.seams import Priority, WireError
 from holdfast.errors import (
     ClosedError,
@@ -482,3 +483,14 @@ async def test_neither_key_nor_token_appears_in_a_refusal_of_an_order() -> None:
     error = await _refused(bench)
     assert isinstance(error, VenueRejectedError)
     assert bench.http.of(CREATE)[0].token not in str(error)
+
+
+@on_virtual_time
+async def test_with_nothing_left_of_its_time_nothing_leaves_and_the_venue_is_not_blamed() -> None:
+    bench = await _ready()
+    sent, before = Sent(bench), len(bench.http.asked)
+    with pytest.raises(VenueError) as refused:
+        await _place(bench, sent=sent, deadline_s=0.02)
+    assert refused.value.outcome is Outcome.NEVER_SENT
+    assert not fault_of(refused.value).counts
+    assert len(bench.http.asked) == before

@@ -12,6 +12,7 @@ import pytest
 
 from holdfast.core.balances import OpenOrder, Source
 from holdfast.core.credentials import Credential
+from holdfast.core.health import fault_of
 from holdfast.core.seams import HttpReply, Priority, WireError
 from holdfast.core.venue import VenueMode
 from holdfast.errors import (
@@ -908,3 +909,34 @@ async def test_secret_appears_nowhere_in_what_goes_wrong() -> None:
     assert SECRET[:16] not in text
     assert "hunter2" not in text
     assert "SIMkey" not in text
+
+
+@on_virtual_time
+async def test_a_read_that_waited_its_time_away_is_not_sent_and_tells_what_came_of_the_attempt_before() -> None:
+    bench = Bench()
+    await bench.client.load()
+    bench.http.answers["BalanceEx"] = [WireError("gone", kind="reset", was_sent=True)]
+    read = asyncio.create_task(refused(bench.client.read_balances("BalanceEx")))
+    await asyncio.sleep(0.1)
+    async with bench.lane.turn(priority=Priority.ORDER):
+        await asyncio.sleep(6.0)
+    error = await read
+    assert "gone" in str(error)
+    assert len(bench.http.of("BalanceEx")) == 1
+
+
+@on_virtual_time
+async def test_a_new_nonce_with_no_time_left_for_it_is_no_fault_of_the_venues() -> None:
+    bench = Bench()
+    await bench.client.load()
+
+    async def late(http: FakeHttp, _: Asked) -> HttpReply:
+        await asyncio.sleep(4.99)
+        return http.reply(b'{"error":["EAPI:Invalid nonce"]}')
+
+    bench.http.answers["BalanceEx"] = [late]
+    error = await refused(bench.client.read_balances("BalanceEx"))
+    assert isinstance(error, VenueError)
+    assert error.outcome is Outcome.NEVER_SENT
+    assert not fault_of(error).counts
+    assert len(bench.http.of("BalanceEx")) == 1

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from holdfast.core.balances import Side
+from holdfast.core.health import fault_of
 from holdfast.core.orders import CancelAck, OrderAck, OrderType
 from holdfast.core.seams import HttpReply, Priority, WireError
 from holdfast.errors import (
@@ -630,3 +631,18 @@ async def test_market_sell_of_everything_is_one_order_too() -> None:
     bench = await ready()
     await place(bench, market(side=Side.SELL))
     assert bench.http.asked[-1].fields["oflags"] == "fciq"
+
+
+@on_virtual_time
+async def test_with_nothing_left_of_its_time_nothing_leaves_and_the_venue_is_not_blamed() -> None:
+    bench = await ready()
+    asked: list[int] = []
+    for call in (
+        bench.client.place_order(ticket(), deadline_s=0.02, before_send=lambda: asked.append(1)),
+        bench.client.cancel_order(order_id=TXID, client_order_id=None, deadline_s=0.0, before_send=nothing),
+    ):
+        error = await refused(call)
+        assert isinstance(error, VenueError)
+        assert error.outcome is Outcome.NEVER_SENT
+        assert not fault_of(error).counts
+    assert (asked, bench.http.of("AddOrder"), bench.http.of("CancelOrder")) == ([], [], [])

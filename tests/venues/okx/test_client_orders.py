@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from holdfast.core.health import fault_of
 from holdfast.core.seams import WireError
 from holdfast.errors import (
     BadCredentialError,
@@ -294,3 +295,15 @@ async def test_dead_man_switch_is_armed_and_disarmed() -> None:
     bench.http.answers["POST trade/cancel-all-after"] = [bench.http.reply(b'{"code":"0","msg":"","data":[]}')]
     with pytest.raises(OutcomeUnknownError):
         await bench.client.cancel_all_after(60, deadline_s=5.0)
+
+
+@virtually
+async def test_with_nothing_left_of_its_time_nothing_leaves_and_the_venue_is_not_blamed() -> None:
+    bench = Bench()
+    await bench.client.load()
+    seen: list[int] = []
+    with pytest.raises(VenueError) as refused:
+        await bench.client.place_order(tickets.ticket(), deadline_s=0.02, before_send=lambda: seen.append(1))
+    assert refused.value.outcome is Outcome.NEVER_SENT
+    assert not fault_of(refused.value).counts
+    assert (seen, bench.http.of("POST trade/order")) == ([], [])

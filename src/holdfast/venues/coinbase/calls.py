@@ -32,6 +32,7 @@ from holdfast.errors import (
     BadCredentialError,
     ClosedError,
     ConfigError,
+    FaultClass,
     HoldfastError,
     Outcome,
     OutcomeUnknownError,
@@ -53,6 +54,8 @@ _SIMULATOR_HEADER: Final = "x-holdfast-simulator"
 _USER_AGENT: Final = "holdfast"
 
 _ATTEMPTS: Final = 3
+_LEAST_S: Final = 0.05  # With less time left nothing leaves.
+_NO_TIME: Final = "no_time"
 _PAUSE_S: Final = (0.25, 1.0)  # Before the second and the third attempt; each is stretched by up to half.
 _COMPARE_EVERY_S: Final = 600.0
 
@@ -359,11 +362,15 @@ class Calls:
     ) -> HttpReply:
         has_new_token = False
         attempts = 0
+        before: _Failure | None = None
         while True:
             answer = await attempt()
             attempts += 1
             if not isinstance(answer, _Failure):
                 return answer
+            if before is not None and _is_out_of_time(answer):
+                raise before.error  # What came of the attempt that did leave.
+            before = answer
             if answer.after is After.NEW_TOKEN and not has_new_token:
                 has_new_token = True
                 await self.compare_clocks()
@@ -399,9 +406,12 @@ class Calls:
     ) -> HttpReply | _Failure:
         if self._is_closed:
             raise ClosedError("coinbase: the client was closed")
+        left_s = deadline.left_s()
+        if left_s < _LEAST_S:
+            return self._out_of_time(name, account)
         flight.leave()
         try:
-            reply = await self._http.request(asked, deadline_s=max(deadline.left_s(), 0.001))
+            reply = await self._http.request(asked, deadline_s=left_s)
         except WireError as fault:
             return self._of_wire(fault, name, account)
         reply = self._cleaned(reply, asked)
@@ -438,6 +448,19 @@ class Calls:
         for part in (asked.headers.get("Authorization", "").removeprefix("Bearer "), self._credential.key):
             body = body.replace(part.encode(), b"***") if part else body
         return reply if body == reply.body else msgspec.structs.replace(reply, body=body)
+
+    def _out_of_time(self, name: str, account: str | None) -> _Failure:
+        """Waiting has used the time up. What left now would fail by itself, and the venue has no part in that."""
+        error = VenueError(
+            f"coinbase: {name} was not sent; nothing is left of its time",
+            venue="coinbase",
+            request=name,
+            account=account,
+            outcome=Outcome.NEVER_SENT,
+            fault=FaultClass.REQUEST,
+            code=_NO_TIME,
+        )
+        return _Failure(error=error, after=After.NOT_AGAIN)
 
     def _of_wire(self, error: WireError, name: str, account: str | None) -> _Failure:
         if error.kind in ("too_large", "encoding"):
@@ -489,6 +512,10 @@ class Calls:
                     code=error.code,
                     retry_after_s=left_s,
                 )
+
+
+def _is_out_of_time(answer: _Failure) -> bool:
+    return isinstance(answer.error, VenueError) and answer.error.code == _NO_TIME
 
 
 def _is_cached(reply: HttpReply) -> bool:

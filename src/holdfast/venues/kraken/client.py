@@ -49,6 +49,7 @@ from holdfast.core.venue import (
 from holdfast.errors import (
     ClosedError,
     ConfigError,
+    FaultClass,
     HoldfastError,
     Outcome,
     OutcomeUnknownError,
@@ -73,6 +74,8 @@ _FORM: Final = "application/x-www-form-urlencoded"
 
 _ATTEMPTS: Final = 3
 _LAND_WITHIN_S: Final = 1.0
+_LEAST_S: Final = 0.05  # With less time left nothing leaves.
+_NO_TIME: Final = "no_time"
 _PAUSE_S: Final = (0.25, 1.0)  # Before the second and the third attempt; each is stretched by up to half.
 
 _PAGE: Final = 50
@@ -676,10 +679,14 @@ class KrakenClient:
     async def _until_answered(
         self, attempt: Callable[[], Awaitable[HttpReply | _Failure]], deadline: _Deadline
     ) -> HttpReply:
+        before: _Failure | None = None
         for pause_s in (*_PAUSE_S, None):
             answer = await attempt()
             if not isinstance(answer, _Failure):
                 return answer
+            if before is not None and _is_out_of_time(answer):
+                raise before.error  # What came of the attempt that did leave.
+            before = answer
             if answer.after is not After.AGAIN or pause_s is None:
                 raise answer.error
             pause_s *= 1 + self._random.random() / 2
@@ -759,9 +766,12 @@ class KrakenClient:
     ) -> HttpReply | _Failure:
         if self._is_closed:
             raise ClosedError("kraken: the client was closed")
+        left_s = deadline.left_s()
+        if left_s < _LEAST_S:
+            return self._out_of_time(request, account)
         flight.leave()
         try:
-            reply = await self._http.request(asked, deadline_s=max(deadline.left_s(), 0.001))
+            reply = await self._http.request(asked, deadline_s=left_s)
         except WireError as fault:
             return self._of_wire(fault, request, account)
         self._check_simulator(reply, request, is_proof=False)
@@ -799,6 +809,19 @@ class KrakenClient:
         for warning in errors.warnings(texts):
             self._emit(event("answer.warned", broker=self._account, read=request, warning=errors.shown(warning)))
         return reply
+
+    def _out_of_time(self, request: str, account: str | None) -> _Failure:
+        """Waiting has used the time up. What left now would fail by itself, and the venue has no part in that."""
+        error = VenueError(
+            f"kraken: {request} was not sent; nothing is left of its time",
+            venue=self.venue,
+            request=request,
+            account=account,
+            outcome=Outcome.NEVER_SENT,
+            fault=FaultClass.REQUEST,
+            code=_NO_TIME,
+        )
+        return _Failure(error=error, after=After.NOT_AGAIN)
 
     def _of_wire(self, error: WireError, request: str, account: str | None) -> _Failure:
         if error.kind in ("too_large", "encoding"):
@@ -848,6 +871,10 @@ class KrakenClient:
                     code=error.code,
                     retry_after_s=left_s,
                 )
+
+
+def _is_out_of_time(answer: _Failure) -> bool:
+    return isinstance(answer.error, VenueError) and answer.error.code == _NO_TIME
 
 
 def _is_cached(reply: HttpReply) -> bool:

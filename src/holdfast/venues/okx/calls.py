@@ -37,6 +37,7 @@ from holdfast.core.venue_time import VenueTime
 from holdfast.errors import (
     ClosedError,
     ConfigError,
+    FaultClass,
     HoldfastError,
     Outcome,
     OutcomeUnknownError,
@@ -58,6 +59,8 @@ _SIMULATOR_HEADER: Final = "x-holdfast-simulator"
 _USER_AGENT: Final = "holdfast"
 _ROOT: Final = "/api/v5/"
 
+_LEAST_S: Final = 0.05  # With less time left nothing leaves.
+_NO_TIME: Final = "no_time"
 _PAUSE_S: Final = (0.25, 1.0)  # Before the second and the third attempt; each is stretched by up to half.
 
 _CLOCK_EVERY_S: Final = 600.0
@@ -401,10 +404,14 @@ class Calls:
     async def _until_answered(
         self, attempt: Callable[[], Awaitable[HttpReply | _Failure]], deadline: _Deadline
     ) -> HttpReply:
+        before: _Failure | None = None
         for pause_s in (*_PAUSE_S, None):
             answer = await attempt()
             if not isinstance(answer, _Failure):
                 return answer
+            if before is not None and _is_out_of_time(answer):
+                raise before.error  # What came of the attempt that did leave.
+            before = answer
             if answer.after is not After.AGAIN or pause_s is None:
                 raise answer.error
             pause_s *= 1 + self._random.random() / 2
@@ -433,9 +440,12 @@ class Calls:
     ) -> HttpReply | _Failure:
         if self._is_closed:
             raise ClosedError("okx: the client was closed")
+        left_s = deadline.left_s()
+        if left_s < _LEAST_S:
+            return self._out_of_time(request, account)
         flight.leave()
         try:
-            reply = await self._http.request(asked, deadline_s=max(deadline.left_s(), 0.001))
+            reply = await self._http.request(asked, deadline_s=left_s)
         except WireError as fault:
             return self._of_wire(fault, request, account)
         self._check_simulator(reply, request, is_proof=False)
@@ -466,6 +476,19 @@ class Calls:
                 error=PayloadError(f"{request}: the answer came out of a cache (Age header)"), after=After.NOT_AGAIN
             )
         return reply
+
+    def _out_of_time(self, request: str, account: str | None) -> _Failure:
+        """Waiting has used the time up. What left now would fail by itself, and the venue has no part in that."""
+        error = VenueError(
+            f"okx: {request} was not sent; nothing is left of its time",
+            venue="okx",
+            request=request,
+            account=account,
+            outcome=Outcome.NEVER_SENT,
+            fault=FaultClass.REQUEST,
+            code=_NO_TIME,
+        )
+        return _Failure(error=error, after=After.NOT_AGAIN)
 
     def _of_wire(self, error: WireError, request: str, account: str | None) -> _Failure:
         if error.kind in ("too_large", "encoding"):
@@ -525,6 +548,10 @@ def _target(request: str, fields: Mapping[str, str]) -> str:
 
 def _right(method: str, request: str) -> str:
     return request if method == "GET" else f"{method} {request}"
+
+
+def _is_out_of_time(answer: _Failure) -> bool:
+    return isinstance(answer.error, VenueError) and answer.error.code == _NO_TIME
 
 
 def _is_cached(reply: HttpReply) -> bool:
