@@ -28,7 +28,7 @@ from holdfast.errors import (
 from holdfast.runtime.broker import Broker
 from holdfast.runtime.views import Order
 from holdfast.wrapping.balances import balance_structure
-from holdfast.wrapping.engine import Account, Engine, engine_of, give_back
+from holdfast.wrapping.engine import Account, Engine, engine_of
 from holdfast.wrapping.exchanges import Call, call_of
 from holdfast.wrapping.orders import OrderCall, codes_of, order_call, order_structure
 from holdfast.wrapping.refusals import OrderInDoubtError
@@ -62,15 +62,15 @@ class Bond:
         return self._account.broker.name
 
     def engine(self) -> Engine:
-        """This process's engine; another one in a forked child, and after ``release``."""
+        """This process's engine; another one in a forked child, and after ``part``."""
         if self._engine is None or self._engine.pid != os.getpid():
             self._engine = engine_of(self._account)
         return self._engine
 
-    def release(self) -> Engine | None:
-        """Let go of the engine; the engine itself where that was its last user and somebody has to stop it."""
+    def part(self) -> Engine | None:
+        """Let go of the engine, which has to be given back; None where there is none. Takes no lock."""
         engine, self._engine = self._engine, None
-        return None if engine is None else give_back(engine)
+        return engine
 
     def call_of(self, exchange: Any, path: str, api: Any, method: str) -> Call:
         """

@@ -35,7 +35,7 @@ from holdfast.runtime.open import Opening
 from holdfast.runtime.open import open as open_desk
 from holdfast.runtime.parts import Parts, real_parts
 
-__all__ = ["RATE_WAIT_S", "Account", "CallBudget", "Engine", "HeldTurn", "engine_of", "give_back"]
+__all__ = ["RATE_WAIT_S", "Account", "CallBudget", "Engine", "HeldTurn", "engine_of", "give_back", "give_back_and_stop"]
 
 T = TypeVar("T")
 
@@ -350,6 +350,13 @@ def give_back(engine: Engine) -> Engine | None:
         del _engines[place]
         _ended[place] = engine
         return engine
+
+
+def give_back_and_stop(engine: Engine) -> None:
+    """One user less; ended where nobody is left. Blocks."""
+    last = give_back(engine)
+    if last is not None:
+        last.stop()
 
 
 def _renew_after_fork() -> None:

@@ -8,9 +8,11 @@ of the lane; its nonce comes from there.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -19,8 +21,9 @@ import ccxt
 from holdfast.core.parking import INVALID_NONCE
 from holdfast.errors import HoldfastError
 from holdfast.wrapping.acts import Bond, has_foreign_type, parking_of
-from holdfast.wrapping.engine import HeldTurn
+from holdfast.wrapping.engine import Engine, HeldTurn, give_back_and_stop
 from holdfast.wrapping.exchanges import Call
+from holdfast.wrapping.orders import cancelled_id
 from holdfast.wrapping.refusals import as_ccxt
 
 __all__ = ["OVERRIDES", "AsyncWrapped", "SyncWrapped"]
@@ -59,7 +62,10 @@ class _Shared:
     def nonce(self) -> Any:
         """The lane's nonce inside a signed request; ccxt's own elsewhere."""
         turn = _turn.get()
-        nonce = None if turn is None else turn.nonce()
+        try:
+            nonce = None if turn is None else turn.nonce()
+        except HoldfastError as error:
+            raise as_ccxt(error, exchange_id=self.id) from error  # type: ignore[attr-defined]
         return super().nonce() if nonce is None else nonce  # type: ignore[misc]
 
     def incrementing_nonce(self) -> Any:
@@ -84,6 +90,12 @@ class _Shared:
         return ccxt.NotSupported(
             f"{self.id} {what} is not taken by a wrapped exchange: its money cannot be reserved as one; "  # type: ignore[attr-defined]
             "cancel and place orders one by one; nothing was sent"
+        )
+
+    def _closed(self) -> ccxt.ExchangeClosedByUser:
+        return ccxt.ExchangeClosedByUser(
+            f"{self.id} was closed while this was asked: what had been sent may have happened; "  # type: ignore[attr-defined]
+            "look before you repeat it"
         )
 
     def _is_again(self, call: Call, error: BaseException) -> bool:
@@ -115,18 +127,19 @@ class SyncWrapped(_Shared):
             except ccxt.BaseError as error:
                 if not self._is_again(call, error):
                     raise
-                self._wait(engine.submit(turn.renew))
+                self._in_engine(engine, turn.renew)
                 return super().fetch2(path, api, method, params, config)  # type: ignore[misc]
         except ccxt.BaseError as error:
             parking = parking_of(error)
             if parking is not None and (parking[0] != INVALID_NONCE or call.may_repeat):
-                self._wait(engine.submit(lambda: turn.park(*parking)))
+                self._in_engine(engine, lambda: turn.park(*parking))
             elif isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):
-                self._wait(engine.submit(engine.hush))
+                self._in_engine(engine, engine.hush)
             raise
         finally:
             _turn.reset(token)
-            self._wait(engine.submit(turn.leave))
+            with contextlib.suppress(ccxt.ExchangeClosedByUser):  # The lane went with the engine; the answer counts.
+                self._in_engine(engine, turn.leave)
 
     def throttle(self, cost: Any = None) -> Any:
         """Done before the turn."""
@@ -193,7 +206,7 @@ class SyncWrapped(_Shared):
     ) -> Any:
         """By the venue's id, or ours."""
         self.load_markets()  # type: ignore[attr-defined]
-        return self._run(lambda: self._bond.cancel(self, str(id)))
+        return self._run(lambda: self._bond.cancel(self, cancelled_id(self, id, params)))
 
     cancel_order_ws = cancel_order
 
@@ -204,10 +217,12 @@ class SyncWrapped(_Shared):
 
     def close(self, *args: Any, **kwargs: Any) -> Any:
         """Close ccxt's own connections, and give the account back when nobody else of this process uses it."""
-        engine = self._bond.release()
-        if engine is not None:
-            # Not here: ccxt calls this from ``__del__``, in whatever thread the collector runs.
-            threading.Thread(target=engine.stop, name="holdfast close", daemon=True).start()
+        bond = self.__dict__.get("_bond")  # None where ``wrap`` refused this object.
+        engine = None if bond is None else bond.part()
+        # Not here: ccxt calls this from ``__del__``, in whatever thread the collector runs, and whatever locks that
+        # one has. While the interpreter ends no thread would start, and every engine has been stopped.
+        if engine is not None and not sys.is_finalizing():
+            threading.Thread(target=give_back_and_stop, args=(engine,), name="holdfast close", daemon=True).start()
         return super().close(*args, **kwargs)  # type: ignore[misc]
 
     def _enter(self, call: Call) -> HeldTurn:
@@ -218,6 +233,9 @@ class SyncWrapped(_Shared):
         except BaseException:
             engine.leave_later(entering)
             raise
+
+    def _in_engine(self, engine: Engine, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return self._wait(self._told(lambda: engine.submit(work)))
 
     def _run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         future = self._told(lambda: self._bond.engine().submit(work))
@@ -235,6 +253,8 @@ class SyncWrapped(_Shared):
             return work()
         except HoldfastError as error:
             raise as_ccxt(error, exchange_id=self.id) from error  # type: ignore[attr-defined]
+        except CancelledError as error:
+            raise self._closed() from error
 
 
 class AsyncWrapped(_Shared):
@@ -267,18 +287,18 @@ class AsyncWrapped(_Shared):
             except ccxt.BaseError as error:
                 if not self._is_again(call, error):
                     raise
-                await self._wait(engine.submit(turn.renew))
+                await self._in_engine(engine, turn.renew)
                 return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
         except ccxt.BaseError as error:
             parking = parking_of(error)
             if parking is not None and (parking[0] != INVALID_NONCE or call.may_repeat):
-                await self._wait(engine.submit(lambda: turn.park(*parking)))
+                await self._in_engine(engine, lambda: turn.park(*parking))
             elif isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):
-                await self._wait(engine.submit(engine.hush))
+                await self._in_engine(engine, engine.hush)
             raise
         finally:
-            leaving = engine.submit(turn.leave)
-            await self._wait(leaving)
+            with contextlib.suppress(ccxt.ExchangeClosedByUser):  # The lane went with the engine; the answer counts.
+                await self._in_engine(engine, turn.leave)
 
     async def throttle(self, cost: Any = None) -> Any:
         """Done before the turn."""
@@ -345,7 +365,7 @@ class AsyncWrapped(_Shared):
     ) -> Any:
         """By the venue's id, or ours."""
         await self.load_markets()  # type: ignore[attr-defined]
-        return await self._run(lambda: self._bond.cancel(self, str(id)))
+        return await self._run(lambda: self._bond.cancel(self, cancelled_id(self, id, params)))
 
     cancel_order_ws = cancel_order
 
@@ -356,9 +376,9 @@ class AsyncWrapped(_Shared):
 
     async def close(self, *args: Any, **kwargs: Any) -> Any:
         """Close ccxt's own connections, and give the account back when nobody else of this process uses it."""
-        engine = self._bond.release()
+        engine = self._bond.part()
         if engine is not None:
-            await asyncio.to_thread(engine.stop)
+            await asyncio.to_thread(give_back_and_stop, engine)
         return await super().close(*args, **kwargs)  # type: ignore[misc]
 
     async def _enter(self, call: Call) -> HeldTurn:
@@ -373,15 +393,23 @@ class AsyncWrapped(_Shared):
             engine.leave_later(entering)
             raise
 
-    async def _run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def _in_engine(self, engine: Engine, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         try:
-            future = self._bond.engine().submit(work)
+            future = engine.submit(work)
         except HoldfastError as error:
             raise as_ccxt(error, exchange_id=self.id) from error  # type: ignore[attr-defined]
         return await self._wait(future)
+
+    async def _run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return await self._in_engine(self._bond.engine(), work)
 
     async def _wait(self, future: Future[T]) -> T:
         try:
             return await asyncio.wrap_future(future)
         except HoldfastError as error:
             raise as_ccxt(error, exchange_id=self.id) from error  # type: ignore[attr-defined]
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise self._closed() from error  # Nobody cancelled this task: the engine has ended.

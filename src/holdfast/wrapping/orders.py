@@ -17,8 +17,9 @@ from holdfast.core.assets import AssetCode, symbol_of
 from holdfast.core.instruments import AssetInfo
 from holdfast.core.orders import OrderState
 from holdfast.runtime.views import Order
+from holdfast.wrapping.exchanges import VENUE_OF
 
-__all__ = ["OrderCall", "codes_of", "order_call", "order_structure", "symbol_in_ccxt"]
+__all__ = ["OrderCall", "cancelled_id", "codes_of", "order_call", "order_structure", "symbol_in_ccxt"]
 
 _TAKEN: Final = frozenset(
     {
@@ -80,12 +81,12 @@ def order_call(
     exchange: Any,
     codes: Mapping[AssetCode, str],
     *,
-    symbol: str,
+    symbol: Any,
     order_type: str,
     side: str,
     amount: Any,
     price: Any,
-    params: Mapping[str, Any],
+    params: Any,
 ) -> OrderCall:
     """
     What is asked for. Markets have to be loaded.
@@ -95,6 +96,10 @@ def order_call(
         ccxt.NotSupported: An order type or a parameter that is not taken.
         ccxt.InvalidOrder: No amount, no price, or both an amount and a cost.
     """
+    if not isinstance(symbol, str):
+        raise ccxt.BadSymbol(f"{exchange.id} createOrder: symbol is {symbol!a:.40}: a text like BTC/USD is needed")
+    if not isinstance(params, Mapping):
+        raise ccxt.BadRequest(f"{exchange.id} createOrder: params is no dict; nothing was sent")
     market = exchange.market(symbol)
     if not market.get("spot"):
         raise ccxt.BadSymbol(f"{exchange.id} {symbol} is no spot market: a wrapped exchange trades spot only")
@@ -123,6 +128,8 @@ def order_call(
             raise ccxt.InvalidOrder(f"{exchange.id} createOrder: a limit order needs a price")
         limit = _on_grid(exchange, exchange.price_to_precision, symbol, price, "price")
     intent_id = params.get("clientOrderId")
+    if intent_id is not None and (isinstance(intent_id, bool) or not isinstance(intent_id, str | int)):
+        raise ccxt.InvalidOrder(f"{exchange.id} createOrder: clientOrderId has to be a text; nothing was sent")
     return OrderCall(
         symbol=symbol_of(base=base, quote=quote),
         side=str(side).lower(),
@@ -136,6 +143,27 @@ def order_call(
         bot=params.get("bot"),
         is_dry_run=bool(params.get("test") or params.get("validate")),
     )
+
+
+def cancelled_id(exchange: Any, order_id: Any, params: Any) -> str:
+    """
+    Which order ``cancel_order`` is asked to cancel: the venue's id, or the ``clientOrderId`` that it was placed with.
+
+    Raises:
+        ccxt.NotSupported: A parameter that is not taken.
+        ccxt.ArgumentsRequired: No id of either kind.
+    """
+    asked = dict(params or {})
+    intent_id = asked.pop("clientOrderId", None)
+    if asked:
+        raise ccxt.NotSupported(
+            f"{exchange.id} cancelOrder: a wrapped exchange takes no parameter {min(map(str, asked))!a}; "
+            "it takes clientOrderId; nothing was sent"
+        )
+    chosen = order_id if order_id not in (None, "") else intent_id
+    if chosen in (None, ""):
+        raise ccxt.ArgumentsRequired(f"{exchange.id} cancelOrder: an id, or params with a clientOrderId, is needed")
+    return str(chosen)
 
 
 def order_structure(exchange: Any, order: Order, codes: Mapping[AssetCode, str]) -> dict[str, Any]:
@@ -188,11 +216,7 @@ def _amounts(
     """Base quantity or quote cost, one of them None: ccxt has four ways of saying that an amount is a cost."""
     cost = params.get("cost")
     is_buy_at_market = order_type == "market" and str(side).lower() == "buy"
-    is_cost = params.get("tgtCcy") == "quote_ccy"
-    if is_buy_at_market and params.get("createMarketBuyOrderRequiresPrice") is False:
-        is_cost = True
-    if is_buy_at_market and price is None and exchange.options.get("createMarketBuyOrderRequiresPrice") is False:
-        is_cost = is_cost or params.get("tgtCcy") != "base_ccy"
+    is_cost = _is_cost(exchange, params, is_buy_at_market=is_buy_at_market, has_price=price is not None)
     if cost is not None and order_type != "market":
         raise ccxt.InvalidOrder(f"{exchange.id} createOrder: a cost is a market order's; give the amount of base")
     if cost is not None or is_cost:
@@ -201,11 +225,38 @@ def _amounts(
     return _on_grid(exchange, exchange.amount_to_precision, symbol, amount, "amount"), None
 
 
+def _is_cost(exchange: Any, params: Mapping[str, Any], *, is_buy_at_market: bool, has_price: bool) -> bool:
+    """
+    Whether the amount is money, as ccxt's own class of this exchange would read it.
+
+    The option ``createMarketBuyOrderRequiresPrice`` says so at Coinbase. At OKX it only counts beside ``quote_ccy``
+    (its default is False there, and its amounts are base), and at Kraken nothing reads it.
+    """
+    if not is_buy_at_market:
+        return params.get("tgtCcy") == "quote_ccy"
+    option = "createMarketBuyOrderRequiresPrice"
+    if params.get(option) is False:
+        return True
+    venue = VENUE_OF[exchange.id][0]
+    target = params.get("tgtCcy") or (exchange.options.get("tgtCcy") if venue == "okx" else None)
+    needs_price, _ = exchange.handle_option_and_params(dict(params), "createOrder", option, True)
+    if venue == "okx":
+        # With a price, ccxt spends amount x price there: the amount is base then.
+        return target == "quote_ccy" and (needs_price is False or not has_price)
+    return target == "quote_ccy" or (venue == "coinbase" and needs_price is False)
+
+
 def _on_grid(exchange: Any, rounded: Any, symbol: str, value: Any, name: str) -> str:
     """*value* as text on the market's grid, by ccxt's own rounding; money was never meant to be a bool or NaN."""
     if value is None or isinstance(value, bool) or str(value).lower().lstrip("+-") in ("nan", "inf", "infinity"):
         raise ccxt.InvalidOrder(f"{exchange.id} createOrder: {name} is {value!a}: a number is needed; nothing was sent")
-    return str(rounded(symbol, value))
+    try:
+        return str(rounded(symbol, value))
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:  # Text that is no number, or 1e30.
+        raise ccxt.InvalidOrder(
+            f"{exchange.id} createOrder: {name} is {value!a:.40}: a number that fits this market is needed; "
+            "nothing was sent"
+        ) from error
 
 
 def _text(amount: Any) -> str | None:
