@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.server
 import json
 import queue
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
+from holdfast.cli import alerts
+from holdfast.config.alerts import AlertingSettings
+from holdfast.core.alerts import Notice
+from holdfast.core.credentials import Secret
+from holdfast.runtime import alert_outbox
+from holdfast.runtime.alert_addresses import AlertAddress
+from holdfast.testing.parts import memory_config
 from tests.cli.conftest import Command, Served
 
 
@@ -144,3 +154,20 @@ def test_an_owner_tells_of_a_stream_that_is_gone_and_of_its_return(
         while told[-1]["title"] != "holdfast kraken-master: recovered: stream lost":
             told.append(host.taken.get(timeout=30))
         assert told[-1]["type"] == "success"
+
+
+def test_importing_apprise_is_no_part_of_the_time_an_address_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def slow_at_first(_: AlertAddress) -> Callable[[Notice], bool]:
+        calls.append(1)
+        if len(calls) == 1:
+            time.sleep(0.6)
+        return lambda _: True
+
+    monkeypatch.setattr(alert_outbox, "through_apprise", slow_at_first)
+    config = msgspec.structs.replace(memory_config(), alerts=AlertingSettings(send_within_s=0.3))
+    address = AlertAddress(number=1, service="acme", url=Secret("acme://a"))
+    delivery = asyncio.run(alerts._sent(config, [address]))
+    assert delivery.results == {1: None}
+    assert delivery.took_s[1] < 0.3

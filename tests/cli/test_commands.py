@@ -52,6 +52,18 @@ def test_history_reads_the_journal_without_asking_the_venue(holdfast: Command, v
     assert [row["seq"] for row in document["rows"]] == sorted(row["seq"] for row in document["rows"])
 
 
+def test_the_journal_is_read_without_the_api_key_and_nothing_else_is(holdfast: Command, venue: Served) -> None:
+    holdfast.configure(venue)
+    assert holdfast.here("force-balance-refresh").returncode == 0
+    for part in ("key", "secret"):
+        (holdfast.folder / part).unlink()
+    assert holdfast.here("balances").returncode == 3
+    code, document = holdfast.json_here("history", "--asset", "USD")
+    assert (code, [row["asset"] for row in document["rows"]][:1]) == (0, ["USD"])
+    code, document = holdfast.json_here("audit")
+    assert (code, [act["act"] for act in document["acts"]]) == (0, ["force_balance_refresh"])
+
+
 def test_history_refuses_a_time_it_does_not_understand(holdfast: Command, shared_venue: Served) -> None:
     holdfast.configure(shared_venue)
     done = holdfast("history", "--since", "yesterday")

@@ -140,6 +140,7 @@ def test_healthy_is_when_nothing_is_wrong() -> None:
         ({"stream": StreamState.DOWN, "error_count": 3}, Health.DOWN, "stream_down", False),
         ({"are_fit": False}, Health.DEGRADED, "balances_stale", True),
         ({"has_figures": False}, Health.DEGRADED, "balances_unknown", True),
+        ({"has_figures": False, "are_restored": True}, Health.DEGRADED, "balances_restored", True),
         ({"is_loaded": False, "stream": StreamState.CONNECTING}, Health.DOWN, "venue_not_loaded", False),
         ({"venue_mode": VenueMode.MAINTENANCE}, Health.DEGRADED, "venue_maintenance", True),
         ({"store_reason": "full"}, Health.DEGRADED, "store_full", True),

@@ -7,6 +7,7 @@ import http.server
 import json
 import logging
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
@@ -295,3 +296,20 @@ async def test_a_bots_own_logging_of_the_same_libraries_is_left_alone(
     assert "of-the-bot-too" in caplog.text
     assert "/x" not in caplog.text
     assert "of the bot" in caplog.text
+
+
+async def test_a_slow_start_of_an_address_is_no_failure_of_it() -> None:
+    events: list[Event] = []
+    begun = threading.Event()
+
+    def slowly(_: AlertAddress) -> Callable[[Notice], bool]:
+        begun.set()
+        time.sleep(0.3)
+        return lambda _: True
+
+    address = AlertAddress(number=1, service="acme", url=Secret(f"acme://{CANARY}"))
+    outbox = Outbox([address], connect=slowly, within_s=0.05, emit=events.append)
+    outbox.prepare()
+    await asyncio.to_thread(begun.wait, 5.0)
+    await outbox.close()
+    assert [each.name for each in events] == []

@@ -318,6 +318,8 @@ def test_an_isolated_broker_takes_exits_and_cancels_alone_through_a_restart_unti
             assert not t.broker.is_available()
             assert t.broker.status().reasons[:2] == ("trade_isolated", "read_isolated")
             assert [each["capability"] for each in t.said("breaker.isolated")] == ["read", "trade"]
+            await t.broker.isolate()
+            assert {each.breaker.why for each in t.broker.status().capabilities[:2]} == {"something is odd"}
         async with trading(clock=clock, store=store, venue=venue, is_ready=False) as t:
             await t.broker.wait_until(lambda status: status.stream.state == "live")
             assert trade_of(t).breaker.why == "something is odd"

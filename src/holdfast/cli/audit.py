@@ -13,7 +13,7 @@ from holdfast.cli.acting import Name
 from holdfast.cli.common import Common, journal_document, print_json
 from holdfast.cli.exits import Exit
 from holdfast.cli.history import wall_us_of
-from holdfast.cli.session import load, only_name, opened, wait
+from holdfast.cli.session import journal_of, load, only_name, wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def audit(
     Show who repaired, reset, refreshed, isolated, halted, released by force or examined, and what that changed.
 
     Oldest first: the time, the user and the process, what was typed, and how it stood before and after. Kept in the
-    journal, beside what was changed and as long. Nothing is asked of the venue.
+    journal, beside what was changed and as long. Nothing is asked of the venue, and no API key is needed.
     """
     return wait(_audit(broker, since, limit, common))
 
@@ -42,8 +42,7 @@ async def _audit(broker: str | None, since: str | None, limit: int, common: Comm
     since_wall_us = None if since is None else wall_us_of(since, now=datetime.datetime.now(datetime.UTC))
     config = load(common.config)
     name = only_name(config, broker)
-    async with opened(config, [name], contact="none") as desk:
-        rows = await desk[name].history(kind="audit", since_wall_us=since_wall_us, limit=limit, newest_first=True)
+    rows = await journal_of(config, name, kind="audit", since_wall_us=since_wall_us, limit=limit)
     documents = [journal_document(row) for row in reversed(rows)]
     if common.is_json:
         acts = [{"seq": each["seq"], "at": _at(each["wall_us"]), **_facts(each)} for each in documents]

@@ -11,7 +11,7 @@ from cyclopts.validators import Number
 
 from holdfast.cli.common import Common, journal_document, print_json
 from holdfast.cli.exits import Exit
-from holdfast.cli.session import load, only_name, opened, wait
+from holdfast.cli.session import journal_of, load, only_name, wait
 from holdfast.errors import UnknownNameError
 
 __all__ = ["history"]
@@ -32,7 +32,7 @@ def history(
     """
     Print the journal: every accepted change with its cause, oldest first.
 
-    Nothing is asked of the venue.
+    Nothing is asked of the venue, and no API key is needed.
     """
     return wait(_history(broker, asset, since, after, limit, common))
 
@@ -43,17 +43,14 @@ async def _history(
     since_wall_us = None if since is None else wall_us_of(since, now=datetime.datetime.now(datetime.UTC))
     config = load(common.config)
     name = only_name(config, broker)
-    async with opened(config, [name], contact="none") as desk:
-        rows = await desk[name].history(
-            asset=asset, after_seq=after, since_wall_us=since_wall_us, limit=limit, newest_first=True
-        )
-        rows.reverse()
-        if common.is_json:
-            print_json({"schema_version": 1, "broker": name, "rows": [journal_document(row) for row in rows]})
-        else:
-            from holdfast.cli.journal_lines import print_history
+    rows = await journal_of(config, name, asset=asset, after_seq=after, since_wall_us=since_wall_us, limit=limit)
+    rows.reverse()
+    if common.is_json:
+        print_json({"schema_version": 1, "broker": name, "rows": [journal_document(row) for row in rows]})
+    else:
+        from holdfast.cli.journal_lines import print_history
 
-            print_history(rows)
+        print_history(rows)
     return Exit.OK
 
 

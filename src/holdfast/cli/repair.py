@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from cyclopts import Parameter
@@ -189,7 +189,19 @@ def _codes_of(after: Condition) -> list[int]:
         codes.append(Exit.UNEXPECTED)
     if after.states.get("stale", 0) or after.suspects or after.discrepancies or after.in_doubt:
         codes.append(Exit.STALE_OR_UNKNOWN)
+        if after.states.get("stale", 0) and any(reason.startswith(_VENUE_FAILS) for reason in after.reasons):
+            codes.append(Exit.VENUE_UNAVAILABLE)  # Why they are stale.
     return codes
+
+
+_VENUE_FAILS: Final = (
+    "venue_",
+    "read_failed",
+    "reads_failing",
+    "read_breaker_",
+    *(f"stream_{word}" for word in ("venue", "network", "unreachable", "connection_lost", "maintenance", "payload")),
+)
+"""How reasons begin that say that the venue, or the way to it, does not deliver."""
 
 
 def _builtins(report: Any) -> dict[str, Any]:

@@ -13,12 +13,24 @@ from holdfast.errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
     from holdfast.config import Config
+    from holdfast.core.seams import JournalRow
     from holdfast.runtime.broker import Broker
     from holdfast.runtime.desk import Desk
     from holdfast.runtime.open import Mode
     from holdfast.runtime.views import BrokerStatus
 
-__all__ = ["Contact", "chosen_names", "is_hopeless", "load", "only_name", "opened", "settle", "tell_trouble", "wait"]
+__all__ = [
+    "Contact",
+    "chosen_names",
+    "is_hopeless",
+    "journal_of",
+    "load",
+    "only_name",
+    "opened",
+    "settle",
+    "tell_trouble",
+    "wait",
+]
 
 T = TypeVar("T")
 
@@ -127,6 +139,24 @@ async def opened(
 
     async with holdfast.open(config, mode=mode, brokers=names, contact=contact, log=log) as desk:
         yield desk
+
+
+async def journal_of(config: Config, name: str, **query: Any) -> list[JournalRow]:
+    """
+    The newest rows of a broker's journal, newest first; *query* as for ``Broker.history``.
+
+    Through the process that owns the account, as its owner, or from the store alone where this one has no credential:
+    who audits an account needs no key to it.
+    """
+    try:
+        async with opened(config, [name], contact="none") as desk:
+            return await desk[name].history(newest_first=True, **query)
+    except UnknownNameError:
+        raise
+    except ConfigError:
+        from holdfast.runtime.journal_reading import read_journal
+
+        return await read_journal(config, name, **query)
 
 
 async def settle(desk: Desk, *, timeout_s: float, live: bool = False) -> None:

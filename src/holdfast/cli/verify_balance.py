@@ -22,7 +22,8 @@ __all__ = ["verify_balance"]
 def verify_balance(
     asset: Annotated[str, Parameter(help="Asset code, such as USD or BTC.")],
     amount: Annotated[
-        str, Parameter(help="Whole units, as plain digits: 250, 0.015.", allow_leading_hyphen=True, negative="")
+        str,
+        Parameter(help="Whole units: 250, 0.015, or with an exponent: 1e9.", allow_leading_hyphen=True, negative=""),
     ],
     /,
     *,
@@ -33,7 +34,8 @@ def verify_balance(
     """
     Check whether an amount may be promised now: figure, age, shortfall, and the arithmetic.
 
-    Exits with 0 when it is funded, 4 when it is not, 5 when the figure is stale or unknown, 6 when that is because the
+    It is about the amount alone: a yes is no promise that an order is taken now. A broker that is halted, isolated or
+    parked takes none, whatever it holds: `holdfast status` tells. Exits with 0 when it is funded, 4 when it is not, 5 when the figure is stale or unknown, 6 when that is because the
     venue is unavailable, 2 for anything that is no amount. Nothing is claimed; who asked is kept: `holdfast audit`.
     """
     from holdfast.core.asking import parse_money

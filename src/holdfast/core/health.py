@@ -131,7 +131,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     What is known of a broker at one moment.
 
     ``stream`` is ``None`` where no stream is wanted; then REST alone decides. ``are_fit`` is True where every figure
-    is live or fresh. A halted broker goes on reading; one that ``is_stopped`` takes nothing in any more.
+    is live or fresh, ``are_restored`` where every one is known from before the start. A halted broker goes on reading; one that ``is_stopped`` takes nothing in any more.
     """
 
     stream: StreamState | None
@@ -146,6 +146,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     halted_reason: str | None
     is_stopped: bool
     store_reason: str | None
+    are_restored: bool = False
     read: BreakerState = BreakerState.CLOSED
     trade: BreakerState = BreakerState.CLOSED
 
@@ -177,7 +178,7 @@ def judge(facts: Facts) -> Judgement:
     if not facts.is_loaded:
         wrong.append("venue_not_loaded")
     elif not facts.has_figures:
-        wrong.append("balances_unknown")
+        wrong.append("balances_restored" if facts.are_restored else "balances_unknown")
     elif not facts.are_fit:
         wrong.append("balances_stale")
     if facts.error_count >= facts.failure_threshold:

@@ -24,13 +24,14 @@ from holdfast.core.seams import Emit
 from holdfast.errors import ConfigError
 from holdfast.runtime.alert_addresses import AlertAddress
 
-__all__ = ["ClosablePost", "Connect", "Delivery", "Outbox", "Post", "through_apprise"]
+__all__ = ["ClosablePost", "Connect", "Delivery", "Outbox", "Post", "load_apprise", "through_apprise"]
 
 Connect = Callable[[AlertAddress], Callable[[Notice], bool]]
 """Makes what sends to one address; both are called in that address's thread, and may block and raise."""
 
 _QUEUE: Final = 50
 _CLOSE_WITHIN_S: Final = 2.0
+_READY_WITHIN_S: Final = 120.0  # An import on a machine that is busy starting everything at once.
 _THREAD: Final = "holdfast-alerts"
 
 # Whatever these log names hosts, paths and headers, which is where services put their tokens.
@@ -164,11 +165,12 @@ class Outbox:
 
     def send(self, notice: Notice | None, done: Callable[[Delivery], object]) -> None:
         """As ``put``; *done* hears what became of it at each address. None makes them ready and sends nothing."""
-        delivery = Delivery(notice, until_s=time.monotonic() + self._within_s)
+        within_s = self._within_s if notice is not None else max(self._within_s, _READY_WITHIN_S)
+        delivery = Delivery(notice, until_s=time.monotonic() + within_s)
         if self._is_closed:
             self._loop.call_soon(done, delivery)
             return
-        timer = self._loop.call_later(self._within_s, self._expired, delivery)
+        timer = self._loop.call_later(within_s, self._expired, delivery)
         self._open[delivery] = done, timer
         self._is_empty.clear()
         for line in self._lines:
@@ -266,6 +268,17 @@ def through_apprise(address: AlertAddress) -> Callable[[Notice], bool]:
     _is_ours.set(True)
     with _one_at_a_time:
         return _sender(address)
+
+
+def load_apprise(addresses: Sequence[AlertAddress]) -> None:
+    """
+    Import apprise and what it needs for *addresses*, so that no notice's deadline pays for it. Blocks.
+
+    Never raises: what is wrong with an address is told where it is used.
+    """
+    for address in addresses:
+        with contextlib.suppress(Exception):
+            through_apprise(address)
 
 
 def _sender(address: AlertAddress) -> Callable[[Notice], bool]:

@@ -31,7 +31,7 @@ FACT: Final = "alerts"
 """The store's fact that carries what was told through a restart."""
 
 _EVERY_S: Final = 1.0
-_STARTING: Final = frozenset({"venue_not_loaded", "balances_unknown"})
+_STARTING: Final = frozenset({"venue_not_loaded", "balances_unknown", "balances_restored"})
 
 
 class AlertView(msgspec.Struct, frozen=True, kw_only=True):

@@ -297,7 +297,8 @@ class Broker:
         if status.health is Health.DOWN or is_barred:
             failed.extend(status.reasons or ("unavailable",))
         if not self._backend.has_figures:
-            failed.append("balances_unknown")
+            is_restored = "balances_restored" in status.reasons
+            failed.append("balances_restored" if is_restored else "balances_unknown")
         if status.suspects:
             failed.append("balances_suspect")
         if any(not balance.is_fit_to_approve for balance in self._backend.balances().values()):

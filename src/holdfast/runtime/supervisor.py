@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import msgspec
@@ -535,6 +535,7 @@ class Supervisor:
                 stream_reason=stream.reason,
                 is_loaded=self._is_loaded,
                 has_figures=self.has_figures,
+                are_restored=_are_restored(balances.values()),
                 are_fit=all(balance.is_fit_to_approve for balance in balances.values()),
                 error_count=read.error_count,
                 failure_threshold=self._failure_threshold,
@@ -616,3 +617,9 @@ class Supervisor:
 
     async def changed(self, *, within_s: float) -> None:
         await self.account.changed(within_s=within_s)
+
+
+def _are_restored(balances: Iterable[Balance]) -> bool:
+    """Whether every figure is known, and any of them only from before the start."""
+    found = tuple(balances)
+    return any(each.reason == "restored" for each in found) and all(each.total is not None for each in found)
