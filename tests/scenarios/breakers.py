@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -26,12 +27,12 @@ from holdfast.runtime.supervisor import Contact
 from holdfast.runtime.vitals import READ_BREAK_MAX_S
 from holdfast.simulators.core.ledger import LedgerEntry
 from tests.scenarios.breakers_judge import BreakerJudge
+from tests.scenarios.venues import play_now
 from tests.scenarios.world import TRADING_POINTS, World, world
 
 __all__ = ["breakers"]
 
 _FUNDS: Final = {"USD": "200000", "BTC": "5", "KFEE": "900"}
-_ORDERS: Final = ["AddOrder"]
 
 # A dead connection is noticed and another one made, or a call that was under way when the venue healed comes back.
 _NOTICED_S: Final = 12.0
@@ -39,16 +40,87 @@ _NOTICED_S: Final = 12.0
 _TRIAL_S: Final = 5.0 + 3.0
 _SETTLE_S: Final = 120.0
 
-# What the venue may say to an order without anything being wrong with the venue.
-_BUSINESS: Final = (
-    "EOrder:Insufficient funds",
-    "EOrder:Order minimum not met",
-    "EOrder:Invalid price",
-    "EOrder:Rate limit exceeded",
-    "EOrder:Orders limit exceeded",
-    "EGeneral:Invalid arguments:volume",
-    "EService:Market in post_only mode",
-)
+
+@dataclass(frozen=True, kw_only=True)
+class _Words:
+    """
+    What one venue calls things, and how it refuses.
+
+    Attributes:
+        place: What it calls an order over REST, and ``op`` over the stream; None where it takes none there.
+        reads: What it calls reads.
+        nonsense: An answer of its own that says nothing.
+        errors: What it says when it is not well.
+        refusal: The fault that says one of them.
+        business: What it may say to an order without anything being wrong with the venue.
+        business_faults: The faults that say one of those, however the order came.
+        left_out: Open points under which such a fault says nothing clear.
+    """
+
+    place: str
+    op: str | None
+    reads: list[str]
+    nonsense: str
+    errors: tuple[str, ...]
+    refusal: Callable[[str], dict[str, Any]]
+    business: tuple[str, ...]
+    business_faults: Callable[[str], list[dict[str, Any]]]
+    left_out: tuple[str, ...] = ()
+
+
+_HTTP_STATUS: Final = {"UNAVAILABLE": 503, "INTERNAL": 500, "DEADLINE_EXCEEDED": 504}
+
+_WORDS: Final[dict[str, _Words]] = {
+    "kraken": _Words(
+        place="AddOrder",
+        op="add_order",
+        reads=["BalanceEx", "Balance", "OpenOrders"],
+        nonsense='{"error":["EAPI"]}',
+        errors=("EService:Unavailable", "EService:Busy", "EGeneral:Internal error"),
+        refusal=lambda error: {"error": error},
+        business=(
+            "EOrder:Insufficient funds",
+            "EOrder:Order minimum not met",
+            "EOrder:Invalid price",
+            "EOrder:Rate limit exceeded",
+            "EOrder:Orders limit exceeded",
+            "EGeneral:Invalid arguments:volume",
+            "EService:Market in post_only mode",
+        ),
+        business_faults=lambda error: [
+            {"kind": "refuse", "name": name, "error": error, "when": "before"} for name in ("add_order", "AddOrder")
+        ],
+    ),
+    "coinbase": _Words(
+        place="CreateOrder",
+        op=None,
+        reads=["ListAccounts", "GetAccount", "ListOrders"],
+        nonsense='{"error":"NEVER"}',
+        errors=tuple(_HTTP_STATUS),
+        refusal=lambda error: {"error": error, "status": _HTTP_STATUS[error]},
+        business=(
+            "INSUFFICIENT_FUND",
+            "INVALID_LIMIT_PRICE",
+            "INVALID_SIZE_PRECISION",
+            "INVALID_PRICE_PRECISION",
+            "INVALID_LIMIT_PRICE_POST_ONLY",
+        ),
+        business_faults=lambda error: [{"kind": "reject_orders", "reason": error}],
+        left_out=("reason_in",),  # Its word stands in one place only; elsewhere the reason is unknown.
+    ),
+    "okx": _Words(
+        place="POST trade/order",
+        op="order",
+        reads=["GET account/balance", "GET trade/orders-pending"],
+        nonsense='{"code":1}',
+        errors=("50001", "50013", "50026"),
+        refusal=lambda error: {"code": error},
+        business=("51008", "51020", "51121", "51006", "50011", "51131"),
+        business_faults=lambda error: [
+            {"kind": "refuse", "name": name, "code": error, "when": "before"} for name in ("order", "POST trade/order")
+        ],
+    ),
+}
 
 
 class _Run:
@@ -126,30 +198,29 @@ class _Run:
 
 def _outage(w: World, contact: Contact) -> list[dict[str, Any]]:
     """Faults that together are one outage: of everything, of REST, of orders, of reads, or of the stream."""
-    rng = w.rng
+    rng, words = w.rng, _WORDS[w.play.id]
     refused = {"do": "unreachable", "how": rng.choice(("refused", "dns", "tls", "connect_timeout"))}
     lost = {"do": rng.choice(("lose_request", "lose_reply")), "how": rng.choice(("silence", "reset", "close"))}
     page = {"do": "html_error", "status": rng.choice((500, 502, 503, 520)), "commits": rng.random() < 0.5}
-    nonsense = {"do": "answer", "body": rng.choice(("", "[]", '{"error":["EAPI"]}')), "commits": rng.random() < 0.5}
+    nonsense = {"do": "answer", "body": rng.choice(("", "[]", words.nonsense)), "commits": rng.random() < 0.5}
     rest = rng.choice((refused, lost, page, nonsense, {"do": "truncate"}))
     share = rng.choice((1.0, 1.0, 0.7))
     all_rest: dict[str, Any] = {"kind": "rest", "action": rest, "probability": share}
-    reads: dict[str, Any] = {**all_rest, "name": ["BalanceEx", "Balance", "OpenOrders"]}
-    orders: list[dict[str, Any]] = [
-        {"kind": "rest", "name": _ORDERS, "action": rng.choice((lost, page, nonsense)), "probability": share},
-        {"kind": "ws_in", "name": "add_order", "action": {"do": "drop"}, "probability": share},
-    ]
+    reads: dict[str, Any] = {**all_rest, "name": words.reads}
+    by_rest = {"kind": "rest", "name": [words.place]}
+    orders: list[dict[str, Any]] = [{**by_rest, "action": rng.choice((lost, page, nonsense)), "probability": share}]
     unavailable: dict[str, Any] = {
         "kind": "refuse",
-        "name": rng.choice(("*", "add_order", "AddOrder")),
-        "error": rng.choice(("EService:Unavailable", "EService:Busy", "EGeneral:Internal error")),
+        "name": rng.choice(("*", words.op or words.place, words.place)),
+        **words.refusal(rng.choice(words.errors)),
         "when": rng.choice(("before", "after")),
         "count": rng.choice((5, 40, 500)),
     }
-    slow: list[dict[str, Any]] = [
-        {"kind": "rest", "name": _ORDERS, "action": {"do": "delay", "low_s": 4.1, "high_s": 4.7, "where": "reply"}},
-        {"kind": "ws_out", "name": "add_order", "action": {"do": "delay", "low_s": 4.1, "high_s": 4.7}},
-    ]
+    late = {"do": "delay", "low_s": 4.1, "high_s": 4.7}
+    slow: list[dict[str, Any]] = [{**by_rest, "action": {**late, "where": "reply"}}]
+    if words.op is not None:
+        orders.append({"kind": "ws_in", "name": words.op, "action": {"do": "drop"}, "probability": share})
+        slow.append({"kind": "ws_out", "name": words.op, "action": late})
     stream: list[dict[str, Any]] = [
         {"kind": "streams", "action": {"do": "close", "code": rng.choice((1001, 1006, 1011))}},
         {"kind": "handshake", "action": {"do": "refuse", "status": rng.choice((0, 429, 502))}},
@@ -170,20 +241,23 @@ async def breakers(seed: int, keeps_digest: bool) -> dict[str, Any]:
         break_max_s=draw.choice((20.0, 60.0, 300.0)),
         trials=draw.choice((1, 1, 2)),
     )
+    play = play_now()
+    is_kraken = play.id == "kraken"
+    points = tuple(name for name in play.drawn_points if name not in _WORDS[play.id].left_out)
     async with world(
         seed=seed,
-        heartbeats=draw.random() < 0.25,
+        heartbeats=draw.random() < 0.25 or not is_kraken,
         keeps_store=True,
         keeps_digest=keeps_digest,
         contact=contact,
-        points=TRADING_POINTS,
-        settings={"tier": "pro"},
+        points=TRADING_POINTS if is_kraken else points,
+        settings={"tier": "pro"} if is_kraken else {},
         configured={
-            "rate_tier": "pro",
+            **({"rate_tier": "pro"} if is_kraken else {}),
             "health": health,
             "orders": OrderSettings(prefer=draw.choice(("stream", "stream", "rest"))),
         },
-        funds=_FUNDS,
+        funds=_FUNDS if is_kraken else {asset: amount for asset, amount in _FUNDS.items() if asset != "KFEE"},
     ) as w:
         judge = BreakerJudge(
             record=w.record,
@@ -238,10 +312,11 @@ async def _refuse_business(run: _Run) -> None:
     """The venue is well and refuses what it is asked for."""
     w, judge = run.w, run.judge
     before = dict(judge.figures.openings)
-    errors = [w.rng.choice(_BUSINESS) for _ in range(3)]
+    words = _WORDS[w.play.id]
+    errors = [w.rng.choice(words.business) for _ in range(3)]
     for error in errors:
-        w.fault(kind="refuse", name="add_order", error=error, when="before", count=4)
-        w.fault(kind="refuse", name="AddOrder", error=error, when="before", count=4)
+        for fault in words.business_faults(error):
+            w.fault(**fault, count=4)
     await w.sleep(8.0, 16.0)
     w.heal()
     judge.figures.business_refusals += len(errors)
