@@ -7,6 +7,10 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.cli.exits import worst
+from holdfast.cli.repair import codes_of
+from holdfast.core.health import Health
+from holdfast.core.repair import Condition
 from tests.cli.conftest import Command, Served
 
 
@@ -83,3 +87,37 @@ def test_a_doctor_is_asked_with_no_configuration_that_can_be_read(holdfast: Comm
     assert code == 3
     assert not document["is_well"]
     assert document["checks"][0]["name"] == "config"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "code"),
+    [
+        (("balances_stale", "stream_venue"), 6),
+        (("balances_restored", "read_failed", "stream_connecting"), 6),
+        (("balances_stale", "venue_maintenance"), 6),
+        (("balances_stale", "stream_connecting"), 5),
+        (("balances_stale", "store_full"), 5),
+    ],
+)
+def test_figures_that_are_stale_because_the_venue_fails_are_the_venues_matter(
+    reasons: tuple[str, ...], code: int
+) -> None:
+    after = Condition(
+        health=Health.DEGRADED,
+        reasons=reasons,
+        is_available=True,
+        error_count=1,
+        last_error=None,
+        breakers={},
+        stream="degraded",
+        parked_cause=None,
+        parked_for_s=None,
+        halted_reason=None,
+        store_reason=None,
+        states={"live": 0, "fresh": 0, "stale": 2},
+        suspects=(),
+        discrepancies=0,
+        in_doubt=0,
+        clock_offset_s=0.0,
+    )
+    assert worst(codes_of(after)) == code

@@ -398,3 +398,18 @@ def test_an_owner_that_starts_during_a_lockout_shows_what_was_and_loads_once_it_
             await broker.wait_until("live", timeout_s=60)
 
     at_kraken(tmp_path, monkeypatch, story)
+
+
+def test_a_repair_at_a_venue_that_answers_nothing_says_6_and_not_that_figures_are_stale_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(host: KrakenHost) -> None:
+        async with host.owning(contact="rest") as broker:
+            await broker.ready()
+        for name in ("BalanceEx", "Balance", "OpenOrders"):
+            host.fault(kind="rest", name=name, action={"do": "html_error", "status": 502})
+        host.fault(kind="handshake", action={"do": "refuse", "status": 503})
+        done = await host.type("holdfast emergency-repair --timeout 10")
+        assert done.code == 6, done.said
+
+    at_kraken(tmp_path, monkeypatch, story)

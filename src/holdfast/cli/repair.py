@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from holdfast.core.repair import Condition, RepairReport
     from holdfast.runtime.views import CapabilityHealth, RefreshReport, ResetReport
 
-__all__ = ["emergency_repair", "force_balance_refresh", "reset_circuit_breaker"]
+__all__ = ["codes_of", "emergency_repair", "force_balance_refresh", "reset_circuit_breaker"]
 
 Within = Annotated[float, Parameter(name="--timeout", help="Seconds to give the venue at most.", validator=seconds)]
 
@@ -159,7 +159,7 @@ async def _repair(broker: str | None, dry_run: bool, timeout_s: float, common: C
     else:
         sys.stdout.writelines(f"{line}\n" for line in repair_lines(report))
     tell_unrecorded(name, report.record)
-    return Exit.OK if dry_run else worst((code_of_status(status), *_codes_of(report.after)))
+    return Exit.OK if dry_run else worst((code_of_status(status), *codes_of(report.after)))
 
 
 def repair_lines(report: RepairReport) -> list[str]:
@@ -182,7 +182,7 @@ def _wanting(after: Condition) -> str:
     return f"not well yet: {', '.join(after.reasons) or after.health.value}"
 
 
-def _codes_of(after: Condition) -> list[int]:
+def codes_of(after: Condition) -> list[int]:
     """What keeps an account from being well, as exit codes."""
     codes: list[int] = []
     if after.store_reason is not None:

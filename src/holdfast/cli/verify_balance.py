@@ -35,8 +35,9 @@ def verify_balance(
     Check whether an amount may be promised now: figure, age, shortfall, and the arithmetic.
 
     It is about the amount alone: a yes is no promise that an order is taken now. A broker that is halted, isolated or
-    parked takes none, whatever it holds: `holdfast status` tells. Exits with 0 when it is funded, 4 when it is not, 5 when the figure is stale or unknown, 6 when that is because the
-    venue is unavailable, 2 for anything that is no amount. Nothing is claimed; who asked is kept: `holdfast audit`.
+    parked takes none, whatever it holds: `holdfast status` tells. Exits with 0 when it is funded, 4 when it is not, 5
+    when the figure is stale or unknown, 6 when that is because the venue is unavailable, 2 for anything that is no
+    amount. Nothing is claimed; who asked is kept: `holdfast audit`.
     """
     from holdfast.core.asking import parse_money
 

@@ -131,7 +131,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     What is known of a broker at one moment.
 
     ``stream`` is ``None`` where no stream is wanted; then REST alone decides. ``are_fit`` is True where every figure
-    is live or fresh, ``are_restored`` where every one is known from before the start. A halted broker goes on reading; one that ``is_stopped`` takes nothing in any more.
+    is live or fresh, ``are_restored`` where every one is known, some only from before the start. A halted broker goes
+    on reading; one that ``is_stopped`` takes nothing in any more.
     """
 
     stream: StreamState | None
