@@ -54,7 +54,7 @@ class _Words:
         refusal: The fault that says one of them.
         business: What it may say to an order without anything being wrong with the venue.
         business_faults: The faults that say one of those, however the order came.
-        left_out: Open points under which such a fault says nothing clear.
+        left_out: Open points under which what is no fault of the venue's cannot be told from one.
     """
 
     place: str
@@ -106,7 +106,9 @@ _WORDS: Final[dict[str, _Words]] = {
             "INVALID_LIMIT_PRICE_POST_ONLY",
         ),
         business_faults=lambda error: [{"kind": "reject_orders", "reason": error}],
-        left_out=("reason_in",),  # Its word stands in one place only; elsewhere the reason is unknown.
+        # A reason whose word stands in one place only is unknown elsewhere, and a throttle that looks like a refused
+        # token is told from a sick venue by nobody.
+        left_out=("reason_in", "throttle_status"),
     ),
     "okx": _Words(
         place="POST trade/order",

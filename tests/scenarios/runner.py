@@ -17,12 +17,11 @@ from holdfast.testing import run_virtual
 from tests.scenarios.families import FAMILIES, run_family
 from tests.scenarios.venues import played_at
 
-__all__ = ["EVERYWHERE", "LONG", "SHORT", "Result", "commit", "run_many", "run_one"]
+__all__ = ["LONG", "SHORT", "Result", "commit", "run_many", "run_one"]
 
 LONG = ("day", "week")
 SHORT = tuple(name for name in FAMILIES if name not in LONG)
-EVERYWHERE = tuple(name for name in SHORT if name != "breakers")
-"""Families that are played at every venue; the breakers' judge reads Kraken's own words."""
+"""Families that are played at every venue."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
