@@ -189,7 +189,8 @@ def codes_of(after: Condition) -> list[int]:
         codes.append(Exit.UNEXPECTED)
     if after.states.get("stale", 0) or after.suspects or after.discrepancies or after.in_doubt:
         codes.append(Exit.STALE_OR_UNKNOWN)
-        if after.states.get("stale", 0) and any(reason.startswith(_VENUE_FAILS) for reason in after.reasons):
+        is_venue = after.parked_cause is None and any(reason.startswith(_VENUE_FAILS) for reason in after.reasons)
+        if is_venue and after.states.get("stale", 0):
             codes.append(Exit.VENUE_UNAVAILABLE)  # Why they are stale.
     return codes
 
