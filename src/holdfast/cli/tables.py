@@ -79,6 +79,9 @@ def state_cell(balance: Balance) -> Text:
     return Text(text if balance.reason is None else f"{text} ({balance.reason})", style=_STATE_STYLE[balance.state])
 
 
+_NO_FIGURES = frozenset({"balances_unknown", "balances_restored", "venue_not_loaded"})
+
+
 def balances_table(broker: Broker, *, limit: int | None = None, width: int | None = None) -> RenderableType:
     """
     One broker's balances under its condition.
@@ -89,7 +92,9 @@ def balances_table(broker: Broker, *, limit: int | None = None, width: int | Non
     status = broker.status()
     figures = broker.balances()
     if not figures:
-        note = "no balance yet" if status.assets == 0 and status.last_success_age_s is None else "nothing held: proven"
+        # Something was read, yet perhaps not the balances: a refused key lets the venue's own clock be read.
+        is_proven = status.last_success_age_s is not None and _NO_FIGURES.isdisjoint(status.reasons)
+        note = "nothing held: proven" if is_proven else "no balance yet"
         return Group(title_of(status), Text(f"  {note}", style="dim"))
     shown = list(figures.items())[:limit]
     names = ["total", "held", "available", "spendable"]

@@ -195,7 +195,7 @@ class _Examination:
         silence = await self._lockout(parts)
         if silence is not None:
             return [skipped("venue", f"not asked: {silence}")]
-        http = None
+        http, client = None, None
         try:
             venue = parts.venue(broker.venue)
             site = site_of(broker, venue)
@@ -227,6 +227,8 @@ class _Examination:
         except HoldfastError as error:
             return [_venue_fault(error)]
         finally:
+            if client is not None:
+                await client.close()
             if http is not None:
                 await http.close()
         return [_venue_check(site.rest_url, time, status.mode, status.detail)]
