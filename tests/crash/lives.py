@@ -32,6 +32,7 @@ from holdfast.store.sqlite import SqliteStore
 from holdfast.store.sqlite.copies import verify
 from tests.crash.client import BROKER, Work
 from tests.crash.failpoints import Step
+from tests.crash.places import patience
 from tests.crash.venues import LocalVenue, differences
 
 __all__ = ["CONVERGES_WITHIN_S", "BrokenPromiseError", "Chain", "Report"]
@@ -200,7 +201,7 @@ class Chain:
         truth = await self.kraken.truth()
         found: dict[str, str] = {"client": "said nothing"}
         while found:
-            left_s = life.began_s + CONVERGES_WITHIN_S - time.monotonic()
+            left_s = life.began_s + patience(CONVERGES_WITHIN_S) - time.monotonic()
             life.heard.clear()
             if left_s <= 0 or life.process.returncode is not None:
                 raise BrokenPromiseError(
@@ -228,7 +229,7 @@ class Chain:
                 life.process.send_signal(signal.SIGTERM)
             if step.needs == "burst":
                 await self.kraken.burst(30, pause_s=0.02)
-            if not await life.ended(within_s=60.0):
+            if not await life.ended(within_s=patience(60.0)):
                 raise BrokenPromiseError(f"the client never came to: {step.name}")
         finally:
             if step.needs == "delay":
@@ -306,7 +307,7 @@ class Chain:
         try:
             await self.live(life)
             life.process.send_signal(signal.SIGTERM)
-            if not await life.ended(within_s=20.0) or life.process.returncode != 0:
+            if not await life.ended(within_s=patience(20.0)) or life.process.returncode != 0:
                 raise BrokenPromiseError(f"the last client did not end in order: {life.process.returncode}")
         finally:
             await life.kill()
