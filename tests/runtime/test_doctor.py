@@ -60,6 +60,7 @@ def test_all_is_well_with_and_without_an_owner() -> None:
             assert str(os.getpid()) in found["owner"].found
             without_lane = [each for each in bench.venue.clients if not isinstance(each._lane, MemoryLane)]
             assert {name for client in without_lane for _, name in client.asked} == {"time", "status"}
+            assert all(client.is_closed for client in without_lane)
 
     run_virtual(main())
 
