@@ -19,6 +19,7 @@ named after it: they make it happen at a simulated Kraken and are judged by what
 real client in real time, with a [TCP proxy](../how-to/simulator.md#on-the-way-between-the-two) in between. *Seen* has
 the largest figure of all runs, and the words that came up.
 
+<!-- test: skip=runs from a checkout -->
 ```console
 $ python -m tests.scenarios.rows N8 --seed 3     # one row again
 $ python -m tests.soak rows                      # all of them, {count} scenarios with all their seeds

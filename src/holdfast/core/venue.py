@@ -258,7 +258,7 @@ class CredentialInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     account_id: str
     permissions: tuple[str, ...]
-    can_withdraw: bool
+    can_withdraw: bool | None  # None where the venue does not tell.
     nonce_window: int | None
     ip_allow_list: tuple[str, ...]  # Empty: unrestricted.
     expires_at_s: float | None

@@ -116,12 +116,20 @@ def test_an_order_that_is_over_says_how() -> None:
     assert order.closed_at_s == 1502962956.216
 
 
-@pytest.mark.parametrize("field", ["id", "side", "status"])
+@pytest.mark.parametrize("field", ["id", "side", "status", "filled"])
 def test_an_order_without_what_it_needs_is_refused_by_name(field: str) -> None:
     row = {name: value for name, value in ORDER.items() if name != field}
 
     with pytest.raises(PayloadError, match=f"{field} is missing"):
         parse.closed_order_of(row, SYMBOLS)
+
+
+def test_what_was_filled_without_a_cost_is_worked_out_or_refused_and_never_zero() -> None:
+    row = {name: value for name, value in ORDER.items() if name != "cost"}
+
+    assert parse.closed_order_of({**row, "status": "closed"}, SYMBOLS).cost == Decimal("1.1") * Decimal("0.06917684")
+    with pytest.raises(PayloadError, match="neither cost nor average"):
+        parse.closed_order_of({**row, "status": "closed", "average": None}, SYMBOLS)
 
 
 def test_a_fee_in_base_is_told_in_quote_and_a_third_assets_not_at_all() -> None:

@@ -163,7 +163,7 @@ class ThroughCcxtClient:
         return CredentialInfo(
             account_id=f"{self._calls.exchange.id} key {self._calls.fingerprint}",
             permissions=(),
-            can_withdraw=False,
+            can_withdraw=None,
             nonce_window=None,
             ip_allow_list=(),
             expires_at_s=None,

@@ -190,7 +190,7 @@ def open_order_of(row: Mapping[str, Any], symbols: Mapping[str, Symbol]) -> Open
     where = f"order {order_id}"
     symbol = symbols.get(str(row.get("symbol")))
     side, price = _side(row, where), money(row, "price", where)
-    quantity, filled = money(row, "amount", where), money(row, "filled", where) or ZERO
+    quantity, filled = money(row, "amount", where), needed(row, "filled", where)
     base, _, quote = (symbol or "").partition("-")
     left = None if quantity is None else max(subtract(quantity, filled), ZERO)
     hold = left if side is Side.SELL or left is None else None if price is None else multiply(left, price)
@@ -217,7 +217,13 @@ def closed_order_of(row: Mapping[str, Any], symbols: Mapping[str, Symbol]) -> Cl
     symbol = symbols.get(str(row.get("symbol")))
     status = text(row, "status", where)
     ended = row.get("lastTradeTimestamp") or row.get("lastUpdateTimestamp") or row.get("timestamp")
-    filled = money(row, "filled", where) or ZERO
+    filled = needed(row, "filled", where)
+    cost = money(row, "cost", where)
+    if cost is None:
+        average = money(row, "average", where)
+        if filled and average is None:
+            raise PayloadError(f"{where}: neither cost nor average of what was filled")
+        cost = multiply(filled, average) if average is not None else ZERO
     return ClosedOrder(
         order_id=order_id,
         client_order_id=_client_id(row),
@@ -226,7 +232,7 @@ def closed_order_of(row: Mapping[str, Any], symbols: Mapping[str, Symbol]) -> Cl
         status={"canceled": "canceled", "expired": "expired", "rejected": "canceled"}.get(status, "closed"),
         quantity=money(row, "amount", where) or filled,
         filled=filled,
-        cost=money(row, "cost", where) or ZERO,
+        cost=cost,
         fee=_quote_fee(row, symbol, where) or ZERO,
         closed_at_s=None if ended is None else float(ended) / 1000,
         reason=status,
