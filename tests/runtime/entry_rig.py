@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -45,7 +45,7 @@ class SlowStore(MemoryStore):
         intents: Sequence[IntentRow],
         rows: Sequence[JournalRow] = (),
         facts: Mapping[str, str | None] | None = None,
-    ) -> Awaitable[int]:
+    ) -> Receipt[int]:
         late: Receipt[int] = Receipt()
         asyncio.get_running_loop().call_later(self.delay_s, self._keep_late, late, intents, rows, facts)
         return late

@@ -34,6 +34,20 @@ async def test_a_failed_receipt_raises_a_fresh_error_for_each_task() -> None:
     assert errors[0] is not errors[1]
 
 
+async def test_whoever_handed_it_over_is_told_before_those_who_wait_and_at_once_where_it_is_known() -> None:
+    receipt: Receipt[int] = Receipt()
+    told: list[bool] = []
+    receipt.when_settled(told.append)
+    assert told == []
+
+    receipt.fail(lambda: StoreFullError("full"))
+
+    assert told == [False]
+    receipt.when_settled(told.append)
+    Receipt[int]().settle(1).when_settled(told.append)
+    assert told == [False, False, True]
+
+
 async def test_the_first_outcome_stands() -> None:
     receipt: Receipt[int] = Receipt()
 

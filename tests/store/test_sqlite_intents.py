@@ -8,6 +8,7 @@ import json
 import random
 import shutil
 import sqlite3
+import time
 from collections.abc import Awaitable
 from pathlib import Path
 
@@ -477,6 +478,37 @@ async def test_what_no_store_can_keep_is_refused_alone(open_store: OpenStore, wr
     assert [await call for call in calls] == [0, 0]
     assert await store.intent_ids() == ["good", "good too"]
     assert await store.history() == []
+
+
+async def test_what_is_handed_over_before_a_failure_is_told_fails_with_it(
+    open_store: OpenStore, disk: type[Disk]
+) -> None:
+    store = await open_store(connection_class=disk)
+    disk.fails_before = sqlite3.SQLITE_FULL
+    first = store.keep([intent("a")], [money("USD", "1")])
+    while not store._engine.failures:
+        time.sleep(0.001)  # noqa: ASYNC251  # The loop is busy while the disk fails, and is well again.
+    disk.fails_before = None
+    second = store.keep([intent("b")], [money("USD", "2")])
+    told: list[bool] = []
+    for each in (first, second):
+        each.when_settled(told.append)
+    again: list[Awaitable[int]] = []
+
+    async def hand_over_again() -> None:
+        with pytest.raises(StoreFullError):
+            await first
+        again.append(store.keep([intent("a"), intent("b")], [money("USD", "1"), money("USD", "2")]))
+
+    waiting = asyncio.create_task(hand_over_again())
+    with pytest.raises(StoreFullError):
+        await second
+    await waiting
+    await again[0]
+
+    assert told == [False, False]
+    assert totals(await store.history()) == [("USD", "1"), ("USD", "2")]
+    assert await store.intent_ids() == ["a", "b"]
 
 
 # Reading beside writing

@@ -272,6 +272,14 @@ class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
     halted: str | None = None  # Why the account is halted, such as restored_old_copy; says nothing about writes.
 
 
+class Kept(Awaitable[int], Protocol):
+    """What becomes of intents that were handed over; awaited as what ``append`` returns, by as many as wish."""
+
+    def when_settled(self, told: Callable[[bool], None]) -> None:
+        """Have *told* called with whether they were kept: before those who await it, at once where that is known."""
+        ...
+
+
 class Store(Protocol):
     """Durable state of one account: journal and facts. One process has it open."""
 
@@ -290,11 +298,12 @@ class Store(Protocol):
         intents: Sequence[IntentRow],
         rows: Sequence[JournalRow] = (),
         facts: Mapping[str, str | None] | None = None,
-    ) -> Awaitable[int]:
+    ) -> Kept:
         """
         Hand intents to the writer, with the journal rows and facts that belong to them: all of it or nothing.
 
-        Never suspends and never blocks. Ordered with ``append``; as durable (each commit is synced).
+        Never suspends and never blocks. Ordered with ``append``; as durable (each commit is synced). Once one failed,
+        every further one that is handed over before that is told fails too: handed over again, all is kept in order.
 
         Returns:
             An awaitable as ``append``'s.

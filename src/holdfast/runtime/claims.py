@@ -8,9 +8,10 @@ kept and written once it works again; a claim whose own row was refused is given
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -62,6 +63,14 @@ _ROWS_KEPT: Final = 10_000
 """Journal rows that wait for a failed store, the newest."""
 
 
+class _Written(NamedTuple):
+    """What was handed to the store in one go."""
+
+    latest: Mapping[str, Intent]
+    rows: Sequence[JournalRow]
+    bots: Collection[str]
+
+
 class Claims:
     """
     Every live intent of one broker. Never suspends where it does not say so.
@@ -85,6 +94,7 @@ class Claims:
         self.working: set[asyncio.Task[Any]] = set()
         self.on_open_question: Callable[[], None] = _nothing
         self._clock: Clock = account.clock
+        self._on_the_way: dict[int, _Written] = {}  # By number, in order.
         self._unwritten: dict[str, tuple[int, Intent]] = {}  # With the number of the write that failed.
         self._unwritten_rows: list[JournalRow] = []
         self._writes = 0
@@ -305,35 +315,26 @@ class Claims:
         rows = [*self._unwritten_rows, *map(journal_row_of, changes)][-_ROWS_KEPT:]
         self._unwritten_rows = []
         self.account.journal.flush()
-        written = self.account.store.keep([row_of(intent) for intent in latest.values()], rows, facts)
         self._writes += 1
-        noting = self._note_written(written, self._writes, latest, rows, bots)
-        task = asyncio.get_running_loop().create_task(noting, name="intents written")
-        self.working.add(task)
-        task.add_done_callback(self.worked)
+        self._on_the_way[self._writes] = _Written(latest, rows, bots)
+        written = self.account.store.keep([row_of(intent) for intent in latest.values()], rows, facts)
+        written.when_settled(partial(self._note_written, self._writes))
         return written
 
-    async def _note_written(
-        self,
-        written: Awaitable[int],
-        number: int,
-        latest: Mapping[str, Intent],
-        rows: Sequence[JournalRow],
-        bots: Iterable[str],
-    ) -> None:
-        """Remember what could not be written, until a later write of that intent was. The store answers in order."""
-        try:
-            await written
-        except HoldfastError:
-            for name, intent in latest.items():
-                self._unwritten[name] = (number, intent)
-            self._unwritten_rows = [*self._unwritten_rows, *rows][-_ROWS_KEPT:]
-            self._unwritten_spent.update(bots)
-        else:
-            for name in latest:
+    def _note_written(self, number: int, is_kept: bool) -> None:
+        """Remember what could not be written, until a later write of that intent was."""
+        if not is_kept:
+            # What was handed over since then fails too: before anything else is written, all of it is remembered.
+            for failed in [each for each in self._on_the_way if each >= number]:
+                lost = self._on_the_way.pop(failed)
+                self._unwritten.update({name: (failed, intent) for name, intent in lost.latest.items()})
+                self._unwritten_rows = [*self._unwritten_rows, *lost.rows][-_ROWS_KEPT:]
+                self._unwritten_spent.update(lost.bots)
+        elif (kept := self._on_the_way.pop(number, None)) is not None:
+            for name in kept.latest:
                 if name in self._unwritten and self._unwritten[name][0] <= number:
                     del self._unwritten[name]
-            self._unwritten_spent.difference_update(bots)
+            self._unwritten_spent.difference_update(kept.bots)
 
     def write_again(self) -> None:
         """Write down what a failed store could not take. Never suspends."""
@@ -413,7 +414,6 @@ class Claims:
             if written is not None:
                 await written
         except HoldfastError as error:
-            await asyncio.sleep(0)  # Whoever notes what could not be written comes first: its rows are older.
             self.intents.never_sent(
                 intent.intent_id, cause="store_failed", detail=str(error)[:300], wall_us=self._clock.wall_us()
             )

@@ -81,7 +81,7 @@ class MemoryStore:
         intents: Sequence[IntentRow],
         rows: Sequence[JournalRow] = (),
         facts: Mapping[str, str | None] | None = None,
-    ) -> Awaitable[int]:
+    ) -> Receipt[int]:
         """Keep intents at once, with the rows and facts that belong to them; see ``Store.keep``."""
         receipt: Receipt[int] = Receipt()
         if self._reason == "closed":

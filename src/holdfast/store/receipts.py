@@ -20,18 +20,30 @@ class Receipt(Generic[T]):
     thread only.
     """
 
-    __slots__ = ("_fault", "_is_settled", "_value", "_waiters")
+    __slots__ = ("_fault", "_is_settled", "_told", "_value", "_waiters")
 
     def __init__(self) -> None:
         self._is_settled = False
         self._value: T | None = None
         self._fault: Callable[[], Exception] | None = None
         self._waiters: list[asyncio.Future[None]] | None = None
+        self._told: Callable[[bool], None] | None = None
 
     @property
     def is_settled(self) -> bool:
         """Whether the outcome is known."""
         return self._is_settled
+
+    def when_settled(self, told: Callable[[bool], None]) -> None:
+        """
+        Have *told* called with whether it went well: before anyone who awaits goes on, at once where it is known.
+
+        One callback only: that of whoever handed over what this tells of.
+        """
+        if self._is_settled:
+            told(self._fault is None)
+        else:
+            self._told = told
 
     def settle(self, value: T) -> Receipt[T]:
         """Say that it is durable; a second outcome is ignored."""
@@ -49,6 +61,9 @@ class Receipt(Generic[T]):
 
     def _wake(self) -> None:
         self._is_settled = True
+        if self._told is not None:
+            told, self._told = self._told, None
+            told(self._fault is None)
         waiters, self._waiters = self._waiters, None
         for waiter in waiters or ():
             if not waiter.done():

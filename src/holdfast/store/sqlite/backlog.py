@@ -20,9 +20,14 @@ NO_FACTS: Final[Mapping[str, str | None]] = {}
 
 
 class Work:
-    """One thing for the writer: rows, facts and intents that go into one transaction, or a job of its own."""
+    """
+    One thing for the writer: rows, facts and intents that go into one transaction, or a job of its own.
 
-    __slots__ = ("facts", "intents", "job", "receipt", "rows")
+    Attributes:
+        heard: How many failures of writes with intents the caller had been told of when it handed this over.
+    """
+
+    __slots__ = ("facts", "heard", "intents", "job", "receipt", "rows")
 
     def __init__(
         self,
@@ -31,11 +36,13 @@ class Work:
         facts: Mapping[str, str | None] = NO_FACTS,
         intents: Sequence[IntentRow] = (),
         job: Callable[[Engine], Any] | None = None,
+        heard: int = 0,
     ) -> None:
         self.rows = list(rows)
         self.facts = facts
         self.intents = intents
         self.job = job
+        self.heard = heard
         self.receipt: Receipt[Any] = Receipt()
 
 

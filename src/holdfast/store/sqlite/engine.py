@@ -63,6 +63,7 @@ class Engine:
         halted: JSON text of the fact that says why the account is halted, or None.
         became_halted: Whether opening found less than what was already acted on: an older copy, or nothing at all.
         refused: How many commits were refused because a row could not be kept by any store.
+        failures: How many writes with intents failed; ``failure`` makes the error of the last of them.
         generation: Rises with each connection; whoever reads beside the engine opens anew when it has risen.
     """
 
@@ -83,6 +84,8 @@ class Engine:
         self.halted: str | None = None
         self.became_halted = False
         self.refused = 0
+        self.failures = 0
+        self.failure: Callable[[], Exception] | None = None
         self.generation = 0
 
     @property

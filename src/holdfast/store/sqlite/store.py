@@ -62,6 +62,7 @@ class SqliteStore:
         self._halted: str | None = None
         self._generation = 0
         self._refused = 0
+        self._heard = 0
         self._is_closed = False
         self._is_forked = False
         self._reader: Reader | None = None
@@ -179,19 +180,21 @@ class SqliteStore:
         intents: Sequence[IntentRow],
         rows: Sequence[JournalRow] = (),
         facts: Mapping[str, str | None] | None = None,
-    ) -> Awaitable[int]:
+    ) -> Receipt[int]:
         """
         Hand intents to the writer, with the rows and facts that belong to them, all or nothing; see ``Store.keep``.
 
         In order with ``append``; never suspends, and blocks only where *inline*. An intent keeps the client order id
-        it first had, and no two have the same.
+        it first had, and no two have the same. Where intents could not be kept, neither are those that are handed over
+        before that was told: what failed can be handed over again, and all is kept in the order in which it happened.
 
         Raises:
             StoreError: On awaiting, as from ``append``; where something cannot be kept as it is, nothing of it was.
         """
         if self._is_closed and not self._is_forked:
             return Receipt[int]().fail(self._closed)
-        return self._put(Work(rows=rows, intents=tuple(intents), facts=dict(facts) if facts else NO_FACTS))
+        kept = dict(facts) if facts else NO_FACTS
+        return self._put(Work(rows=rows, intents=tuple(intents), facts=kept, heard=self._heard))
 
     async def open_intents(self) -> list[IntentRow]:
         """Every intent that has not ended, oldest change first. Suspends."""
@@ -371,6 +374,7 @@ class SqliteStore:
 
     def _take_report(self, report: Report) -> None:
         self._last_seq = report.last_seq
+        self._heard = report.failures
         self._halted = report.halted
         self._generation = report.generation
         if report.refused != self._refused:

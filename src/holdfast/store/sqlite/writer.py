@@ -40,6 +40,7 @@ class Report(NamedTuple):
     halted: str | None
     generation: int
     refused: int
+    failures: int
 
 
 class Writer(Protocol):
@@ -59,7 +60,15 @@ def perform(engine: Engine, works: list[Work]) -> Report:
     outcomes: list[Outcome] = []
     for group in _groups(works):
         outcomes += _outcomes(engine, group)
-    return Report(outcomes, engine.fault, engine.last_seq, engine.halted, engine.generation, engine.refused)
+    return Report(
+        outcomes=outcomes,
+        fault=engine.fault,
+        last_seq=engine.last_seq,
+        halted=engine.halted,
+        generation=engine.generation,
+        refused=engine.refused,
+        failures=engine.failures,
+    )
 
 
 def _groups(works: list[Work]) -> Iterator[list[Work]]:
@@ -77,6 +86,11 @@ def _groups(works: list[Work]) -> Iterator[list[Work]]:
 
 
 def _outcomes(engine: Engine, group: list[Work]) -> list[Outcome]:
+    if any(work.intents and work.heard < engine.failures for work in group):
+        if len(group) > 1:
+            return [outcome for work in group for outcome in _outcomes(engine, [work])]
+        # Kept now it would stand before what failed, which comes again with the caller's next write.
+        return [(group[0].receipt, None, engine.failure)]
     job = group[0].job
     try:
         if job is not None:
@@ -89,9 +103,18 @@ def _outcomes(engine: Engine, group: list[Work]) -> list[Outcome]:
         if fault.reason == "refused" and len(group) > 1:
             # One of them cannot be kept by any store: the others shall not go down with it.
             return [outcome for work in group for outcome in _outcomes(engine, [work])]
-        return [(work.receipt, None, fault.error) for work in group]
+        if fault.reason == "refused":
+            return [(group[0].receipt, None, fault.error)]
+        return _failed(engine, group, fault.error)
     except Exception as error:
-        return [(work.receipt, None, _repeat(error)) for work in group]
+        return _failed(engine, group, _repeat(error))
+
+
+def _failed(engine: Engine, group: list[Work], error: Callable[[], Exception]) -> list[Outcome]:
+    if any(work.intents for work in group):
+        engine.failures += 1
+        engine.failure = error
+    return [(work.receipt, None, error) for work in group]
 
 
 def _repeat(error: Exception) -> Callable[[], Exception]:
