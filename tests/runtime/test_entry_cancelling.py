@@ -73,8 +73,9 @@ def test_an_order_that_is_over_is_cancelled_without_harm_and_nothing_is_asked() 
             await t.buy("a")
             await t.broker.cancel_order("a")
             asked = len(t.client.asked)
-            again = await t.broker.cancel_order("a")
-            assert again.state == "canceled"
+            for name in ("a", "O1"):
+                again = await t.broker.cancel_order(name)
+                assert (again.intent_id, again.state) == ("a", "canceled")
             assert len(t.client.asked) == asked
 
     run_virtual(main())

@@ -257,3 +257,17 @@ def test_dying_again_and_again_leaks_nothing_and_places_nothing_twice(tmp_path: 
             assert t.broker.reservations() == []
 
     run_virtual(main())
+
+
+def test_an_order_that_a_former_owner_cancelled_is_known_by_the_venues_id_to_the_next(tmp_path: Path) -> None:
+    async def main() -> None:
+        lives = Lives(tmp_path)
+        async with lives.live() as t:
+            order = await t.buy("a")
+            await t.broker.cancel_order("a")  # Its answer is lost with the owner: whoever asked, asks the next one.
+        lives.die()
+        async with lives.live() as t:
+            cancelled = await t.broker.cancel_order(str(order.order_id))
+            assert (cancelled.intent_id, cancelled.state) == ("a", "canceled")
+
+    run_virtual(main())

@@ -195,8 +195,8 @@ class Intents:
         return None if intent_id is None else self._live.get(intent_id)
 
     def gone(self, name: str) -> Intent | None:
-        """An intent that ended lately, by intent id."""
-        return next((each for each in reversed(self._gone.values()) if each.intent_id == name), None)
+        """An intent that ended lately, by intent id or the venue's order id."""
+        return next((each for each in reversed(self._gone.values()) if name in (each.intent_id, each.order_id)), None)
 
     def doubts(self) -> list[Intent]:
         """Intents whose order's outcome is unknown."""

@@ -59,6 +59,8 @@ _NOT_YET_THERE: Final = frozenset({None, OrderState.SENDING, OrderState.IN_DOUBT
 
 _MARGIN_US: Final = 1_000_000
 
+_ORDERS_SEARCHED: Final = 1_000
+
 _ROWS_KEPT: Final = 10_000
 """Journal rows that wait for a failed store, the newest."""
 
@@ -244,10 +246,10 @@ class Claims:
 
     async def find(self, intent_id: str) -> Intent:
         """
-        An intent, live or ended. Suspends where it has ended.
+        An intent, live or ended, by its id or by the venue's id of its order. Suspends where it has ended.
 
         Raises:
-            UnknownReservationError: None of that id is remembered.
+            UnknownReservationError: None of that id is remembered; of the venue's ids, none of the newest thousand.
         """
         # The store is asked last: what has just ended may still be on its way there.
         intent = self.intents.get(intent_id) or self.intents.gone(intent_id)
@@ -256,9 +258,12 @@ class Claims:
         if intent is not None:
             return intent
         row = await self.account.store.intent(intent_id)
-        if row is None:
-            raise UnknownReservationError(f"no intent {intent_id!a} is remembered at {self.name}", intent_id=intent_id)
-        return intent_of(row)
+        if row is not None:
+            return intent_of(row)
+        for row in await self.account.store.intents(limit=_ORDERS_SEARCHED):
+            if intent_id in row.record and (intent := intent_of(row)).order_id == intent_id:
+                return intent
+        raise UnknownReservationError(f"no intent {intent_id!a} is remembered at {self.name}", intent_id=intent_id)
 
     async def order(self, intent_id: str) -> Order:
         """The order of an intent, live or ended; raises ``UnknownReservationError``, or ``ReservationStateError``."""

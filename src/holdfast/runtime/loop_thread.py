@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Coroutine
@@ -95,7 +96,8 @@ class LoopThread:
         if os.getpid() != self._pid or self._thread is None:
             return
         if self._loop is not None and self._stop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
+            with contextlib.suppress(RuntimeError):  # Its loop was just closed: it has ended by itself.
+                self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
         failure, self._failure = self._failure, None
         if failure is not None:
