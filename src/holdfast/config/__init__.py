@@ -7,6 +7,7 @@ Nothing in here is secret: credentials are named, not contained (``holdfast.runt
 from __future__ import annotations
 
 from holdfast.config.alerts import AlertingSettings
+from holdfast.config.daemon import DaemonSettings
 from holdfast.config.loading import CONFIG_VARIABLE, find_config, load_config
 from holdfast.config.orders import OrderSettings
 from holdfast.config.reference import SETTINGS, Setting, config_template
@@ -29,6 +30,7 @@ __all__ = [
     "BrokerConfig",
     "Config",
     "CredentialFiles",
+    "DaemonSettings",
     "JournalSettings",
     "LaneSettings",
     "LogSettings",

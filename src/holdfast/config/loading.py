@@ -53,6 +53,7 @@ _NEVER_SHOWN: Final = {
     "secret_file": _A_FILE,
     "passphrase_file": _A_FILE,
     "url_file": _A_FILE,
+    "tls_key_file": _A_FILE,
     "state_dir": "expected a folder of this host",
 }
 

@@ -33,6 +33,8 @@ def _type_text(kind: Any) -> str:
     parts = typing.get_args(inner)
     if NoneType in parts:
         (inner,) = (part for part in parts if part is not NoneType)
+    if typing.get_origin(inner) is tuple:
+        return f"list of {_type_text(typing.get_args(inner)[0])}"
     text = inner.__name__ if isinstance(inner, type) else str(inner)
     if text.startswith("typing.Literal["):
         return " | ".join(text.removeprefix("typing.Literal[").removesuffix("]").replace("'", '"').split(", "))
@@ -84,6 +86,8 @@ def _toml(value: Any) -> str:
         return f"{{ {', '.join(f'{key} = {_toml(each)}' for key, each in value.items())} }}" if value else "{}"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
     return f'"{value}"' if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
 
 

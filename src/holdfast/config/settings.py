@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from holdfast.config.alerts import AlertingSettings
+from holdfast.config.daemon import DaemonSettings
 from holdfast.config.exact import amounts_of, budgets_of
 from holdfast.config.health import HealthSettings
 from holdfast.config.orders import OrderSettings
@@ -25,6 +26,7 @@ __all__ = [
     "BrokerConfig",
     "Config",
     "CredentialFiles",
+    "DaemonSettings",
     "JournalSettings",
     "LaneSettings",
     "LogSettings",
@@ -262,6 +264,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     lane: Annotated[LaneSettings, Meta(description="Lanes and nonces.")] = LaneSettings()
     journal: Annotated[JournalSettings, Meta(description="The journal.")] = JournalSettings()
     log: Annotated[LogSettings, Meta(description="Logging.")] = LogSettings()
+    daemon: Annotated[DaemonSettings, Meta(description="The HTTP API and the dashboard.")] = DaemonSettings()
     state_dir: Annotated[
         str | None,
         Meta(

@@ -25,7 +25,7 @@ __all__ = ["STATE_DIR_VARIABLE", "StateFolder", "runtime_folder"]
 
 STATE_DIR_VARIABLE: Final = "HOLDFAST_STATE_DIR"
 
-_SUBFOLDERS: Final = frozenset({"brokers", "lanes", "locks"})
+_SUBFOLDERS: Final = frozenset({"brokers", "daemon", "lanes", "locks"})
 _PART: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
 
@@ -34,7 +34,7 @@ class StateFolder:
     Where one host's state lies.
 
     ``brokers/<environment>/<name>/`` holds one broker's database and its marks, ``lanes/`` the credentials' lane
-    files, ``locks/`` the owner locks. None of the methods suspends; they touch the disk briefly.
+    files, ``locks/`` the owner locks, ``daemon/`` what the HTTP API keeps. None of the methods suspends; they touch the disk briefly.
 
     Attributes:
         root: The folder, absolute, with symbolic links resolved once.
@@ -108,6 +108,10 @@ class StateFolder:
     def socket_path(self, *, environment: str, name: str) -> Path:
         """Where one broker's owner is asked; its folder exists afterwards. See also ``runtime_folder``."""
         return self.broker_folder(environment=environment, name=name) / "owner.sock"
+
+    def daemon_folder(self) -> Path:
+        """Where daemons keep bearers and their sockets for HTTP, made where missing."""
+        return self._subfolder("daemon")
 
     def broker_places(self) -> list[tuple[str, str]]:
         """Environment and name of every broker that ever had a folder here, in order."""
