@@ -59,7 +59,7 @@ def test_a_fills_hold_is_not_free_while_the_old_total_stands() -> None:
     books = Books()
     books.tell(102.0, filled(102.0))
     assert books.spendable(102.1) == 600
-    assert books.wanted()[:2] == [102.25, 104.0]
+    assert books.wanted()[:2] == [102.25, 104.1]
 
 
 def test_a_read_that_lags_behind_a_fill_frees_nothing_either() -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from holdfast.core.balances import BalanceState
 from holdfast.core.venue import Capability, Channel
-from holdfast.errors import ConfigError, UnsupportedError
+from holdfast.errors import ConfigError, FundsShortError, UnsupportedError
 from holdfast.testing import FakeClock, FakeStream, FakeVenue, run_virtual
 from holdfast.testing.parts import memory_parts
-from tests.runtime.entry_rig import trading
+from tests.runtime.entry_rig import D, trading
 from tests.runtime.worlds import world
 
 ORDERS_ONLY = msgspec.structs.replace(FakeStream.rules, channels=(Channel.ORDERS,), pushes_balances=False)
@@ -79,6 +79,48 @@ def test_what_a_cancelled_order_claimed_counts_until_a_figure_of_later() -> None
             assert t.reserved() == 0
             assert t.spendable() == 1000
             assert (await t.broker.order("a")).filled == 0
+
+    run_virtual(scenario())
+
+
+def test_the_claim_of_a_cancelled_order_ends_with_the_first_read_that_settles_it_and_a_denial_says_so() -> None:
+    """A bot that cancels and places again is told what is waited for, and waits for seconds, not for the whole lag."""
+
+    async def scenario() -> None:
+        async with trading(venue=FakeVenue(FUNDS, rules=ORDERS_ONLY), is_ready=False) as t:
+            await t.desk.ready(timeout_s=10)
+            await asyncio.sleep(60.0)
+            await t.buy("a", quantity="0.02", price="40000")
+            await asyncio.sleep(5.0)
+            await t.broker.cancel_order("a")
+            await asyncio.sleep(0.1)
+            with pytest.raises(FundsShortError, match=r"for an order that is over.* first\s+balance read.* scheduled"):
+                await t.buy("b", quantity="0.02", price="40000")
+            assert "for an order that is over" in t.broker.verify_balance("USD", "900").arithmetic
+            await asyncio.sleep(3.2)
+            assert t.reserved() == 0
+            assert (await t.buy("c", quantity="0.02", price="40000")).state == "open"
+
+    run_virtual(scenario())
+
+
+def test_what_an_order_took_before_it_was_cancelled_is_claimed_until_a_read_has_to_include_it() -> None:
+    """A read soon after a fill may be of before it: the money would count as free, and is gone."""
+
+    async def scenario() -> None:
+        async with trading(venue=FakeVenue(FUNDS, rules=ORDERS_ONLY), is_ready=False) as t:
+            await t.desk.ready(timeout_s=10)
+            await asyncio.sleep(60.0)
+            await t.buy("a", quantity="0.02", price="40000")
+            await asyncio.sleep(5.0)
+            t.orders.fill(next(iter(t.orders.open)), quantity=D("0.01"))
+            await t.broker.cancel_order("a")
+            lag_s = ORDERS_ONLY.rest_lag_s
+            assert lag_s > 4
+            await asyncio.sleep(lag_s - 1.0)
+            assert t.reserved() >= 400
+            await asyncio.sleep(5.0)
+            assert t.reserved() == 0
 
     run_virtual(scenario())
 

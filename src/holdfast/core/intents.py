@@ -26,12 +26,19 @@ from holdfast.core.reservations import Reservation, Reservations, ReservationSta
 from holdfast.core.venue import ClosedOrder
 from holdfast.errors import ReservationStateError, UnknownReservationError
 
-__all__ = ["Debit", "HandOver", "Intent", "IntentChange", "Intents"]
+__all__ = ["Debit", "HandOver", "Intent", "IntentChange", "Intents", "Lingering"]
 
 _REFS_KEPT: Final = 4096
 _GONE_KEPT: Final = 1024
 _RESTATED_AFTER_S: Final = 5.0
 """A venue's balances follow its orders within this time: a snapshot sooner after a fill may be of before it."""
+
+_SETTLED_S: Final = 2.0
+"""
+After an order's end, the venue's ledger has let go of what it held by then: a read asked for then says what is free.
+
+Coinbase states no bound; the second of the two reads that follow an order's event leaves a little later.
+"""
 
 _ONE: Final = Decimal(1)
 
@@ -44,11 +51,21 @@ class Debit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     What a fill took of the paying asset and our figures are not known to include.
 
     ``ref`` is the reference of its balance legs, None where it was not told; ``seen_s`` our clock when it was told.
+    ``is_given_back``: no fill took it; the order's end gave it back, and no figure has shown that yet.
     """
 
     ref: str | None
     amount: Decimal
     seen_s: float
+    is_given_back: bool = False
+
+
+class Lingering(NamedTuple):
+    """Of one asset, what orders that are over still claim: the sum, how many they are, and when a read may end it."""
+
+    amount: Decimal
+    orders: int
+    due_s: float  # Our clock: reads asked for earlier end nothing.
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,6 +226,17 @@ class Intents:
             if intent.bot == bot and intent.asset == asset and not intent.reservation.is_ended:
                 claimed = add(claimed, needed(intent))
         return claimed
+
+    def lingering(self, asset: AssetCode) -> Lingering | None:
+        """What ended orders still claim of an asset until our figures are known to show their end; None: nothing."""
+        over = [each for each in self._live.values() if each.asset == asset and each.counted and _is_over(each)]
+        if not over:
+            return None
+        amount = ZERO
+        for intent in over:
+            amount = add(amount, intent.counted)
+        due_s = max((self._due_s(debit) for intent in over for debit in intent.debits), default=0.0)
+        return Lingering(amount, len(over), due_s)
 
     def drain(self) -> list[IntentChange]:
         """What changed since the last call, in order."""
@@ -511,10 +539,17 @@ class Intents:
             if intent.reservation.is_ended:
                 continue
             if intent.debits:
-                due.append(max(debit.seen_s for debit in intent.debits) + self._rest_lag_s)
+                due.append(max(map(self._due_s, intent.debits)))
             elif intent.order is OrderState.OPEN and intent.reservation is ReservationState.ACTIVE:
                 due.append(intent.claimed_s + self._rest_lag_s)
         return min(due, default=None)
+
+    def given_back_due_s(self) -> float | None:
+        """From when on a REST figure, requested then, ends what an ended order gives back; None where none waits."""
+        over = [each for each in self._live.values() if _is_over(each)]
+        return min(
+            (self._due_s(debit) for intent in over for debit in intent.debits if debit.is_given_back), default=None
+        )
 
     def restore(self, intents: Iterable[Intent], *, now_s: float, wall_us: int) -> None:
         """
@@ -637,7 +672,7 @@ class Intents:
             if lingering > ZERO:
                 debits = (
                     *cast("tuple[Debit, ...]", moved.get("debits", intent.debits)),
-                    Debit(ref=None, amount=lingering, seen_s=now_s),
+                    Debit(ref=None, amount=lingering, seen_s=now_s, is_given_back=True),
                 )
                 moved = {**moved, "debits": debits}
         intent = self._step(
@@ -791,8 +826,22 @@ class Intents:
         if debit.ref is not None and (debit.ref, asset) in self._refs:
             return True
         return ledger.is_restated_since(debit.seen_s + _RESTATED_AFTER_S, asset) or ledger.is_anchored_since(
-            asset, debit.seen_s + self._rest_lag_s
+            asset, self._due_s(debit)
         )
+
+    def _due_s(self, debit: Debit) -> float:
+        """
+        From when on a REST figure, requested then, has to include it.
+
+        Of a fill that is the venue's lag: an earlier answer may still have the money that it took. What was given
+        back nobody has taken: an answer that is late shows the venue's hold, or the account as it was before.
+        """
+        lag_s = min(_SETTLED_S, self._rest_lag_s) if debit.is_given_back else self._rest_lag_s
+        return debit.seen_s + lag_s
+
+
+def _is_over(intent: Intent) -> bool:
+    return intent.order is not None and intent.order.is_ended
 
 
 def needed(intent: Intent) -> Decimal:

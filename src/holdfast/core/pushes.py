@@ -35,7 +35,7 @@ __all__ = [
     "state_some",
 ]
 
-_READS_AFTER_ORDERS: Final = (("order_event", 0.25), ("order_settled", 2.0))
+_READS_AFTER_ORDERS: Final = (("order_event", 0.25), ("order_settled", 2.1))
 """When balances are read after an event of an order, seconds, where none are pushed; a burst is one read."""
 
 # Snapshots

@@ -335,7 +335,8 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     def _outcome(self) -> str:
         if self.code is VerdictCode.FUNDS_SHORT and self.shortfall:
             kept_back = None if self.balance is None else self.balance.kept_back
-            return f"short by {_money(self.shortfall)}" + (f", {_money(kept_back)} kept back" if kept_back else "")
+            short = f"short by {_money(self.shortfall)}" + (f", {_money(kept_back)} kept back" if kept_back else "")
+            return short if self.note is None else f"{short} ({self.note})"
         if not self.is_approved or self.spendable is None or self.required is None:
             return self.detail or MEANINGS[self.code]
         left = f"{_money(subtract(self.spendable, self.required))} left"

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from holdfast.core.amounts import ZERO, add, format_amount
+from holdfast.core.amounts import ZERO, add, format_amount, trim_amount
 from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import Delta, OpenOrder, OrderChange, OrdersSnapshot, Side
 from holdfast.core.events import event
@@ -53,6 +53,9 @@ _LIST_AGAIN_S: Final = 5.0
 _UNLISTED: Final = "unlisted"
 _SHORT_FOR_S: Final = 0.5
 _LOOK_AGAIN_S: Final = 0.6
+
+_READS_APART_S: Final = 2.0
+"""Between two reads for what an order left, where no balance is pushed and nothing else would tell."""
 
 _NOT_YET_THERE: Final = frozenset({None, OrderState.SENDING, OrderState.IN_DOUBT})
 """Where an order stands of which the venue is not known to hold the money."""
@@ -92,7 +95,11 @@ class Claims:
         self.trading = trading
         self.names = names
         self.book = Reservations(account.ledger.set_reserved)
-        self.intents = Intents(book=self.book, rest_lag_s=rest_lag_s, holds_linger=not account.ledger.pushes_balances)
+        pushes = account.ledger.pushes_balances
+        self.intents = Intents(book=self.book, rest_lag_s=rest_lag_s, holds_linger=not pushes)
+        self._reads_apart_s = account.ledger.settings.after_event_s
+        if not pushes:
+            self._reads_apart_s = min(self._reads_apart_s, _READS_APART_S)
         self.working: set[asyncio.Task[Any]] = set()
         self.on_open_question: Callable[[], None] = _nothing
         self._clock: Clock = account.clock
@@ -346,6 +353,20 @@ class Claims:
         if self._unwritten and self.account.store.status().is_ok:
             self._write([])
 
+    def lingering_note(self, asset: AssetCode) -> str | None:
+        """What of *asset* orders that are over still claim, and what ends it; None where nothing."""
+        lingering = self.intents.lingering(asset)
+        if lingering is None:
+            return None
+        amount, orders, due_s = lingering
+        left_s = due_s - self._clock.now_s()
+        when = "from now on" if left_s <= 0 else f"in {left_s:.1f} s or later"
+        over = "an order that is over" if orders == 1 else f"{orders} orders that are over"
+        return (
+            f"{trim_amount(amount)} {asset} of what is reserved was claimed for {over}, and is free after the first "
+            f"balance read that is asked for {when}; that read is scheduled"
+        )
+
     def look_for_uncovered(self) -> None:
         """
         Notice where less is left than is promised and not yet at the venue: somebody else took it.
@@ -436,7 +457,11 @@ class Claims:
         ledger, now_s = self.account.ledger, self._clock.now_s()
         due_s = self.intents.hand_over_due_s()
         if due_s is not None:
-            ledger.want_read("hand_over", not_before_s=max(due_s, now_s + ledger.settings.after_event_s))
+            ledger.want_read("hand_over", not_before_s=max(due_s, now_s + self._reads_apart_s))
+        given_back_s = self.intents.given_back_due_s()
+        if given_back_s is not None:
+            at_s = given_back_s if given_back_s > now_s else now_s + self._reads_apart_s
+            ledger.want_read("given_back", not_before_s=at_s)
         is_asked = any(want.reason == _UNLISTED for want in ledger.wants)
         if not is_asked and not ledger.is_told_of_orders(now_s=now_s) and self.lacks_orders():
             # Nobody pushes them: until they are listed, what the venue holds for one counts beside its claim.

@@ -99,7 +99,14 @@ class Judging:
 
     def verify_balance(self, asset: AssetCode, amount: Decimal) -> Verdict:
         """Whether *amount* of *asset* could be spent now. Never suspends."""
-        return judge_amount(asset, amount, self.balance(asset), now_s=self._clock.now_s())
+        return self._with_lingering(judge_amount(asset, amount, self.balance(asset), now_s=self._clock.now_s()))
+
+    def _with_lingering(self, verdict: Verdict) -> Verdict:
+        """A verdict that finds too little says what of it only waits for a read."""
+        lingering = self._claims.lingering_note(verdict.asset) if verdict.code is VerdictCode.FUNDS_SHORT else None
+        if lingering is None:
+            return verdict
+        return msgspec.structs.replace(verdict, note=f"{verdict.detail}; {lingering}")
 
     async def verify(
         self, ask: OrderAsk, *, intent_id: str | None, reserve: bool, ttl_s: float | None, valid_until_s: float | None
@@ -202,6 +209,7 @@ class Judging:
         if verdict.code is VerdictCode.INSTRUMENT_UNKNOWN:
             hint = near_symbols(ask.symbol, self._client.instruments)
             verdict = msgspec.structs.replace(verdict, note=f"{self._client.venue} lists no {ask.symbol!a}: {hint}")
+        verdict = self._with_lingering(verdict)
         if intent_id is not None and without is None and client_order_id_of(intent_id) in self._claims.names:
             verdict = msgspec.structs.replace(verdict, code=VerdictCode.INTENT_REPEATED)
         return verdict
