@@ -163,6 +163,8 @@ class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
         call_counter: What it counts of one credential's signed calls as a whole; None where each endpoint has its own.
         checks_account_mode: Whether an account can be set up in ways that the adapter refuses: asked at every start.
         has_stream: Whether there is a private stream at all; without one everything is read.
+        trade_rights: The rights, in the venue's words, that a key needs to place and to cancel orders.
+        tells_ip_list: Whether the venue tells from which addresses a key may be used.
         lacks: What the venue does not offer, with the reason that is shown; as ``venue.toml`` has it.
     """
 
@@ -180,6 +182,8 @@ class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
     call_counter: CallCounter | None = None
     checks_account_mode: bool = False
     has_stream: bool = True
+    trade_rights: tuple[str, ...] = ()
+    tells_ip_list: bool = True
     lacks: Mapping[Capability, str] = {}
 
     def site(self, environment: str, region: str | None = None) -> Site | None:

@@ -192,7 +192,7 @@ CHECKS: Final[tuple[CheckSpec, ...]] = (
         title="Simple and detailed figures agree",
         points=4,
         proves="Two different reads of the venue state the same total of every asset, and so does the broker.",
-        needs=("credentials.read_rights",),
+        needs=_ACCEPTED,
     ),
     CheckSpec(
         name="balance.held",
@@ -209,7 +209,7 @@ CHECKS: Final[tuple[CheckSpec, ...]] = (
         points=4,
         proves="The venue's answer was believed, no figure waits for a second read, and an asset never held is a "
         "proven zero.",
-        needs=("credentials.read_rights",),
+        needs=_ACCEPTED,
     ),
     CheckSpec(
         name="balance.current",
@@ -225,7 +225,7 @@ CHECKS: Final[tuple[CheckSpec, ...]] = (
         title="A fault is counted",
         points=3,
         proves="Faults made up on this machine were counted one by one, and opened a rehearsal's breaker.",
-        needs=("credentials.read_rights",),
+        needs=_ACCEPTED,
     ),
     CheckSpec(
         name="health.last_good",
@@ -305,7 +305,7 @@ CHECKS: Final[tuple[CheckSpec, ...]] = (
         title="Positions are retrieved",
         points=5,
         proves="The broker stated what is held, from figures of this run.",
-        needs=("credentials.read_rights",),
+        needs=_ACCEPTED,
     ),
     CheckSpec(
         name="positions.form",

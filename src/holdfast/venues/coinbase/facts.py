@@ -31,6 +31,8 @@ FACTS: Final = VenueFacts(
     validity_max_s=110.0,
     validity_ahead_s=2.0,
     checks_account_mode=True,
+    trade_rights=("trade",),
+    tells_ip_list=False,
     lacks={
         Capability.VENUE_STATUS: "Coinbase has no call that says what its engine accepts; products say it one by one",
         Capability.BALANCE_STREAM: "no channel of Coinbase streams spot balances: orders' events bring reads forward",

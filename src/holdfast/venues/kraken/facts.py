@@ -34,6 +34,7 @@ FACTS: Final = VenueFacts(
         headroom=limits.HEADROOM,
         quiet_s=limits.QUIET_AFTER_REFUSAL_S,
     ),
+    trade_rights=("modify-trades",),
     lacks={
         Capability.DEMO_ENVIRONMENT: "Kraken offers no public sandbox for spot; its demo trades futures only",
     },

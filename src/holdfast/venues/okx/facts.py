@@ -54,6 +54,7 @@ FACTS: Final = VenueFacts(
     validity_ahead_s=1.0,
     dead_man_s=DEAD_MAN_S,
     checks_account_mode=True,
+    trade_rights=("trade",),
     lacks={
         Capability.ORDER_CHECK: "OKX checks orders without placing them (order-precheck) only in the multi-currency "
         "and portfolio margin modes, and holdfast works in spot mode",
