@@ -9,6 +9,8 @@ __all__ = ["Credential", "Secret"]
 
 _LEAST_REDACTED = 6  # What is shorter is found in any text by chance, and is no secret worth the name.
 
+_LEAST_HINTED = 12  # Of a shorter key four characters are too much of it.
+
 
 class Secret:
     """
@@ -30,6 +32,16 @@ class Secret:
     def is_padded(self) -> bool:
         """Whether there is a blank or a line break around it."""
         return self.__text != self.__text.strip()
+
+    def without_last_breaks(self) -> Secret:
+        """
+        A PEM text without the line breaks after its last line, which belong to its format; anything else as it is.
+
+        What stands between its two banners says where it ends (RFC 7468, section 3), so nothing is guessed.
+        """
+        text = self.__text.rstrip("\r\n")
+        is_pem = text.startswith("-----BEGIN ") and text.endswith("-----")
+        return Secret(text) if is_pem else self
 
     def __bool__(self) -> bool:
         return bool(self.__text)
@@ -65,6 +77,11 @@ class Credential:
         self.__secret = secret
         self.__passphrase = passphrase
         self.fingerprint = hashlib.sha256(f"{venue}\0{key}".encode()).hexdigest()[:16]
+
+    @property
+    def hint(self) -> str:
+        """The last four characters of the public key: enough to tell keys apart, too little to name an account."""
+        return self.key[-4:] if len(self.key) >= _LEAST_HINTED else ""
 
     def reveal_secret(self) -> str:
         """The secret, for signing only."""

@@ -29,6 +29,7 @@ from holdfast.runtime.account import FROM_STORE, Account
 from holdfast.runtime.alerts import AlertWatch, DeskAlerts
 from holdfast.runtime.attach.lines import Place
 from holdfast.runtime.attach.succession import Mode, Seat
+from holdfast.runtime.call_budget import KeptCounters
 from holdfast.runtime.desk import Desk
 from holdfast.runtime.echoes import UnechoedHttp, UnechoedStreams
 from holdfast.runtime.emitter import Emitter
@@ -319,8 +320,8 @@ async def _open_broker(
             "read_deadline_s": broker.reading.read_deadline_s,
             "random": parts.randomness,
         }
-        if parts.counters is not None:
-            offered["counter"] = parts.counters(broker, credential)
+        counters = KeptCounters(None if parts.counters is None else parts.counters(broker, credential))
+        offered["counter"] = counters
         options = {name: value for name, value in offered.items() if name in venue.facts.options}
         wire = UnechoedHttp(parts.http(broker), credential)
         opened.http = SilentHttp(wire, lane, clock=parts.clock, name=broker.name)
@@ -406,6 +407,8 @@ async def _open_broker(
             on_disk=lambda: _on_disk(broker, venue, credential, parts),
             redact=credential.redact,
             checks_account_mode=venue.facts.checks_account_mode,
+            counters=counters,
+            credential_hint=credential.hint or None,
         )
         opened.alerts = await alerts.watch(opened.supervisor, in_doubt_after_s=broker.orders.in_doubt_alert_s)
         await opened.supervisor.entry.restore()

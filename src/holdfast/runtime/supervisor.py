@@ -21,6 +21,7 @@ from holdfast.core.events import event
 from holdfast.core.health import Facts, judge, word_of_loss
 from holdfast.core.instruments import AssetInfo
 from holdfast.core.parking import LOCKOUT, Parking, remaining_s
+from holdfast.core.reconcile import ReconcileSettings
 from holdfast.core.seams import Randomness, Store
 from holdfast.core.streaming import StreamState
 from holdfast.core.venue import CredentialInfo, ServerTime, VenueClient, VenueMode, VenueStream
@@ -29,6 +30,7 @@ from holdfast.errors import DeniedError, HoldfastError, OwnedElsewhereError, Sto
 from holdfast.runtime.account import Account
 from holdfast.runtime.alarm import Alarm
 from holdfast.runtime.audit import Audit
+from holdfast.runtime.call_budget import KeptCounters
 from holdfast.runtime.dead_man import DeadMan
 from holdfast.runtime.entry import OrderEntry
 from holdfast.runtime.follower import Follower
@@ -36,7 +38,15 @@ from holdfast.runtime.listeners import Listeners
 from holdfast.runtime.names import check_asset
 from holdfast.runtime.reader import Reader
 from holdfast.runtime.silence import lockout_of
-from holdfast.runtime.views import BrokerStatus, Isolable, NonceStatus, RefreshReport, ResetReport
+from holdfast.runtime.views import (
+    BrokerStatus,
+    CredentialStatus,
+    Dispute,
+    Isolable,
+    NonceStatus,
+    RefreshReport,
+    ResetReport,
+)
 from holdfast.runtime.vitals import Vitals
 from holdfast.runtime.watch import Watch
 
@@ -61,6 +71,8 @@ _LOAD_WAIT_MAX_S: Final = 60.0
 _STATES: Final = ("live", "fresh", "stale")
 _LOOK_EVERY_S: Final = 5.0
 _PRUNE_EVERY_S: Final = 6 * 3600.0
+
+_KEPT_POINTS: Final = ReconcileSettings().headroom
 
 _STATUS_AGAIN_S: Final = 5.0
 _STATUS_QUIET_S: Final = 60.0
@@ -121,6 +133,8 @@ class Supervisor:
             read. Reads small files.
         checks_account_mode: Whether the venue is asked at every start how the account is set up.
         redact: Takes what is secret out of a text.
+        counters: What the client counts its calls with, where it counts them.
+        credential_hint: The last characters of the public key, for a person who has several.
     """
 
     def __init__(
@@ -145,6 +159,8 @@ class Supervisor:
         on_disk: Callable[[], str] | None = None,
         checks_account_mode: bool = False,
         redact: Callable[[str], str] = str,
+        counters: KeptCounters | None = None,
+        credential_hint: str | None = None,
     ) -> None:
         self.name = account.name
         self.venue = venue
@@ -165,6 +181,9 @@ class Supervisor:
         self._checks_account_mode = checks_account_mode
         self._account_mode: str | None = None
         self._notes: tuple[str, ...] = ()
+        self._counters = counters
+        self._credential_hint = credential_hint
+        self._credential_info: CredentialInfo | None = None
         self.vitals = vitals
         self._connecting = Alarm(account.clock)  # Waits between two connections; rung, it looks again at once.
         self._reader = Reader(account, client, vitals, failure_threshold=failure_threshold)
@@ -363,7 +382,7 @@ class Supervisor:
             return
         self._own(info.account_id)
         self.account_id = info.account_id
-        self._account_mode, self._notes = info.account_mode, info.notes
+        self._account_mode, self._notes, self._credential_info = info.account_mode, info.notes, info
         if info.refusal is not None:
             self.account.halt("account_mode", detail=info.refusal)
             await asyncio.sleep(0)  # As above.
@@ -585,7 +604,26 @@ class Supervisor:
             capabilities=capabilities,
             account_mode=self._account_mode,
             notes=self._notes,
+            disputes=tuple(
+                Dispute(
+                    asset=each.asset,
+                    kind=each.kind,
+                    ours=each.ours,
+                    theirs=each.theirs,
+                    for_s=max(0.0, now_s - each.found_s),
+                    rows=each.rows,
+                )
+                for each in account.ledger.discrepancies
+            ),
+            calls=None if self._counters is None else self._counters.fullest(now_s=now_s, kept=_KEPT_POINTS),
+            credential=None if self._credential_hint is None else self._credential_status(self._credential_hint),
         )
+
+    def _credential_status(self, hint: str) -> CredentialStatus:
+        if self._credential_info is None:
+            return CredentialStatus(hint=hint)
+        found = self._credential_info
+        return CredentialStatus(hint=hint, permissions=found.permissions, can_withdraw=found.can_withdraw)
 
     def _parked_cause(self) -> str | None:
         """Why nothing may be signed now, or None."""

@@ -26,8 +26,11 @@ __all__ = [
     "BalancesChanged",
     "BreakerStatus",
     "BrokerStatus",
+    "CallBudget",
     "CapabilityHealth",
     "ChannelStatus",
+    "CredentialStatus",
+    "Dispute",
     "Explanation",
     "Health",
     "Isolable",
@@ -82,6 +85,49 @@ class NonceStatus(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
     parked_cause: str | None
     parked_for_s: float | None  # Seconds until it may be used again; None where a person has to act, or not parked.
+
+
+class CallBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    The call counter with the least room left, in the venue's own points.
+
+    ``used`` of ``limit`` points count now, and none will in ``zero_in_s`` seconds if nothing is asked; reads leave
+    ``kept`` points to tokens, orders and cancels.
+    """
+
+    used: float
+    limit: float
+    zero_in_s: float
+    kept: float
+
+
+class CredentialStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Which credential is in use, as far as it may be shown, and what the venue says it may do.
+
+    ``hint`` is the last four characters of the public key. ``can_withdraw`` is None where the venue does not tell, or
+    was not asked yet; ``permissions`` are the venue's words.
+    """
+
+    hint: str
+    permissions: tuple[str, ...] = ()
+    can_withdraw: bool | None = None
+
+
+class Dispute(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One open discrepancy: two figures for one thing that cannot both be right, each as it was stated.
+
+    ``ours`` and ``theirs`` are whole units; ``for_s`` is how long it has been known, seconds; ``rows`` are the venue's
+    own rows behind ``theirs``, where there are several.
+    """
+
+    asset: AssetCode
+    kind: str
+    ours: Decimal | None
+    theirs: Decimal | None
+    for_s: float
+    rows: tuple[tuple[str, str], ...] = ()
 
 
 class BreakerStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +197,9 @@ class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: tuple[CapabilityHealth, ...] = ()  # Read, trade and stream, in this order.
     account_mode: str | None = None  # How the account is set up at the venue, in its own word; None where it has none.
     notes: tuple[str, ...] = ()  # What the venue's word on the credential should make a person do, in sentences.
+    disputes: tuple[Dispute, ...] = ()  # The discrepancies that are open now, both figures of each.
+    calls: CallBudget | None = None  # None where the venue's calls are not counted.
+    credential: CredentialStatus | None = None
 
     def capability(self, name: str) -> CapabilityHealth:
         """The health of ``read``, ``trade`` or ``stream``; raises ``KeyError`` for any other."""
