@@ -115,7 +115,9 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     total: Decimal | None
     kind: str  # The venue's word for the cause: trade, deposit, withdrawal ...
     ref: str | None  # Id of the event this is a leg of.
-    has_other_leg: bool  # True where the venue will send, or has sent, another asset's leg of the same event.
+    has_other_leg: (
+        bool  # True where the venue will send, or has sent, another leg of the same event: another asset's or wallet's.
+    )
     as_of_s: float
     entry: str | None = None  # The venue's ledger row id.
     venue_time_s: float | None = None

@@ -32,8 +32,8 @@ class Event:
         self.is_overdue = False
 
     def has_both_legs(self) -> bool:
-        """Whether at least two assets have moved."""
-        return len({delta.asset for delta in self.deltas}) >= 2
+        """Whether two parts have come: two assets of a trade, or two wallets of one asset."""
+        return len(self.deltas) >= 2
 
     def assets(self) -> set[AssetCode]:
         """Every asset that a part of this event concerns."""

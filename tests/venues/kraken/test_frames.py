@@ -181,6 +181,19 @@ def test_only_exchanges_have_another_leg(kind: str, has_other_leg: bool) -> None
     assert moved(update(type=f'"{kind}"'))[0].has_other_leg is has_other_leg
 
 
+@pytest.mark.parametrize(("wallet", "change"), [("liquid", D("11.5")), ("locked", D(0))])
+def test_a_move_between_two_wallets_of_an_asset_has_another_leg_and_counts_only_what_is_shown(
+    wallet: str, change: Decimal
+) -> None:
+    wallets = Wallets(listing())
+    out = moved(update(type='"transfer"', subtype='"spottostaking"', amount="-11.5"), wallets)[0]
+    back = update(type='"transfer"', subtype='"stakingfromspot"', amount="11.5", fee="0")
+    back = back.replace(b'"wallet_type":"spot"', b'"wallet_type":"earn"').replace(b'"main"', f'"{wallet}"'.encode())
+    into = moved(back, wallets)[0]
+    assert (out.has_other_leg, into.has_other_leg) == (True, True)
+    assert (into.asset, into.ref, into.change, into.total) == (out.asset, out.ref, change, None)
+
+
 def test_several_rows_are_several_deltas() -> None:
     row = update()[len(b'{"channel":"balances","type":"update","sequence":2,"data":[') : -2]
     frame = update().replace(row, row + b"," + row.replace(b"USD", b"BTC").replace(b"T-1", b"T-2"))

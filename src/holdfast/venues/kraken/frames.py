@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from holdfast.core.amounts import MAX_DIGITS, MAX_EXPONENT, subtract, total_of
+from holdfast.core.amounts import MAX_DIGITS, MAX_EXPONENT, ZERO, subtract, total_of
 from holdfast.core.assets import AssetCode
 from holdfast.core.balances import Delta, Holding, Snapshot, Source
 from holdfast.core.payloads import decode_strictly
@@ -43,6 +43,11 @@ _COUNTED_EARN: Final = frozenset({("earn", "liquid"), ("earn", "flex")})
 
 # Causes of which Kraken writes one row per asset under one ref_id.
 _TWO_LEGGED: Final = frozenset({"trade", "conversion"})
+
+# Moves between two wallets of one asset, a row for each under one ref_id: with the first alone an asset whose spot
+# wallet is swept into Kraken Rewards would read zero.
+# Source: https://docs.kraken.com/api-reference/websocket-v2/user-data/balances (checked 2026-11-20)
+_WALLET_MOVES: Final = frozenset({"spottostaking", "stakingfromspot", "stakingtospot", "spotfromstaking"})
 
 # A context that raises where a result breaks the bounds of parse_amount. Amount and fee are judged by their difference
 # only: 1e41 less 1 gets by, which is exact and no larger than what gets by in digits.
@@ -205,7 +210,7 @@ class Wallets:
                 total=total,
                 kind=kind,
                 ref=row.ref_id,
-                has_other_leg=kind in _TWO_LEGGED,
+                has_other_leg=kind in _TWO_LEGGED or row.subtype in _WALLET_MOVES,
                 as_of_s=as_of_s,
                 entry=row.ledger_id,
             )
@@ -217,6 +222,7 @@ class Wallets:
                 change=change,
                 balance=total,
                 kind=kind,
+                subtype=row.subtype,
                 ref=row.ref_id,
                 entry=row.ledger_id,
                 as_of_s=as_of_s,
@@ -249,6 +255,7 @@ class Wallets:
                 change=subtract(amount(row.amount, f"{where}.amount"), amount(row.fee, f"{where}.fee")),
                 balance=amount(row.balance, f"{where}.balance"),
                 kind=row.type,
+                subtype=row.subtype,
                 ref=row.ref_id,
                 entry=row.ledger_id,
                 as_of_s=as_of_s,
@@ -266,6 +273,7 @@ class Wallets:
         change: Decimal,
         balance: Decimal,
         kind: str,
+        subtype: str | None,
         ref: str | None,
         entry: str | None,
         as_of_s: float,
@@ -276,10 +284,14 @@ class Wallets:
             self._only[code] = wallet
         elif only != wallet:
             self._only[code] = _MANY
-        if not _is_counted(wallet):
-            return None
+        is_wallet_move = subtype in _WALLET_MOVES
+        is_counted = _is_counted(wallet)
+        if not is_counted:
+            if not is_wallet_move:
+                return None
+            change = ZERO  # Of nothing that is shown: it tells that the move is whole.
         # Whether "balance" is the wallet's or the asset's is not said: with one wallet it is both.
-        total = balance if only is None or only == wallet else None
+        total = balance if is_counted and (only is None or only == wallet) else None
         if total is not None and total < 0 and code not in self._on_credit:
             raise PayloadError(f"balances {code}: {total} is negative, and no credit line explains it")
         return Delta(
@@ -288,7 +300,7 @@ class Wallets:
             total=total,
             kind=kind,
             ref=ref,
-            has_other_leg=kind in _TWO_LEGGED,
+            has_other_leg=kind in _TWO_LEGGED or is_wallet_move,
             as_of_s=as_of_s,
             entry=entry,
         )

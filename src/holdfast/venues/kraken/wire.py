@@ -281,6 +281,7 @@ class BalancesUpdateRow(msgspec.Struct, kw_only=True):
     wallet_type: str
     wallet_id: str
     type: str
+    subtype: str | None = None
     category: str = ""
     ledger_id: str | None = None
     ref_id: str | None = None
