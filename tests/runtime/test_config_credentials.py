@@ -215,3 +215,20 @@ def test_a_private_key_of_several_lines_is_read_whole(tmp_path: Path) -> None:
     environ = {"ACME_MASTER_API_KEY": "SIMKEY", "ACME_MASTER_API_SECRET_FILE": place}
     assert read(config_of(tmp_path), environ).reveal_secret() == pem
     assert read(config_of(tmp_path), by_value(ACME_MASTER_API_SECRET=pem)).reveal_secret() == pem
+
+
+PEM = "-----BEGIN EC PRIVATE KEY-----\nCANARY\n-----END EC PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize("breaks", ["\n", "\r\n", "\n\n"])
+def test_the_last_line_break_of_a_private_key_belongs_to_it_wherever_it_is_read(tmp_path: Path, breaks: str) -> None:
+    """A venue's download ends with one, and so does ``$(< file)`` of some shells, or a variable set by a program."""
+    place = private(tmp_path / "secret", PEM + breaks)
+
+    assert read(config_of(tmp_path), by_value(ACME_MASTER_API_SECRET=PEM + breaks)).reveal_secret() == PEM
+    assert read(config_of(tmp_path), by_value(ACME_MASTER_API_SECRET_FILE=place)).reveal_secret() == PEM
+
+
+@pytest.mark.parametrize("value", [f"{PEM} \n", f" {PEM}\n", PEM.replace("-----BEGIN ", "") + "\n", PEM[:-5] + "\n"])
+def test_what_is_no_whole_private_key_gets_no_line_break_taken_off(tmp_path: Path, value: str) -> None:
+    assert "a line break around its value" in refusal(config_of(tmp_path), by_value(ACME_MASTER_API_SECRET=value))

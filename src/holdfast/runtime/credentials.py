@@ -73,9 +73,9 @@ def read_credential(
     Reads small files; does not suspend.
 
     Raises:
-        ConfigError: A part is missing, a file is not private, a value carries a line break or blanks around it, the
-            venue's own rules refuse it, or simulator and real keys would meet. Names the variable or file and the
-            fix, never the value.
+        ConfigError: A part is missing, a file is not private, a value carries a line break or blanks around it (a PEM
+            text may end with line breaks), the venue's own rules refuse it, or simulator and real keys would meet.
+            Names the variable or file and the fix, never the value.
     """
     parts: dict[str, Secret] = {}
     _refuse_both(broker, environ)
@@ -169,7 +169,7 @@ def _configured_file(broker: BrokerConfig, part: str, config_path: str | None) -
 
 
 def _read_variable(name: str, environ: MutableMapping[str, str] | None) -> Secret:
-    secret = read_secret_variable(name, environ)
+    secret = read_secret_variable(name, environ).without_last_breaks()
     if secret.is_padded:
         raise ConfigError(
             f"{name} has a blank or a line break around its value: set it without, for example with"
@@ -180,7 +180,7 @@ def _read_variable(name: str, environ: MutableMapping[str, str] | None) -> Secre
 
 def _read_file(path: Path, *, broker: str) -> Secret:
     where = f"brokers.{broker}: credential file"
-    secret = read_secret_file(path, where=where)
+    secret = read_secret_file(path, where=where).without_last_breaks()
     if secret.is_padded:
         raise ConfigError(
             f"{where} {path} has blanks or more than one line break around its value: keep the value alone"
