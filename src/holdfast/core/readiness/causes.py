@@ -98,8 +98,8 @@ _ADVICE: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...]
     (
         InvalidNonceError,
         (
-            "Another program uses this key, or once counted in a finer unit: `holdfast nonce doctor --broker BROKER` finds "
-            "out which. Give each program a key of its own."
+            "Another program uses this key, or once counted in a finer unit: `holdfast nonce doctor --broker BROKER` "
+            "finds out which. Give each program a key of its own."
         ),
     ),
     (LockoutError, "Wait until the lockout is over, and stop every other program that uses the key meanwhile."),

@@ -1,0 +1,556 @@
+"""
+What a run looks at: credential, connection, balance, health monitoring, market data, symbols.
+
+Each look gives a finding, or raises what kept it from looking. What is asked of the venue is asked once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from holdfast.core.balances import OrdersSnapshot, Snapshot
+from holdfast.core.events import Event
+from holdfast.core.instruments import Instrument
+from holdfast.core.readiness import Finding
+from holdfast.core.readiness.causes import lost_by
+from holdfast.core.readiness.judging import (
+    CANDLE_INTERVAL_S,
+    earned,
+    exempt,
+    judge_account,
+    judge_agreement,
+    judge_candle_age,
+    judge_candle_order,
+    judge_candles,
+    judge_clock,
+    judge_expiry,
+    judge_held,
+    judge_ip_list,
+    judge_latency,
+    judge_products,
+    judge_round_trip,
+    judge_status,
+    judge_trade_rights,
+    judge_unsupported,
+    judge_usd,
+    judge_withdrawal,
+    lost,
+    reference_of,
+)
+from holdfast.core.symbols import normalize_symbol
+from holdfast.core.venue import Capability, CredentialInfo, ServerTime, VenueClient
+from holdfast.errors import (
+    BadCredentialError,
+    ConfigError,
+    PayloadError,
+    PermissionMissingError,
+    UnsupportedError,
+)
+from holdfast.runtime.readiness.answers import Answer, Answers
+from holdfast.runtime.readiness.rehearsal import Rehearsal
+from holdfast.runtime.readiness.subject import Subject
+
+if TYPE_CHECKING:
+    from holdfast.runtime.supervisor import Supervisor
+
+__all__ = ["Looks"]
+
+_AGAIN_AFTER_S: Final = 1.5
+_AGREE_ATTEMPTS: Final = 3
+_REFRESH_WITHIN_S: Final = 15.0
+_CURRENT_WITHIN_S: Final = 8.0
+_FILLS_OF_S: Final = 86_400.0
+_CHUNK: Final = 25
+_NEEDS_MENDING: Final = "Mend what kept it from being asked first."
+
+
+class Looks:
+    """
+    The looks of one run, and what they have seen.
+
+    Attributes:
+        answers: What was asked of the venue.
+        info: The venue's word on the credential, once it was given.
+        happened: Names of the broker's events since the run began, with their fields.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.answers = Answers(subject.clock)
+        self.info: CredentialInfo | None = None
+        self.happened: list[Event] = []
+        self.took_s: dict[str, float] = {}
+        self._rehearsal: Rehearsal | None = None
+        self._facts = subject.surroundings.facts
+        self.by_check: dict[str, Callable[[], Awaitable[Finding]]] = {
+            "credentials.present": self.present,
+            "credentials.form": self.form,
+            "credentials.accepted": self.accepted,
+            "credentials.read_rights": self.read_rights,
+            "credentials.trade_rights": self.trade_rights,
+            "credentials.no_withdrawal": self.no_withdrawal,
+            "credentials.expiry": self.expiry,
+            "credentials.ip_list": self.ip_list,
+            "connection.reach": self.reach,
+            "connection.tls": self.tls,
+            "connection.clock": self.clock,
+            "connection.status": self.status,
+            "connection.account": self.account,
+            "connection.latency": self.latency,
+            "balance.agree": self.agree,
+            "balance.held": self.held,
+            "balance.zero": self.zero,
+            "balance.current": self.current,
+            "health.counted": self.counted,
+            "health.last_good": self.last_good,
+            "health.recovery": self.recovery,
+            "market.products": self.products,
+            "market.candles": self.candles,
+            "market.candle_order": self.candle_order,
+            "market.candle_age": self.candle_age,
+            "symbols.round_trip": self.round_trip,
+            "symbols.unsupported": self.unsupported,
+            "symbols.usd": self.usd,
+        }
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hear what the broker says of itself for the block."""
+        supervisor = self.subject.supervisor
+        if supervisor is None:
+            yield
+            return
+        name = self.subject.name
+
+        def hear(event: Event) -> None:
+            if event.fields.get("broker") == name and event.name != "readiness.progressed":
+                self.happened.append(event)
+
+        subscription = supervisor.account.emitter.subscribe(hear)
+        try:
+            yield
+        finally:
+            subscription.close()
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is to be shouted."""
+        info = self.info
+        if info is None:
+            return ()
+        shouted = ("THIS KEY CAN WITHDRAW: whoever steals it takes the money.",) if info.can_withdraw else ()
+        return (*shouted, *info.notes)
+
+    @property
+    def client(self) -> VenueClient:
+        """The venue's calls; raises ``ConfigError`` where there are none."""
+        client = self.subject.client
+        if client is None:
+            raise ConfigError(f"{self.subject.name}: nothing could be put together to ask the venue with")
+        return client
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """The broker's; raises ``ConfigError`` where it could not be opened."""
+        supervisor = self.subject.supervisor
+        if supervisor is None:
+            raise ConfigError(f"{self.subject.name}: it could not be opened")
+        return supervisor
+
+    def venue_now_s(self) -> float:
+        """Unix seconds on the venue's clock, as this run heard it."""
+        clock = self.subject.clock
+        wall_s = clock.wall_us() / 1_000_000
+        answer = self.answers.known("time")
+        time = None if answer is None else answer.value
+        return wall_s if not isinstance(time, ServerTime) else time.venue_time_s + clock.now_s() - time.received_s
+
+    # Credentials
+
+    async def present(self) -> Finding:
+        supervisor = self.supervisor
+        on_disk = "same" if supervisor.on_disk is None else supervisor.on_disk()
+        if on_disk == "same":
+            return earned("Every part of it was found, and is the one in use.")
+        if on_disk == "changed":
+            return lost(
+                "What would be read now is another credential than the one in use.",
+                "Restart the process that uses it, so that it takes the new one.",
+            )
+        # Read once and taken out of the environment: what is in use was found then.
+        return earned("Every part of it was found when the broker was opened.")
+
+    async def form(self) -> Finding:
+        return earned(f"No blank or line break around it, in {self.subject.venue}'s form, for {self._environment}.")
+
+    @property
+    def _environment(self) -> str:
+        return self.subject.environment
+
+    async def accepted(self) -> Finding:
+        lacks = self._facts.lacks.get(Capability.CREDENTIAL_INFO)
+        if lacks is not None:
+            client = self.client
+            answer = await self.answers.ask(
+                client.balance_reads[0], lambda: client.read_balances(client.balance_reads[0])
+            )
+            if answer.error is None:
+                return earned(f"{client.balance_reads[0]} was answered; {lacks}.")
+            return self._refused(answer, client.balance_reads[0])
+        told = await self.answers.ask("credential_info", self.client.credential_info)
+        if told.value is not None:
+            self.info = told.value
+            return earned(f"The venue answered for this key in {told.took_s:.2f} s.")
+        return self._refused(told, "The venue's word on the key")
+
+    def _refused(self, answer: Answer[CredentialInfo] | Answer[Snapshot], what: str) -> Finding:
+        error = answer.error
+        assert error is not None
+        if isinstance(error, PermissionMissingError | PayloadError):
+            return earned(f"The signature was accepted; {what}: {error}")
+        if not isinstance(error, BadCredentialError):
+            return lost_by(error, broker=self.subject.name, what=what)
+        named = self._parked_cause()
+        finding = lost_by(error, broker=self.subject.name, what=what)
+        if named is None:
+            return finding
+        return lost(f"{finding.evidence} ({named.replace('_', ' ')})", finding.fix)
+
+    def _parked_cause(self) -> str | None:
+        supervisor = self.subject.supervisor
+        return None if supervisor is None else supervisor.status().nonce.parked_cause
+
+    def _told(self) -> CredentialInfo | Finding:
+        """The venue's word on the key, or why there is none."""
+        if self.info is not None:
+            return self.info
+        lacks = self._facts.lacks.get(Capability.CREDENTIAL_INFO)
+        if lacks is not None:
+            return exempt("The venue was not asked: it has no such call.", lacks)
+        answer = self.answers.known("credential_info")
+        error = None if answer is None else answer.error
+        if error is None:
+            return lost("The venue's word on the key is not known.", _NEEDS_MENDING)
+        return lost_by(error, broker=self.subject.name, what="The venue's word on the key")
+
+    async def read_rights(self) -> Finding:
+        client, lacks = self.client, self._facts.lacks
+        since_s = self.venue_now_s() - _FILLS_OF_S
+        asked: dict[str, Callable[[], Awaitable[object]]] = {
+            "balances": lambda: self.answers.ask(
+                client.balance_reads[0], lambda: client.read_balances(client.balance_reads[0])
+            ),
+            "open orders": lambda: self.answers.ask("orders", client.open_orders),
+            "closed orders": lambda: self.answers.ask("closed", lambda: client.closed_orders(since_s=since_s)),
+            "fills": lambda: self.answers.ask("fills", lambda: client.fills(since_s=since_s)),
+        }
+        if Capability.LEDGER not in lacks:
+            asked["ledger"] = lambda: self.answers.ask("ledger", lambda: client.ledger_rows(since_s=since_s))
+        missing, unanswered = [], []
+        for name, ask in asked.items():
+            answer = await ask()
+            assert isinstance(answer, Answer)
+            if isinstance(answer.error, PermissionMissingError):
+                missing.append((name, answer.error))
+            elif answer.error is not None and not isinstance(answer.error, PayloadError):
+                unanswered.append((name, answer.error))
+        for name, error in (*missing, *unanswered):
+            finding = lost_by(error, broker=self.subject.name, what=f"Reading {name}")
+            more = len(missing) + len(unanswered) - 1
+            evidence = f"{finding.evidence}{f' (and {more} more reads)' if more else ''}"
+            return lost(evidence, finding.fix)
+        return earned(f"Answered: {', '.join(asked)}.")
+
+    async def trade_rights(self) -> Finding:
+        told = self._told()
+        return told if isinstance(told, Finding) else judge_trade_rights(told, self._facts.trade_rights)
+
+    async def no_withdrawal(self) -> Finding:
+        told = self._told()
+        return told if isinstance(told, Finding) else judge_withdrawal(told)
+
+    async def expiry(self) -> Finding:
+        told = self._told()
+        return told if isinstance(told, Finding) else judge_expiry(told, venue_now_s=self.venue_now_s())
+
+    async def ip_list(self) -> Finding:
+        told = self._told()
+        if isinstance(told, Finding):
+            return told
+        if self._environment == "simulated" and not told.ip_allow_list:
+            return exempt("The key is bound to no address.", "a simulator is reached from this machine only")
+        return judge_ip_list(told, is_told=self._facts.tells_ip_list)
+
+    # Connection
+
+    async def reach(self) -> Finding:
+        answer = await self.answers.ask("time", self.client.server_time)
+        time = answer.value
+        if time is None:
+            assert answer.error is not None
+            return lost_by(answer.error, broker=self.subject.name, what=self.subject.surroundings.rest_url)
+        took_s = time.received_s - time.sent_s
+        self.took_s["the venue's clock"] = took_s
+        return earned(f"{self.subject.surroundings.rest_url} answered in {took_s * 1000:.0f} ms.")
+
+    async def tls(self) -> Finding:
+        return await self.subject.surroundings.look_at_tls(self.subject.surroundings.rest_url)
+
+    async def clock(self) -> Finding:
+        answer = self.answers.known("time")
+        assert answer is not None
+        assert isinstance(answer.value, ServerTime)
+        return judge_clock(answer.value)
+
+    async def status(self) -> Finding:
+        lacks = self._facts.lacks.get(Capability.VENUE_STATUS)
+        if lacks is not None:
+            return exempt("The venue has no word about itself.", lacks)
+        answer = await self.answers.ask("status", self.client.status)
+        if answer.value is None:
+            assert answer.error is not None
+            return lost_by(answer.error, broker=self.subject.name, what="The venue's status")
+        return judge_status(answer.value, lacks=None)
+
+    async def account(self) -> Finding:
+        told = self._told()
+        if isinstance(told, Finding):
+            return told
+        supervisor = self.subject.supervisor
+        from holdfast.runtime.readiness.run import shortened
+
+        pinned = None if supervisor is None else supervisor.account_id
+        return judge_account(told, pinned=pinned, shown=shortened(told.account_id))
+
+    async def latency(self) -> Finding:
+        return judge_latency(self.took_s)
+
+    # Balances
+
+    async def _detailed(self) -> Snapshot | Finding:
+        read = self.client.balance_reads[0]
+        answer = await self.answers.ask(read, lambda: self._read(read))
+        return self._read_of(answer, read)
+
+    async def _read(self, read: str) -> Snapshot:
+        snapshot = await self.client.read_balances(read)
+        took_s = self.subject.clock.now_s() - snapshot.as_of_s
+        self.took_s[read] = min(self.took_s.get(read, took_s), took_s)
+        return snapshot
+
+    def _read_of(self, answer: Answer[Snapshot], read: str) -> Snapshot | Finding:
+        if answer.value is not None:
+            return answer.value
+        assert answer.error is not None
+        finding = lost_by(answer.error, broker=self.subject.name, what=read)
+        if isinstance(answer.error, PermissionMissingError):
+            return lost(finding.evidence, finding.fix, follows="credentials.read_rights")
+        return finding
+
+    async def agree(self) -> Finding:
+        client = self.client
+        finding = lost("Not compared.", _NEEDS_MENDING)
+        for attempt in range(_AGREE_ATTEMPTS):
+            reads = []
+            for read in client.balance_reads:
+                answer = await self.answers.ask(read, lambda read=read: self._read(read), is_again=bool(attempt))  # type: ignore[misc]
+                found = self._read_of(answer, read)
+                if isinstance(found, Finding):
+                    return found
+                reads.append(found)
+            await self.supervisor.refresh(timeout_s=_REFRESH_WITHIN_S)
+            finding = judge_agreement(reads[0], reads[1:], self.supervisor.balances())
+            if finding.outcome.value == "earned":
+                return finding
+            await asyncio.sleep(_AGAIN_AFTER_S)  # Money may have moved between two reads.
+        return finding
+
+    async def held(self) -> Finding:
+        finding = lost("Not compared.", _NEEDS_MENDING)
+        for attempt in range(_AGREE_ATTEMPTS):
+            orders: Answer[OrdersSnapshot] = await self.answers.ask(
+                "orders", self.client.open_orders, is_again=bool(attempt)
+            )
+            if orders.value is None:
+                assert orders.error is not None
+                told = lost_by(orders.error, broker=self.subject.name, what="The open orders")
+                is_right = isinstance(orders.error, PermissionMissingError)
+                return lost(told.evidence, told.fix, follows="credentials.read_rights" if is_right else None)
+            read = self.client.balance_reads[0]
+            answer = await self.answers.ask(read, lambda read=read: self._read(read), is_again=bool(attempt))  # type: ignore[misc]
+            detailed = self._read_of(answer, read)
+            if isinstance(detailed, Finding):
+                return detailed
+            finding = judge_held(detailed, orders.value)
+            if finding.outcome.value == "earned":
+                return finding
+            await asyncio.sleep(_AGAIN_AFTER_S)
+        return finding
+
+    async def zero(self) -> Finding:
+        detailed = await self._detailed()
+        if isinstance(detailed, Finding):
+            return detailed
+        supervisor = self.supervisor
+        report = await supervisor.refresh(timeout_s=_REFRESH_WITHIN_S)
+        if report.error is not None:
+            return lost(
+                f"A fresh answer was not believed: {report.error}.",
+                f"`holdfast force-balance-refresh {self.subject.name}` asks again and says what is wrong with it.",
+            )
+        if report.suspects or not supervisor.has_figures:
+            named = ", ".join(report.suspects[:3]) or "the whole answer"
+            return lost(
+                f"Not believed until a second, different read agrees: {named}.",
+                "Compare the account with the venue's own page. Where it is really empty, wait a minute and run again: "
+                "then two reads say so.",
+            )
+        empty = next((code for code in sorted(supervisor.assets) if code not in detailed.holdings), None)
+        if empty is None:
+            return earned(f"{detailed.read} was believed; the account has a figure for everything that is listed.")
+        figure = supervisor.balance(empty)
+        if figure.total is None or figure.total != 0 or figure.state.value == "unknown":
+            return lost(
+                f"{empty}, which the account does not hold, is {figure.state.value} and not a proven zero.",
+                f"`holdfast explain {self.subject.name} {empty}` says why.",
+            )
+        return earned(
+            f"{detailed.read} was believed with {len(detailed.holdings)} assets; {empty}, never held, is a proven zero "
+            f"({figure.state.value})."
+        )
+
+    async def current(self) -> Finding:
+        supervisor = self.supervisor
+        until_s = self.subject.clock.now_s() + _CURRENT_WITHIN_S
+        while True:
+            status = supervisor.status()
+            old = [
+                f"{asset} is {each.state.value}"
+                for asset, each in supervisor.balances().items()
+                if each.state.value not in ("live", "fresh")
+            ]
+            is_good = not old and not status.discrepancies and supervisor.has_figures
+            left_s = until_s - self.subject.clock.now_s()
+            if is_good or left_s <= 0:
+                break
+            await supervisor.changed(within_s=min(0.5, left_s))
+        if not is_good:
+            told = old[:3] or [f"{status.discrepancies} figures are in dispute"]
+            if not supervisor.has_figures:
+                told = ["no complete answer was believed yet"]
+            return lost(
+                f"{'; '.join(told)}.",
+                f"`holdfast emergency-repair {self.subject.name}` finds out why, and mends what may be mended.",
+            )
+        disputed = [each for each in self.happened if each.name == "discrepancy.found"]
+        if disputed:
+            asset = disputed[0].fields.get("asset")
+            return lost(
+                f"Two sources disagreed about {asset} during this run.",
+                f"`holdfast explain {self.subject.name} {asset}` has both answers; run again once it is quiet.",
+            )
+        states = ", ".join(f"{count} {word}" for word, count in status.states.items() if count)
+        return earned(f"Figures: {states or 'none held'}; no two sources disagree.")
+
+    # Health monitoring
+
+    async def counted(self) -> Finding:
+        client = self.client
+        snapshots = []
+        for read in client.balance_reads:
+            answer = await self.answers.ask(read, lambda read=read: self._read(read))  # type: ignore[misc]
+            found = self._read_of(answer, read)
+            if isinstance(found, Finding):
+                return found
+            snapshots.append(found)
+        self._rehearsal = Rehearsal(
+            client,
+            snapshots,
+            broker=self.subject.name,
+            failure_threshold=self.supervisor.failure_threshold,
+            clock=self.subject.clock,
+        )
+        return await self._rehearsal.counted()
+
+    async def last_good(self) -> Finding:
+        assert self._rehearsal is not None
+        return await self._rehearsal.last_good()
+
+    async def recovery(self) -> Finding:
+        assert self._rehearsal is not None
+        return await self._rehearsal.recovery()
+
+    # Market data
+
+    async def products(self) -> Finding:
+        answer = await self.answers.ask("listing", self.client.load)
+        if answer.error is not None:
+            return lost_by(answer.error, broker=self.subject.name, what="The venue's listing")
+        return judge_products(self.client.instruments)
+
+    def reference(self) -> Instrument:
+        """The instrument that stands for the others; raises ``UnsupportedError`` where none of them is listed."""
+        found = reference_of(self.client.instruments)
+        if found is None:
+            raise UnsupportedError(
+                f"{self.subject.venue} lists no bitcoin against dollars, their tokens or euros",
+                capability="instruments",
+            )
+        return found
+
+    async def candles(self) -> Finding:
+        client, reference = self.client, self.reference()
+        answer = await self.answers.ask(
+            "candles", lambda: client.candles(reference.symbol, interval_s=CANDLE_INTERVAL_S)
+        )
+        if answer.value is None:
+            assert answer.error is not None
+            return lost_by(answer.error, broker=self.subject.name, what=f"Candles of {reference.symbol}")
+        return judge_candles(answer.value, symbol=reference.symbol)
+
+    async def candle_order(self) -> Finding:
+        answer = self.answers.known("candles")
+        assert answer is not None
+        return judge_candle_order(answer.value or [])
+
+    async def candle_age(self) -> Finding:
+        answer = self.answers.known("candles")
+        assert answer is not None
+        return judge_candle_age(answer.value or [], venue_now_s=self.venue_now_s())
+
+    # Symbols
+
+    async def round_trip(self) -> Finding:
+        client, good, bad = self.client, 0, []
+        instruments = list(client.instruments.values())
+        for start in range(0, len(instruments), _CHUNK):
+            more, worse = judge_round_trip(
+                instruments[start : start + _CHUNK],
+                venue=self.subject.venue,
+                listed=client.instruments,
+                assets=client.assets,
+            )
+            good, bad = good + more, bad + worse
+            await asyncio.sleep(0)  # Others of this loop have orders to send.
+        if bad:
+            return lost(
+                f"{len(bad)} of {good + len(bad)} names do not lead back to themselves: {', '.join(bad[:3])}.",
+                "Do not trade those; a newer holdfast may know the venue's new spelling.",
+            )
+        return earned(f"{good} of {good} names lead to the venue's spelling and back.")
+
+    async def unsupported(self) -> Finding:
+        client = self.client
+        return judge_unsupported(
+            lambda text: (
+                normalize_symbol(
+                    text, venue=self.subject.venue, instruments=client.instruments, assets=client.assets
+                ).symbol
+            ),
+            client.instruments,
+        )
+
+    async def usd(self) -> Finding:
+        return judge_usd(self.client.instruments, venue=self.subject.venue, assets=self.client.assets)
