@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -14,6 +15,7 @@ from holdfast.core.instruments import AssetInfo
 from holdfast.core.orders import OrderAsk
 from holdfast.core.seams import JournalRow, Store
 from holdfast.core.verdicts import TradingState, Verdict
+from holdfast.errors import NotReadyError
 from holdfast.runtime.acts import done, progress, told_of_nonces, told_of_refresh, told_of_reset
 from holdfast.runtime.audit import Told
 from holdfast.runtime.entry import OrderEntry
@@ -32,8 +34,17 @@ from holdfast.runtime.views import (
 )
 
 if TYPE_CHECKING:
+    from holdfast.core.candles import CandleSeries
+    from holdfast.core.positions import PositionList
+    from holdfast.core.products import ProductList
+    from holdfast.core.readiness import ReadinessReport
     from holdfast.core.repair import RepairReport
+    from holdfast.core.symbols import SymbolName
+    from holdfast.core.valuation import AccountBalanceDetailed
+    from holdfast.runtime.catalogue import Catalogue
+    from holdfast.runtime.closing import Closing
     from holdfast.runtime.nonce_doctor import NonceReport
+    from holdfast.runtime.worth import Worth
 
 __all__ = ["LocalBroker"]
 
@@ -53,6 +64,8 @@ class LocalBroker:
         self.name = supervisor.name
         self.venue = supervisor.venue
         self.environment = supervisor.environment
+        self._catalogue: Catalogue | None = None
+        self._worth: Worth | None = None
 
     @property
     def listeners(self) -> Listeners:
@@ -89,6 +102,7 @@ class LocalBroker:
         return self.entry.claims.open_orders()
 
     def reservations(self) -> list[ReservationView]:
+        self.supervisor.look_at_clock()
         return self.entry.claims.reservations()
 
     def verify_balance(self, asset: AssetCode, amount: Decimal) -> Verdict:
@@ -100,8 +114,53 @@ class LocalBroker:
     async def changed(self, *, within_s: float) -> None:
         await self.supervisor.changed(within_s=within_s)
 
+    async def probe(self, *, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.supervisor.measure_clock()
+        except TimeoutError:
+            raise NotReadyError(
+                f"{self.name}: {self.venue} did not tell its time within {timeout_s:g} s", checks=("venue_silent",)
+            ) from None
+
     async def refresh(self, *, timeout_s: float) -> RefreshReport:
         return await self.supervisor.refresh(timeout_s=timeout_s)
+
+    # The market, and what the account is worth in it
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Products, names and candles; made when first asked for."""
+        if self._catalogue is None:
+            from holdfast.runtime.catalogue import Catalogue
+
+            account = self.supervisor.account
+            self._catalogue = Catalogue(account, self.entry.client, self.entry.judging, self.entry.time)
+        return self._catalogue
+
+    @property
+    def worth(self) -> Worth:
+        """Values and positions; made when first asked for."""
+        if self._worth is None:
+            from holdfast.runtime.worth import Worth
+
+            self._worth = Worth(self.supervisor, self.entry.client, self.entry.quotes, self.catalogue)
+        return self._worth
+
+    async def symbol_name(self, text: str) -> SymbolName:
+        return await self.catalogue.symbol_name(text)
+
+    async def products(self, *, include_unsupported: bool) -> ProductList:
+        return await self.catalogue.products(include_unsupported=include_unsupported)
+
+    async def candles(self, symbol: str, *, interval_s: int, limit: int | None, since_s: int | None) -> CandleSeries:
+        return await self.catalogue.candles(symbol, interval_s=interval_s, limit=limit, since_s=since_s)
+
+    async def account_balance(self, quote: AssetCode) -> AccountBalanceDetailed:
+        return await self.worth.account_balance(quote)
+
+    async def positions(self, quote: AssetCode) -> PositionList:
+        return await self.worth.positions(quote)
 
     # What is kept on record
 
@@ -127,6 +186,19 @@ class LocalBroker:
         facts = {"is_dry_run": is_dry_run}
         report, record = await self._acting("emergency_repair", repair.run(), told_of_repair, facts=facts)
         return msgspec.structs.replace(report, record=record)
+
+    async def verify_end_to_end(self, *, timeout_s: float) -> ReadinessReport:
+        # Rules that nobody loads who measures nothing.
+        from holdfast.runtime.readiness.run import told_of_readiness
+        from holdfast.runtime.readiness.running import measured
+
+        running = measured(self, timeout_s=timeout_s)
+        report, record = await self._acting("verify_end_to_end", running, told_of_readiness)
+        return msgspec.structs.replace(report, record=record)
+
+    async def readiness_reports(self, *, limit: int) -> list[ReadinessReport]:
+        shelf = self.supervisor.surroundings().shelf
+        return [] if shelf is None else shelf.newest(limit=limit)
 
     async def isolate(self, what: Isolable, *, reason: str | None) -> None:
         isolating = self.supervisor.isolate(what, reason=reason)
@@ -234,7 +306,7 @@ class LocalBroker:
         intent_id: str | None,
         bot: str | None,
         valid_until_s: float | None,
-    ) -> Order | None:
+    ) -> Closing:
         return await self.entry.close_position(
             symbol, quantity=quantity, intent_id=intent_id, bot=bot, valid_until_s=valid_until_s
         )

@@ -52,6 +52,7 @@ from holdfast.runtime.watch import Watch
 
 if TYPE_CHECKING:
     from holdfast.runtime.nonce_doctor import NonceRounds
+    from holdfast.runtime.readiness.surroundings import Surroundings
 
 __all__ = ["ACCOUNT_FACT", "Contact", "LaneView", "PinnedAccount", "Supervisor"]
 
@@ -178,6 +179,9 @@ class Supervisor:
         self._own = own
         self._lane = lane
         self.on_disk = on_disk
+        self.redact = redact
+        self.surroundings: Callable[[], Surroundings] = _nowhere
+        """What a run of readiness has to know beside this; set by whoever opens the broker."""
         self._checks_account_mode = checks_account_mode
         self._account_mode: str | None = None
         self._notes: tuple[str, ...] = ()
@@ -447,6 +451,11 @@ class Supervisor:
             await self._lane.state()
 
     @property
+    def failure_threshold(self) -> int:
+        """Counted errors in a row that open a breaker."""
+        return self._failure_threshold
+
+    @property
     def contact(self) -> Contact:
         """How far this broker reaches out."""
         return self._contact
@@ -497,6 +506,10 @@ class Supervisor:
             # Only a figure that is not there, or zero, can be that of an asset that does not exist.
             self._check_asset(asset)
         return balance
+
+    def look_at_clock(self) -> None:
+        """Notice a jump of the clock now: what is shown next is of after it, figures and claims alike."""
+        self._watch.observe(self._clock.now_s())
 
     def balances(self) -> dict[AssetCode, Balance]:
         now_s = self._clock.now_s()
@@ -655,6 +668,10 @@ class Supervisor:
 
     async def changed(self, *, within_s: float) -> None:
         await self.account.changed(within_s=within_s)
+
+
+def _nowhere() -> Surroundings:
+    raise DeniedError("this broker was put together without what a run of readiness has to know")
 
 
 def _are_restored(balances: Iterable[Balance]) -> bool:

@@ -234,8 +234,11 @@ async def n7_resets_inside_answers(seed: int) -> dict[str, Any]:
         resets = 0
         for byte in range(0, 280, 7):
             scene.rest.down.reset_at(byte)
-            _, error = await scene.timed_refresh(timeout_s=0.25)
-            expect(error and scene.amounts() == before, f"byte {byte}: figures moved, or {error}")
+            for _ in range(20):  # A crowded machine may not come to an answer within so short a time.
+                _, error = await scene.timed_refresh(timeout_s=0.25)
+                expect(error and scene.amounts() == before, f"byte {byte}: figures moved, or {error}")
+                if scene.rest.links[-1].to_client == byte:
+                    break
             expect(scene.rest.links[-1].to_client == byte, f"{scene.rest.links[-1].to_client} bytes came, not {byte}")
             resets += 1
         scene.pass_on()
