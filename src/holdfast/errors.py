@@ -4,6 +4,7 @@ Every error holdfast raises, and what each one allows you to do next.
     HoldfastError
     ├── ConfigError                   fix the file, restart (exit 3)
     │   └── UnknownNameError          no such broker, asset or instrument; names the nearest ones
+    │       └── UnsupportedSymbolError   understood, and not traded here: symbol, and the reason
     ├── DeniedError                   we refused, nothing was sent
     │   ├── BalanceUnknownError       the figure was never confirmed
     │   ├── BalanceStaleError         the figure is too old, suspect or restored
@@ -20,6 +21,10 @@ Every error holdfast raises, and what each one allows you to do next.
     │   │   └── IntentRepeatedError   this intent was used before; ``intent_id`` leads to what became of it
     │   ├── UnsupportedError          the venue offers no such thing: capability, and the venue's reason
     │   ├── OwnerSilentError          the owner does not answer: pid, for how long; nothing was sent (exit 9)
+    │   ├── NoBrokerError             no broker would do: routing says why not, of each
+    │   │   ├── AllUnhealthyError     none is fit now (exit 6)
+    │   │   ├── NoneFundedError       none that is fit has the money (exit 4)
+    │   │   └── NotListedError        none lists the instrument (exit 2)
     │   └── NotReadyError             the checks that failed
     ├── VenueError                    the venue is involved: venue, account, request, outcome
     │   ├── VenueUnreachableError     NEVER_SENT: provably never arrived
@@ -56,6 +61,7 @@ import enum
 from typing import Any, ClassVar
 
 __all__ = [
+    "AllUnhealthyError",
     "AmountError",
     "BadCredentialError",
     "BalanceStaleError",
@@ -76,6 +82,9 @@ __all__ = [
     "InvariantError",
     "LockoutError",
     "MaintenanceError",
+    "NoBrokerError",
+    "NoneFundedError",
+    "NotListedError",
     "NotReadyError",
     "OrderInputError",
     "OrderRuleError",
@@ -99,6 +108,7 @@ __all__ = [
     "UnknownOrderError",
     "UnknownReservationError",
     "UnsupportedError",
+    "UnsupportedSymbolError",
     "VenueBusyError",
     "VenueError",
     "VenueRejectedError",
@@ -155,6 +165,21 @@ class UnknownNameError(ConfigError):
     """A broker, asset or instrument name that does not exist here; the message lists the nearest ones."""
 
     exit_code = 2
+
+
+class UnsupportedSymbolError(UnknownNameError):
+    """
+    The instrument is understood, and holdfast does not trade it, whether the venue lists it or not.
+
+    Attributes:
+        symbol: Canonical where it can be said so, else the text as it was given.
+        reason: Why, in a sentence.
+    """
+
+    def __init__(self, message: str, *, symbol: str, reason: str) -> None:
+        super().__init__(message)
+        self.symbol = symbol
+        self.reason = reason
 
 
 class DeniedError(HoldfastError):
@@ -323,6 +348,39 @@ class OwnerSilentError(DeniedError):
         super().__init__(message)
         self.pid = pid
         self.silent_for_s = silent_for_s
+
+
+class NoBrokerError(DeniedError):
+    """
+    No broker would do for this order, and nothing was sent.
+
+    Attributes:
+        code: The answer, as one fixed word: ``all_unhealthy``, ``none_funded``, ``not_listed`` or ``none_suited``.
+        routing: The decision with its evidence: ``routing.refusals`` says why not, of each broker.
+    """
+
+    def __init__(self, message: str, *, code: str = "none_suited", routing: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.routing = routing
+
+
+class AllUnhealthyError(NoBrokerError):
+    """No broker that may list the instrument is fit to take an order now; none was taken for being the least bad."""
+
+    exit_code = 6
+
+
+class NoneFundedError(NoBrokerError):
+    """Of the brokers that are fit and list the instrument, none has the money for this order."""
+
+    exit_code = 4
+
+
+class NotListedError(NoBrokerError):
+    """No broker lists the instrument."""
+
+    exit_code = 2
 
 
 class NotReadyError(DeniedError):

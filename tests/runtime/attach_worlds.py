@@ -213,6 +213,9 @@ class StandIn:
             raise self.failing
         return answer
 
+    async def probe(self, *, timeout_s: float) -> None:
+        await self._call("probe", None, timeout_s=timeout_s)
+
     async def refresh(self, *, timeout_s: float) -> RefreshReport:
         report = RefreshReport(
             broker=self.name, reads=("BalanceEx",), attempts=1, took_s=0.1, changed=("USD",), suspects=(), error=None

@@ -11,6 +11,7 @@ from holdfast.config.daemon import DaemonSettings
 from holdfast.config.loading import CONFIG_VARIABLE, find_config, load_config
 from holdfast.config.orders import OrderSettings
 from holdfast.config.reference import SETTINGS, Setting, config_template
+from holdfast.config.routing import RoutingSettings
 from holdfast.config.settings import (
     KNOWN_VENUES,
     BrokerConfig,
@@ -36,6 +37,7 @@ __all__ = [
     "LogSettings",
     "OrderSettings",
     "ReadingSettings",
+    "RoutingSettings",
     "Setting",
     "config_template",
     "find_config",

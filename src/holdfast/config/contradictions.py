@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from holdfast.config.health import HealthSettings
 from holdfast.config.orders import OrderSettings
+from holdfast.config.routing import RoutingSettings
 from holdfast.config.settings import BrokerConfig, Config, ReadingSettings
 from holdfast.config.venues import KNOWN_VENUES, VenueTraits, traits_of
 
-__all__ = ["contradictions", "shown", "venue_problems"]
+__all__ = ["contradictions", "routing_problems", "shown", "venue_problems"]
 
 
 def contradictions(config: Config) -> list[str]:
@@ -47,6 +49,29 @@ def venue_problems(venue: str) -> list[str]:
     near = difflib.get_close_matches(venue.lower(), KNOWN_VENUES, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     return [f"venue {shown(venue)} has no adapter; {hint}there are: {', '.join(KNOWN_VENUES)}"]
+
+
+def routing_problems(routing: RoutingSettings | None, brokers: Mapping[str, BrokerConfig]) -> list[str]:
+    """What is wrong with whom a configuration routes between."""
+    if routing is None:
+        return []
+    problems = []
+    for name in dict.fromkeys(routing.brokers):
+        if name not in brokers:
+            near = difflib.get_close_matches(name, brokers, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            problems.append(
+                f"routing.brokers: no broker {shown(name)}; {hint}there are: {', '.join(brokers) or 'none'}"
+            )
+        elif routing.brokers.count(name) > 1:
+            problems.append(f"routing.brokers: {name} stands there {routing.brokers.count(name)} times")
+    environments = sorted({brokers[name].environment for name in routing.brokers if name in brokers})
+    if len(environments) > 1:
+        problems.append(
+            f"routing.brokers: they are of several environments ({', '.join(environments)}), and no order may go from "
+            "one to another: name those of one"
+        )
+    return problems
 
 
 def _exchange_problems(broker: BrokerConfig, traits: VenueTraits | None) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from holdfast.config.contradictions import contradictions, shown, venue_problems
+from holdfast.config.contradictions import contradictions, routing_problems, shown, venue_problems
 from holdfast.config.exact import read_exact
 from holdfast.config.health import HealthSettings
 from holdfast.config.orders import OrderSettings
@@ -131,6 +131,7 @@ def _checked(raw: Mapping[str, Any], *, origin: str, path: str | None) -> Config
     tables = {key: raw[key] for key in raw if key != "brokers"}
     top = _fields_of(Config, tables, "", problems, leave_out=("brokers", "path"), also_known=("brokers",))
     brokers = _brokers_of(raw.get("brokers"), tables, problems)
+    problems += routing_problems(top.get("routing"), brokers)
     told = list(problems)
     problems += [each for each in contradictions(Config(brokers=brokers, path=path)) if not _is_told(each, told)]
     if not problems:

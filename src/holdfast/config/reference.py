@@ -35,6 +35,8 @@ def _type_text(kind: Any) -> str:
         (inner,) = (part for part in parts if part is not NoneType)
     if typing.get_origin(inner) is tuple:
         return f"list of {_type_text(typing.get_args(inner)[0])}"
+    if typing.get_origin(inner) is tuple:
+        return f"list of {_type_text(typing.get_args(inner)[0])}"
     text = inner.__name__ if isinstance(inner, type) else str(inner)
     if text.startswith("typing.Literal["):
         return " | ".join(text.removeprefix("typing.Literal[").removesuffix("]").replace("'", '"').split(", "))

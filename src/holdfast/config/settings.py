@@ -17,6 +17,7 @@ from holdfast.config.daemon import DaemonSettings
 from holdfast.config.exact import amounts_of, budgets_of
 from holdfast.config.health import HealthSettings
 from holdfast.config.orders import OrderSettings
+from holdfast.config.routing import RoutingSettings
 from holdfast.config.venues import KNOWN_VENUES
 from holdfast.core.assets import AssetCode
 from holdfast.core.budgets import Budget
@@ -260,6 +261,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     reading: Annotated[ReadingSettings, Meta(description="Reading settings of every broker.")] = ReadingSettings()
     orders: Annotated[OrderSettings, Meta(description="Order settings of every broker.")] = OrderSettings()
     health: Annotated[HealthSettings, Meta(description="Breakers of every broker.")] = HealthSettings()
+    routing: Annotated[RoutingSettings, Meta(description="Which broker an order goes to that names none.")] = (
+        RoutingSettings()
+    )
     alerts: Annotated[AlertingSettings, Meta(description="Who is told of trouble, and when.")] = AlertingSettings()
     lane: Annotated[LaneSettings, Meta(description="Lanes and nonces.")] = LaneSettings()
     journal: Annotated[JournalSettings, Meta(description="The journal.")] = JournalSettings()

@@ -180,6 +180,18 @@ CATALOGUE: Final[dict[str, EventKind]] = {
     "repair.progressed": _kind(
         "info", "How far a reset, a refresh, a repair or a check-up has come.", "broker", "act", "step", "state", "text"
     ),
+    "readiness.progressed": _kind(
+        "info",
+        "How far a run of readiness has come: one check, and the score so far.",
+        "broker",
+        "check",
+        "state",
+        "points",
+        "max_points",
+        "score",
+        "max_score",
+        "text",
+    ),
     "reservation.changed": _kind(
         "info",
         "A claim on money began, changed or ended.",
@@ -228,6 +240,33 @@ CATALOGUE: Final[dict[str, EventKind]] = {
     "store.failed": _kind("error", "The store does not accept writes.", "broker", "reason"),
     "store.recovered": _kind("info", "The store accepts writes again.", "broker"),
     "store.restored": _kind("error", "The store is an older copy than what was already acted on.", "broker"),
+    "routing.decided": _kind(
+        "info",
+        "It was decided which broker an order goes to.",
+        "intent_id",
+        "broker",
+        "policy",
+        "symbol",
+        "side",
+        "attempt",
+        "why",
+        "refused",
+    ),
+    "routing.denied": _kind(
+        "warning", "No broker would do for an order.", "intent_id", "code", "policy", "symbol", "side", "refused"
+    ),
+    "routing.failed_back": _kind("info", "A broker is preferred again for new orders.", "broker", "after_s"),
+    "routing.failed_over": _kind(
+        "warning", "New orders go to other brokers, as far as they would do.", "broker", "code", "reason"
+    ),
+    "routing.moved": _kind(
+        "warning",
+        "Nothing came of an order at one broker, and the next is tried.",
+        "intent_id",
+        "broker",
+        "outcome",
+        "cause",
+    ),
     "stream.connected": _kind("info", "A stream is open; figures wait for its snapshot.", "broker", "attempt"),
     "stream.live": _kind("info", "A stream delivered its snapshots.", "broker", "after_s"),
     "stream.lost": _kind("warning", "A stream ended or fell silent; REST takes over.", "broker", "reason"),

@@ -26,6 +26,8 @@ __all__ = [
     "Lane",
     "Priority",
     "Randomness",
+    "RouteBook",
+    "RouteRow",
     "Store",
     "StoreStatus",
     "StreamConnection",
@@ -260,6 +262,40 @@ class IntentRow(msgspec.Struct, frozen=True, kw_only=True):
     is_ended: bool
     wall_us: int
     record: str
+
+
+class RouteRow(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Which broker one intent of a desk is bound to, as it is kept.
+
+    ``key`` is the intent's client order id, so that two spellings of one id are one intent; ``token`` names the writer
+    of this state, and whoever replaces it has to name it. ``updated_us`` is UTC microseconds.
+    """
+
+    key: str
+    token: str
+    updated_us: int
+    record: str
+
+
+class RouteBook(Protocol):
+    """Intents bound to brokers, durable and shared by a host's processes. All suspend and raise ``StoreError``."""
+
+    async def find(self, key: str) -> RouteRow | None: ...
+
+    async def put(self, row: RouteRow, *, was: str | None) -> bool:
+        """Keep *row*, durably, in the place of the one whose token *was*, of none where None; False where not so."""
+        ...
+
+    async def drop(self, key: str, *, was: str) -> bool:
+        """Forget the row under *key* whose token *was*; False where there is none."""
+        ...
+
+    async def prune(self, *, before_us: int) -> int:
+        """Forget what was last changed before that time; how many rows."""
+        ...
+
+    async def close(self) -> None: ...
 
 
 class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):

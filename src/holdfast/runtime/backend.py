@@ -30,7 +30,14 @@ from holdfast.runtime.views import (
 )
 
 if TYPE_CHECKING:
+    from holdfast.core.candles import CandleSeries
+    from holdfast.core.positions import PositionList
+    from holdfast.core.products import ProductList
+    from holdfast.core.readiness import ReadinessReport
     from holdfast.core.repair import RepairReport
+    from holdfast.core.symbols import SymbolName
+    from holdfast.core.valuation import AccountBalanceDetailed
+    from holdfast.runtime.closing import Closing
     from holdfast.runtime.nonce_doctor import NonceReport
 
 __all__ = ["BrokerBackend"]
@@ -84,6 +91,10 @@ class BrokerBackend(Protocol):
 
     async def changed(self, *, within_s: float) -> None: ...
 
+    async def probe(self, *, timeout_s: float) -> None:
+        """Have the venue tell its time, unsigned: a sign of life."""
+        ...
+
     async def refresh(self, *, timeout_s: float) -> RefreshReport: ...
 
     async def reset_circuit_breaker(self, *, timeout_s: float) -> ResetReport:
@@ -100,6 +111,14 @@ class BrokerBackend(Protocol):
 
     async def emergency_repair(self, *, is_dry_run: bool, timeout_s: float) -> RepairReport:
         """Find out what is wrong, mend what may be mended, and look again; a dry run mends nothing."""
+        ...
+
+    async def verify_end_to_end(self, *, timeout_s: float) -> ReadinessReport:
+        """Measure readiness: every check once; the report is kept."""
+        ...
+
+    async def readiness_reports(self, *, limit: int) -> list[ReadinessReport]:
+        """Reports of earlier runs, newest first."""
         ...
 
     async def note_visit(self, *, act: Visit, outcome: str, facts: dict[str, str | None]) -> str | None:
@@ -126,6 +145,22 @@ class BrokerBackend(Protocol):
     async def retry_nonces(self) -> NonceReport: ...
 
     async def ratchet_nonces(self, *, has_consent: bool, unit: str | None) -> NonceReport: ...
+
+    # The market, and what the account is worth in it
+
+    async def symbol_name(self, text: str) -> SymbolName:
+        """The instrument that *text* names, under all its names."""
+        ...
+
+    async def products(self, *, include_unsupported: bool) -> ProductList: ...
+
+    async def candles(
+        self, symbol: str, *, interval_s: int, limit: int | None, since_s: int | None
+    ) -> CandleSeries: ...
+
+    async def account_balance(self, quote: AssetCode) -> AccountBalanceDetailed: ...
+
+    async def positions(self, quote: AssetCode) -> PositionList: ...
 
     # Orders
 
@@ -161,7 +196,9 @@ class BrokerBackend(Protocol):
         intent_id: str | None,
         bot: str | None,
         valid_until_s: float | None,
-    ) -> Order | None: ...
+    ) -> Closing:
+        """Sell what is there and can be sold, or say why not."""
+        ...
 
     async def order(self, intent_id: str) -> Order: ...
 

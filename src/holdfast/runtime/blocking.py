@@ -18,13 +18,16 @@ from holdfast.runtime.loop_thread import LoopThread, refuse_in_loop
 
 if TYPE_CHECKING:
     from holdfast.config import Config
+    from holdfast.core.asking import Money
+    from holdfast.core.assets import Symbol
     from holdfast.core.checkup import DoctorReport
     from holdfast.core.events import Event
+    from holdfast.core.routing import Policy, Routing
     from holdfast.runtime.desk import Desk
     from holdfast.runtime.open import Mode
     from holdfast.runtime.parts import Parts
     from holdfast.runtime.supervisor import Contact
-    from holdfast.runtime.views import BrokerStatus
+    from holdfast.runtime.views import BrokerStatus, Order
 
 __all__ = ["BlockingDesk", "open_blocking"]
 
@@ -120,6 +123,109 @@ class BlockingDesk:
         """Wait until every broker is ready (see ``Desk.ready``). Blocks."""
         desk = self._open_desk()
         self._thread.call(lambda: desk.ready(timeout_s=timeout_s))
+
+    def route(
+        self,
+        symbol: Symbol,
+        side: str,
+        quantity: Money | None = None,
+        *,
+        quote_quantity: Money | None = None,
+        order_type: str = "market",
+        price: Money | None = None,
+        time_in_force: str = "gtc",
+        post_only: bool = False,
+        bot: str | None = None,
+        policy: Policy | str | None = None,
+        brokers: Sequence[str] | None = None,
+    ) -> Routing:
+        """Where an order would go now, and why not to the others. Blocks. See ``Desk.route``."""
+        desk = self._open_desk()
+        return self._thread.call(
+            lambda: desk.route(
+                symbol,
+                side,
+                quantity,
+                quote_quantity=quote_quantity,
+                order_type=order_type,
+                price=price,
+                time_in_force=time_in_force,
+                post_only=post_only,
+                bot=bot,
+                policy=policy,
+                brokers=brokers,
+            )
+        )
+
+    def place_market_order(
+        self,
+        symbol: Symbol,
+        side: str,
+        quantity: Money | None = None,
+        *,
+        quote_quantity: Money | None = None,
+        intent_id: str | None = None,
+        bot: str | None = None,
+        policy: Policy | str | None = None,
+        brokers: Sequence[str] | None = None,
+    ) -> Order:
+        """Place a market order at the broker that ``route`` chooses. Blocks. See ``Desk.place_market_order``."""
+        desk = self._open_desk()
+        return self._thread.call(
+            lambda: desk.place_market_order(
+                symbol,
+                side,
+                quantity,
+                quote_quantity=quote_quantity,
+                intent_id=intent_id,
+                bot=bot,
+                policy=policy,
+                brokers=brokers,
+            )
+        )
+
+    def place_limit_order(
+        self,
+        symbol: Symbol,
+        side: str,
+        quantity: Money | None = None,
+        price: Money | None = None,
+        *,
+        quote_quantity: Money | None = None,
+        time_in_force: str = "gtc",
+        post_only: bool = False,
+        intent_id: str | None = None,
+        bot: str | None = None,
+        policy: Policy | str | None = None,
+        brokers: Sequence[str] | None = None,
+    ) -> Order:
+        """Place a limit order at the broker that ``route`` chooses. Blocks. See ``Desk.place_limit_order``."""
+        desk = self._open_desk()
+        return self._thread.call(
+            lambda: desk.place_limit_order(
+                symbol,
+                side,
+                quantity,
+                price,
+                quote_quantity=quote_quantity,
+                time_in_force=time_in_force,
+                post_only=post_only,
+                intent_id=intent_id,
+                bot=bot,
+                policy=policy,
+                brokers=brokers,
+            )
+        )
+
+    def order(self, intent_id: str) -> Order:
+        """The order of an intent, wherever it went. Blocks. See ``Desk.order``."""
+        desk = self._open_desk()
+        return self._thread.call(lambda: desk.order(intent_id))
+
+    def resolution(self, intent_id: str, *, timeout_s: float | None = None) -> Order:
+        """Wait until the outcome of an intent's order is known. Blocks. See ``Desk.resolution``."""
+        desk = self._open_desk()
+        return self._thread.call(lambda: desk.resolution(intent_id, timeout_s=timeout_s))
 
     def examine(self, name: str) -> DoctorReport:
         """What ``holdfast doctor`` finds of one broker. Blocks. See ``Desk.examine``."""

@@ -9,15 +9,23 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from holdfast.errors import ClosedError, HoldfastError
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from decimal import Decimal
 
     from holdfast.core.asking import Money
     from holdfast.core.assets import AssetCode, Symbol
     from holdfast.core.balances import Balance
+    from holdfast.core.candles import CandleSeries
+    from holdfast.core.positions import PositionList
+    from holdfast.core.products import ProductList
+    from holdfast.core.readiness import ReadinessReport
     from holdfast.core.repair import RepairReport
     from holdfast.core.seams import JournalRow
+    from holdfast.core.symbols import SymbolName
+    from holdfast.core.valuation import AccountBalance, AccountBalanceDetailed
     from holdfast.core.verdicts import TradingState, Verdict
     from holdfast.runtime.broker import Broker
+    from holdfast.runtime.closing import Closing
     from holdfast.runtime.listeners import Changes, Subscription
     from holdfast.runtime.loop_thread import LoopThread
     from holdfast.runtime.nonce_doctor import NonceReport
@@ -88,6 +96,41 @@ class BlockingBroker:
         """See ``Broker.get_error_count``."""
         return self._call(lambda broker: broker.get_error_count())
 
+    def get_account_balance(self, quote: AssetCode = "USD") -> AccountBalance:
+        """What the whole account is worth, as one figure. Blocks. See ``Broker.get_account_balance``."""
+        return self._thread.call(lambda: self._broker.get_account_balance(quote))
+
+    def get_account_balance_detailed(self, quote: AssetCode = "USD") -> AccountBalanceDetailed:
+        """The same with what it is made of. Blocks. See ``Broker.get_account_balance_detailed``."""
+        return self._thread.call(lambda: self._broker.get_account_balance_detailed(quote))
+
+    def get_positions(self, quote: AssetCode = "USD") -> PositionList:
+        """What is held in markets. Blocks. See ``Broker.get_positions``."""
+        return self._thread.call(lambda: self._broker.get_positions(quote))
+
+    def get_all_products(self, *, include_unsupported: bool = False) -> ProductList:
+        """Every spot instrument that the venue lists. Blocks. See ``Broker.get_all_products``."""
+        return self._thread.call(lambda: self._broker.get_all_products(include_unsupported=include_unsupported))
+
+    def get_candles(
+        self,
+        symbol: Symbol,
+        interval: str | int = "1h",
+        *,
+        limit: int | None = None,
+        since: float | datetime | None = None,
+    ) -> CandleSeries:
+        """Candles of one instrument, oldest first. Blocks. See ``Broker.get_candles``."""
+        return self._thread.call(lambda: self._broker.get_candles(symbol, interval, limit=limit, since=since))
+
+    def normalize_symbol_for_broker(self, symbol: str) -> SymbolName:
+        """The instrument that any spelling names here. Blocks. See ``Broker.normalize_symbol_for_broker``."""
+        return self._thread.call(lambda: self._broker.normalize_symbol_for_broker(symbol))
+
+    def probe(self, *, timeout_s: float = 5.0) -> None:
+        """Have the venue tell its time. Blocks. See ``Broker.probe``."""
+        self._thread.call(lambda: self._broker.probe(timeout_s=timeout_s))
+
     def refresh(self, *, timeout_s: float = 30.0) -> RefreshReport:
         """Read balances and open orders from the venue now. Blocks. See ``Broker.refresh``."""
         return self._thread.call(lambda: self._broker.refresh(timeout_s=timeout_s))
@@ -103,6 +146,14 @@ class BlockingBroker:
     def emergency_repair(self, *, dry_run: bool = False, timeout_s: float = 60.0) -> RepairReport:
         """Find out what is wrong, mend what may be mended, look again. Blocks. See ``Broker.emergency_repair``."""
         return self._thread.call(lambda: self._broker.emergency_repair(dry_run=dry_run, timeout_s=timeout_s))
+
+    def verify_end_to_end(self, *, timeout_s: float = 180.0) -> ReadinessReport:
+        """Measure whether this broker is ready to go live. Blocks. See ``Broker.verify_end_to_end``."""
+        return self._thread.call(lambda: self._broker.verify_end_to_end(timeout_s=timeout_s))
+
+    def readiness_reports(self, *, limit: int = 20) -> list[ReadinessReport]:
+        """Reports of earlier runs, newest first. Blocks. See ``Broker.readiness_reports``."""
+        return self._thread.call(lambda: self._broker.readiness_reports(limit=limit))
 
     def note_visit(self, act: Visit, *, outcome: str, facts: Mapping[str, str | None] | None = None) -> str | None:
         """Keep on record that somebody looked. Blocks. See ``Broker.note_visit``."""
@@ -287,7 +338,7 @@ class BlockingBroker:
         quantity: Money | None = None,
         intent_id: str | None = None,
         bot: str | None = None,
-    ) -> Order | None:
+    ) -> Closing:
         """Sell what is held of the base at the market. Blocks. See ``Broker.close_position``."""
         return self._thread.call(
             lambda: self._broker.close_position(symbol, quantity=quantity, intent_id=intent_id, bot=bot)

@@ -36,9 +36,17 @@ from holdfast.runtime.views import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
+    from holdfast.core.candles import CandleSeries
+    from holdfast.core.positions import PositionList
+    from holdfast.core.products import ProductList
+    from holdfast.core.readiness import ReadinessReport
     from holdfast.core.repair import RepairReport
+    from holdfast.core.symbols import SymbolName
+    from holdfast.core.valuation import AccountBalance, AccountBalanceDetailed
     from holdfast.runtime.backend import BrokerBackend
+    from holdfast.runtime.closing import Closing
     from holdfast.runtime.guard import Guard
     from holdfast.runtime.listeners import Changes, Subscription
     from holdfast.runtime.nonce_doctor import NonceReport
@@ -137,7 +145,145 @@ class Broker:
         self._guard.check()
         return self._backend.error_count
 
+    # The market, and what the account is worth in it
+
+    async def get_account_balance(self, quote: AssetCode = "USD") -> AccountBalance:
+        """
+        What the whole account is worth in *quote*, as one figure that says how far it may be trusted. Suspends.
+
+        Cash and positions, what open orders hold included, at the prices at which it could be sold now, before fees.
+        USD, USDC and USDT are converted like anything else, through a price. What has no price is left out and named in
+        ``left_out``; a price or figure that is old counts, and makes ``state`` stale. ``total`` is None while nothing is
+        known, and never 0 for that.
+
+        An order is no matter of this figure: ``balance(asset).spendable`` is what may be promised of what pays for it.
+
+        Args:
+            quote: Canonical code of what it is told in; something that the venue lists.
+
+        Returns:
+            The figure, without what it is made of: that is in ``get_account_balance_detailed``.
+
+        Raises:
+            UnknownNameError: The venue lists no such asset.
+            NotReadyError: What the venue lists was not read yet.
+        """
+        return (await self.get_account_balance_detailed(quote)).one_figure()
+
+    async def get_account_balance_detailed(self, quote: AssetCode = "USD") -> AccountBalanceDetailed:
+        """
+        ``get_account_balance`` with what it is made of: every asset's figures, its price and way there. Suspends.
+
+        Prices younger than half a minute are used again; others are read, for at most ten seconds. The figures are
+        those of the moment of the answer: ``balance(asset)`` of each, with state, age and source.
+
+        Raises:
+            UnknownNameError: The venue lists no such asset as *quote*.
+            NotReadyError: What the venue lists was not read yet.
+        """
+        self._guard.check()
+        return await self._backend.account_balance(quote)
+
+    async def get_positions(self, quote: AssetCode = "USD") -> PositionList:
+        """
+        What is held in markets: spot holdings, and margin positions where the venue has them. Suspends.
+
+        Cash is no position; what no order could sell is in ``dust``, with the minimum that it misses. ``notes`` say what
+        the venue does not offer, or could not be asked now; ``is_complete`` is False in the second case.
+
+        Args:
+            quote: What values are told in.
+
+        Returns:
+            ``for position in await broker.get_positions()``: each with quantity, what of it can be sold, state and age.
+
+        Raises:
+            UnknownNameError: The venue lists no such asset as *quote*.
+            NotReadyError: What the venue lists was not read yet.
+        """
+        self._guard.check()
+        return await self._backend.positions(quote)
+
+    async def get_all_products(self, *, include_unsupported: bool = False) -> ProductList:
+        """
+        Every spot instrument that the venue lists, with its rules and status. Suspends.
+
+        Lines that are not for us (quoted in BUSD, without a step, no spot market) are in ``filtered``, each with the
+        reason. A listing of the last hour is used again; where it cannot be read anew the older one is told, with a
+        ``note``.
+
+        Args:
+            include_unsupported: Put instruments into ``products`` too that are filtered, with ``unsupported`` set.
+
+        Raises:
+            HoldfastError: It was never read, and cannot be read now.
+        """
+        self._guard.check()
+        return await self._backend.products(include_unsupported=include_unsupported)
+
+    async def get_candles(
+        self,
+        symbol: Symbol,
+        interval: str | int = "1h",
+        *,
+        limit: int | None = None,
+        since: float | datetime | None = None,
+    ) -> CandleSeries:
+        """
+        Candles of one instrument, oldest first, prices and volumes exact. Suspends.
+
+        The newest *limit* (100 when nothing is said), or from *since* on the first *limit*. Only the last one may still
+        be forming. Each answer is judged as a whole: rows that do not rise, are off the interval's grid, have a price
+        outside their own range or lie in the future refuse all of it.
+
+        Args:
+            symbol: Canonical, or any spelling that ``normalize_symbol_for_broker`` takes.
+            interval: ``1m`` ``5m`` ``15m`` ``1h`` ``4h`` ``1d`` ``1w`` …, or seconds; those that the venue has.
+            limit: 1 to 1500. Where the venue keeps fewer, ``is_complete`` is False and ``note`` says so.
+            since: Unix seconds on the venue's clock, or a time with a zone.
+
+        Raises:
+            OrderInputError: *interval*, *limit* or *since* is none; an interval that the venue has not is answered with
+                those it has.
+            UnknownNameError: The venue lists no such instrument; ``UnsupportedSymbolError`` where it is not for us.
+            PayloadError: The answer cannot be believed.
+            VenueError: There was none, twice.
+        """
+        self._guard.check()
+        from holdfast.core.candles import check_limit, parse_interval, parse_since
+
+        interval_s, since_s = parse_interval(interval), parse_since(since)
+        check_limit(limit)
+        return await self._backend.candles(symbol, interval_s=interval_s, limit=limit, since_s=since_s)
+
+    async def normalize_symbol_for_broker(self, symbol: str) -> SymbolName:
+        """
+        The instrument that any spelling names here: canonical, and as the venue spells it. Suspends.
+
+        ``BTC-USD``, ``btc/usd``, ``BTC_USD``, ``BTCUSD`` and the venue's own (``XBTUSD``, ``XXBTZUSD``). Waits for a
+        listing that is being read, 2 s at most.
+
+        Raises:
+            UnsupportedSymbolError: It is understood and not traded: ``reason`` says why (quoted in BUSD, a derivative).
+            UnknownNameError: The venue lists no such instrument, or two that it could be; names them, or the nearest.
+            NotReadyError: What the venue lists was not read yet.
+        """
+        self._guard.check()
+        return await self._backend.symbol_name(symbol)
+
     # Asking the venue
+
+    async def probe(self, *, timeout_s: float = 5.0) -> None:
+        """
+        Have the venue tell its time: a sign of life that needs no signature and changes no figure. Suspends.
+
+        Raises:
+            VenueError: It cannot be reached, or answered something else.
+            NotReadyError: It did not answer within *timeout_s* seconds.
+            UnsupportedError: The venue tells no time.
+        """
+        self._guard.check()
+        await self._backend.probe(timeout_s=timeout_s)
 
     async def refresh(self, *, timeout_s: float = 30.0) -> RefreshReport:
         """
@@ -194,6 +340,28 @@ class Broker:
         """
         self._guard.check()
         return await self._backend.emergency_repair(is_dry_run=dry_run, timeout_s=timeout_s)
+
+    async def verify_end_to_end(self, *, timeout_s: float = 180.0) -> ReadinessReport:
+        """
+        Measure whether this broker is ready to go live: nine categories, 110 points, evidence behind each. Suspends.
+
+        Everything is asked of the venue once, and nothing is ordered: what an order needs is validated where the venue
+        has a dry run, and is exempt with the reason where not. A fault is made up on this machine, in a rehearsal of
+        its own, so that what runs is not disturbed. The report is kept beside the journal, and the run on record.
+
+        Args:
+            timeout_s: Bound of the whole, seconds; what was not reached by then is lost, and says so.
+
+        Returns:
+            The score, and each check with what was observed and how to earn it; ``comparison`` is with the last run.
+        """
+        self._guard.check()
+        return await self._backend.verify_end_to_end(timeout_s=timeout_s)
+
+    async def readiness_reports(self, *, limit: int = 20) -> list[ReadinessReport]:
+        """The kept reports of earlier ``verify_end_to_end``, newest first, at most *limit*. Suspends."""
+        self._guard.check()
+        return await self._backend.readiness_reports(limit=limit)
 
     async def note_visit(
         self, act: Visit, *, outcome: str, facts: Mapping[str, str | None] | None = None
@@ -625,12 +793,13 @@ class Broker:
         quantity: Money | None = None,
         intent_id: str | None = None,
         bot: str | None = None,
-    ) -> Order | None:
+    ) -> Closing:
         """
         Sell at the market what is spendable of an instrument's base: an exit. Suspends.
 
         Never stopped by a buffer or a stale figure; denied where the quantity was never confirmed. What our open orders
-        hold is not part of it: cancel them first to sell that too.
+        hold is not part of it: cancel them first to sell that too. Margin positions are closed at the venue: holdfast
+        places spot orders only.
 
         Args:
             symbol: Canonical, such as ``BTC-USD``.
@@ -639,7 +808,13 @@ class Broker:
             bot: Who asks.
 
         Returns:
-            The order, or None where nothing but dust is there: less than the instrument's minimums.
+            What it came to. ``order`` is the order, or None where nothing was sent: ``code`` is then ``nothing`` (none
+            is owned), ``dust`` (less than the instrument's minimums) or ``kept`` (held, reserved or kept by a floor).
+            ``left`` and ``explanation`` say what stays, and why, in every case.
+
+        Raises:
+            DeniedError: We refused and nothing was sent: halted, never confirmed, more than there is.
+            VenueError: As ``place_market_order``.
         """
         self._guard.check()
         _check_id(intent_id)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from holdfast.errors import UnknownNameError
+from holdfast.core.asking import Money, parse_ask
+from holdfast.core.assets import Symbol
+from holdfast.errors import UnknownNameError, UnsupportedError
 from holdfast.runtime.listeners import Changes, Listeners, Subscription
-from holdfast.runtime.views import BalancesChanged, BrokerStatus
+from holdfast.runtime.views import BalancesChanged, BrokerStatus, Order
 
 if TYPE_CHECKING:
     from holdfast.config import Config
     from holdfast.core.checkup import DoctorReport
     from holdfast.core.events import Event
+    from holdfast.core.routing import Policy, Routing
     from holdfast.runtime.broker import Broker
     from holdfast.runtime.emitter import Emitter
     from holdfast.runtime.guard import Guard
     from holdfast.runtime.parts import Parts
+    from holdfast.runtime.routing import Router
 
 __all__ = ["Desk"]
 
@@ -45,6 +49,7 @@ class Desk:
         emitter: Emitter,
         parts: Parts | None = None,
         is_configured: bool = True,
+        router: Callable[[Mapping[str, Broker]], Router] | None = None,
     ) -> None:
         self.brokers: Mapping[str, Broker] = MappingProxyType(dict(brokers))
         self.config = config
@@ -53,6 +58,8 @@ class Desk:
         self._emitter = emitter
         self._parts = parts
         self._is_configured = is_configured
+        self._make_router = router
+        self._router: Router | None = None
 
     def __getitem__(self, name: str) -> Broker:
         """
@@ -98,6 +105,184 @@ class Desk:
         end_s = None if timeout_s is None else loop.time() + timeout_s
         for broker in self.brokers.values():
             await broker.ready(timeout_s=None if end_s is None else max(0.0, end_s - loop.time()))
+
+    # Orders that name no broker
+
+    async def route(
+        self,
+        symbol: Symbol,
+        side: str,
+        quantity: Money | None = None,
+        *,
+        quote_quantity: Money | None = None,
+        order_type: str = "market",
+        price: Money | None = None,
+        time_in_force: str = "gtc",
+        post_only: bool = False,
+        bot: str | None = None,
+        policy: Policy | str | None = None,
+        brokers: Sequence[str] | None = None,
+    ) -> Routing:
+        """
+        Where an order would go now, and why not to each of the other brokers; places nothing. Suspends, for seconds.
+
+        A broker would do that is fit, funded for this order and lists the instrument; a sell goes only where what it
+        sells is held. A broker that was seen failing comes last until it has been well for ``fail_back_after_s``.
+
+        Args:
+            symbol: Canonical, such as ``BTC-USD``. USD, USDC and USDT are different money.
+            side: ``buy`` or ``sell``.
+            quantity: Base units; exactly one of it and *quote_quantity*.
+            quote_quantity: Quote units: of a market buy what is to be spent, of a limit order what it is worth.
+            order_type: ``market`` or ``limit``.
+            price: The limit, quote per base; none for a market order.
+            time_in_force: ``gtc``, ``ioc`` or ``fok``.
+            post_only: Never to take.
+            bot: Whose budget it counts against.
+            policy: ``priority``, ``lowest_fee``, ``most_spendable`` or ``round_robin``; as configured when None.
+            brokers: Only these, the preferred one first; as configured when None.
+
+        Returns:
+            The decision with its evidence: ``code``, ``broker``, ``why``, and one refusal for each that would not do.
+            That none would do is an answer, and not raised.
+
+        Raises:
+            OrderInputError: This is no order, there is no such policy, or the brokers are of several environments.
+            UnknownNameError: *brokers* names one that is not open here.
+        """
+        self._guard.check()
+        ask = parse_ask(
+            symbol,
+            side,
+            quantity=quantity,
+            quote_quantity=quote_quantity,
+            order_type=order_type,
+            price=price,
+            time_in_force=time_in_force,
+            post_only=post_only,
+            bot=bot,
+        )
+        return await self._routing().route(ask, policy=policy, brokers=brokers)
+
+    async def place_market_order(
+        self,
+        symbol: Symbol,
+        side: str,
+        quantity: Money | None = None,
+        *,
+        quote_quantity: Money | None = None,
+        intent_id: str | None = None,
+        bot: str | None = None,
+        policy: Policy | str | None = None,
+        brokers: Sequence[str] | None = None,
+    ) -> Order:
+        """
+        Place a market order at the broker that ``route`` would choose, once. Suspends until that venue has answered.
+
+        The intent is bound to that broker, durably, before anything leaves. It goes on to the next one only where
+        provably nothing came of it; one whose answer was lost stays where it is.
+
+        Args:
+            symbol: As ``route``, like all that is not named here.
+            side: Likewise.
+            quantity: Likewise.
+            quote_quantity: Likewise.
+            intent_id: The caller's own key: unique for all brokers of the environment on this host, for 30 days.
+            bot: Likewise.
+            policy: Likewise.
+            brokers: Likewise.
+
+        Returns:
+            The order as known when the venue had answered. ``order.broker`` has it, as ``order.intent_id``, which ends
+            in ``~2`` where it went to a second broker; ``desk.order(intent_id)`` tells more later.
+
+        Raises:
+            NoBrokerError: No broker would do, and nothing was placed; ``routing`` says why, of each.
+            IntentRepeatedError: *intent_id* was given before.
+            VenueRejectedError: The venue refused the order itself; nothing was placed.
+            OutcomeUnknownError: The answer was lost: the money stays reserved where it was sent, and
+                ``desk.resolution(intent_id)`` waits for the evidence. Do not send it again.
+            StoreError: The intent could not be bound, and nothing was sent.
+        """
+        self._guard.check()
+        ask = parse_ask(symbol, side, quantity=quantity, quote_quantity=quote_quantity, order_type="market", bot=bot)
+        return await self._routing().place(ask, intent_id=intent_id, policy=policy, brokers=brokers)
+
+    async def place_limit_order(
+        self,
+        symbol: Symbol,
+        side: str,
+        quantity: Money | None = None,
+        price: Money | None = None,
+        *,
+        quote_quantity: Money | None = None,
+        time_in_force: str = "gtc",
+        post_only: bool = False,
+        intent_id: str | None = None,
+        bot: str | None = None,
+        policy: Policy | str | None = None,
+        brokers: Sequence[str] | None = None,
+    ) -> Order:
+        """
+        Place a limit order at the broker that ``route`` would choose, once. Suspends until that venue has answered.
+
+        Args:
+            symbol: As ``place_market_order``, like all that is not named here.
+            side: Likewise.
+            quantity: Likewise.
+            price: The limit, quote per base, on the instrument's tick at the broker that is chosen.
+            quote_quantity: What the order is to be worth; the quantity is rounded down to the instrument's step.
+            time_in_force: ``gtc``, ``ioc`` or ``fok``.
+            post_only: Never to take.
+            intent_id: Likewise.
+            bot: Likewise.
+            policy: Likewise.
+            brokers: Likewise.
+        """
+        self._guard.check()
+        ask = parse_ask(
+            symbol,
+            side,
+            quantity=quantity,
+            quote_quantity=quote_quantity,
+            order_type="limit",
+            price=price,
+            time_in_force=time_in_force,
+            post_only=post_only,
+            bot=bot,
+        )
+        return await self._routing().place(ask, intent_id=intent_id, policy=policy, brokers=brokers)
+
+    async def order(self, intent_id: str) -> Order:
+        """
+        The order of an intent that was placed through the desk, wherever it went. Suspends.
+
+        Raises:
+            UnknownReservationError: None of that id was routed here, or nothing came of it.
+            UnknownNameError: Its broker is not open here.
+        """
+        self._guard.check()
+        broker, there = await self._routing().bound(intent_id)
+        return await broker.order(there)
+
+    async def resolution(self, intent_id: str, *, timeout_s: float | None = None) -> Order:
+        """
+        Wait until the outcome of an order that was placed through the desk is known. Suspends.
+
+        Raises:
+            OutcomeUnknownError: It is not within *timeout_s* seconds; its money stays reserved.
+            UnknownReservationError: As ``order``.
+        """
+        self._guard.check()
+        broker, there = await self._routing().bound(intent_id)
+        return await broker.resolution(there, timeout_s=timeout_s)
+
+    def _routing(self) -> Router:
+        if self._router is None:
+            if self._make_router is None:
+                raise UnsupportedError("this desk was made without a place to bind intents", capability="routing")
+            self._router = self._make_router(self.brokers)
+        return self._router
 
     async def examine(self, name: str) -> DoctorReport:
         """

@@ -7,7 +7,7 @@ import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -24,7 +24,14 @@ from holdfast.core.seams import HttpWire, Store
 from holdfast.core.streaming import StreamLife, StreamSettings
 from holdfast.core.venue import Capability, Site, StreamRules, Venue
 from holdfast.core.venue_time import VenueTime
-from holdfast.errors import ClosedError, ConfigError, HoldfastError, StoreCorruptError, UnknownNameError
+from holdfast.errors import (
+    ClosedError,
+    ConfigError,
+    HoldfastError,
+    StoreCorruptError,
+    UnknownNameError,
+    UnsupportedError,
+)
 from holdfast.runtime.account import FROM_STORE, Account
 from holdfast.runtime.alerts import AlertWatch, DeskAlerts
 from holdfast.runtime.attach.lines import Place
@@ -44,6 +51,10 @@ from holdfast.runtime.silence import SilentHttp
 from holdfast.runtime.supervisor import ACCOUNT_FACT, Contact, PinnedAccount, Supervisor
 from holdfast.runtime.trading import Trading
 from holdfast.runtime.vitals import READ_BREAK_MAX_S, Vitals
+
+if TYPE_CHECKING:
+    from holdfast.runtime.broker import Broker
+    from holdfast.runtime.routing import Router
 
 __all__ = ["Mode", "Opening", "open", "site_of"]
 
@@ -117,6 +128,7 @@ class Opening:
         self._seats: list[Seat] = []
         self._alerts: DeskAlerts | None = None
         self._listeners = Listeners()
+        self._routers: list[Router] = []
         self._names_known: dict[str, str] = {}  # Every remembered intent of the desk, by client order id: whose it is.
 
     async def __aenter__(self) -> Desk:
@@ -158,7 +170,25 @@ class Opening:
             listeners=self._listeners,
             emitter=emitter,
             parts=self._given_parts,
+            router=lambda open_brokers: self._router(open_brokers, config, parts=parts, emitter=emitter),
         )
+
+    def _router(self, brokers: Mapping[str, Broker], config: Config, *, parts: Parts, emitter: Emitter) -> Router:
+        from holdfast.runtime.routing import Router  # Loaded by whoever routes.
+
+        routes = parts.routes
+        if routes is None:
+            raise UnsupportedError("this desk was made without a place to bind intents", capability="routing")
+        router = Router(
+            brokers,
+            settings=config.routing,
+            clock=parts.clock,
+            randomness=parts.randomness,
+            emit=emitter,
+            open_book=routes,
+        )
+        self._routers.append(router)
+        return router
 
     def _seat(self, broker: BrokerConfig, config: Config, *, parts: Parts, emitter: Emitter) -> Seat:
         assert self._guard is not None
@@ -204,6 +234,8 @@ class Opening:
         seats, self._seats = self._seats, []
         self._listeners.close()
         results = await asyncio.gather(*(seat.close() for seat in seats), return_exceptions=True)
+        for router in self._routers:
+            await router.close()
         if self._alerts is not None:
             await self._alerts.close()
         failures = [result for result in results if isinstance(result, Exception)]
@@ -410,6 +442,7 @@ async def _open_broker(
             counters=counters,
             credential_hint=credential.hint or None,
         )
+        opened.supervisor.surroundings = lambda: parts.surroundings(broker, venue.facts, site.rest_url)
         opened.alerts = await alerts.watch(opened.supervisor, in_doubt_after_s=broker.orders.in_doubt_alert_s)
         await opened.supervisor.entry.restore()
         if contact == "none":

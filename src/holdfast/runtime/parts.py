@@ -17,16 +17,18 @@ from urllib.parse import urlsplit
 from holdfast.config import KNOWN_VENUES, BrokerConfig, Config
 from holdfast.core.credentials import Credential
 from holdfast.core.limits import ConnectionBudget, DecayingCounter, MakeCounter
-from holdfast.core.seams import Clock, Emit, HttpWire, Lane, Randomness, Store, StreamWire
-from holdfast.core.venue import StreamRules, Venue
+from holdfast.core.seams import Clock, Emit, HttpWire, Lane, Randomness, RouteBook, Store, StreamWire
+from holdfast.core.venue import StreamRules, Venue, VenueFacts
 from holdfast.errors import ConfigError
 from holdfast.runtime.attach.lines import LocalSockets
 from holdfast.runtime.supervisor import LaneView
 
 if TYPE_CHECKING:
     from holdfast.runtime.alert_outbox import ClosablePost
+    from holdfast.runtime.readiness.surroundings import Surroundings
+    from holdfast.runtime.state_folder import StateFolder
 
-__all__ = ["Held", "OpenLane", "Parts", "real_parts", "venue_called"]
+__all__ = ["Held", "OpenLane", "Parts", "open_routes", "real_parts", "venue_called"]
 
 
 class Held(Protocol):
@@ -45,6 +47,13 @@ class OpenLane(Lane, LaneView, Protocol):
     """A lane with what the supervisor asks of it."""
 
 
+def _plain_surroundings(_: BrokerConfig, facts: VenueFacts, rest_url: str) -> Surroundings:
+    """Of a broker whose reports are kept nowhere."""
+    from holdfast.runtime.readiness.surroundings import Surroundings, look_at_tls
+
+    return Surroundings(facts=facts, rest_url=rest_url, shelf=None, look_at_tls=look_at_tls)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parts:
     """
@@ -54,7 +63,9 @@ class Parts:
     ``OwnedElsewhereError``; ``connections`` gives the connection budget of the host a stream connects to, shared by
     every broker of it; ``counters`` makes the counter of a credential's calls, this process's own where None;
     ``alerts`` makes what takes notices for people, or gives None where nobody is to be told;
-    ``sockets`` is where owners are served and found, None where nobody attaches.
+    ``sockets`` is where owners are served and found, None where nobody attaches;
+    ``surroundings`` says what a run of readiness has to know of a broker whose REST calls go to an address;
+    ``routes`` opens the book in which the intents of an environment are bound to brokers, None where none is routed.
     """
 
     clock: Clock
@@ -70,6 +81,8 @@ class Parts:
     counters: Callable[[BrokerConfig, Credential], MakeCounter] | None = None
     alerts: Callable[[Emit], ClosablePost | None] | None = None
     sockets: LocalSockets | None = None
+    surroundings: Callable[[BrokerConfig, VenueFacts, str], Surroundings] = _plain_surroundings
+    routes: Callable[[str], Awaitable[RouteBook]] | None = None
 
 
 def venue_called(name: str) -> Venue:
@@ -180,6 +193,22 @@ def real_parts(config: Config) -> Parts:
         outbox.prepare()
         return outbox
 
+    def surroundings(broker: BrokerConfig, facts: VenueFacts, rest_url: str) -> Surroundings:
+        from holdfast.runtime.readiness.shelf import Shelf
+        from holdfast.runtime.readiness.surroundings import Surroundings, look_at_tls
+
+        place = folder.broker_folder(environment=broker.environment, name=broker.name)
+        ca_file = _beside(config, broker.ca_file)
+        return Surroundings(
+            facts=facts,
+            rest_url=rest_url,
+            shelf=Shelf(place / "readiness"),
+            look_at_tls=lambda url: look_at_tls(url, ca_file=ca_file),
+        )
+
+    async def routes(environment: str) -> RouteBook:
+        return await open_routes(folder, environment)
+
     return Parts(
         clock=clock,
         randomness=randomness,
@@ -194,7 +223,16 @@ def real_parts(config: Config) -> Parts:
         counters=counters,
         alerts=alerts,
         sockets=UnixSockets(folder),
+        routes=routes,
+        surroundings=surroundings,
     )
+
+
+async def open_routes(folder: StateFolder, environment: str) -> RouteBook:
+    """The book of a host in which the intents of an environment are bound to brokers. Suspends."""
+    from holdfast.store.sqlite.routes import SqliteRoutes
+
+    return await SqliteRoutes.open(folder.routes_path(environment=environment))
 
 
 def _beside(config: Config, name: str | None) -> str | None:

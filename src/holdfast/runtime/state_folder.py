@@ -25,7 +25,7 @@ __all__ = ["STATE_DIR_VARIABLE", "StateFolder", "runtime_folder"]
 
 STATE_DIR_VARIABLE: Final = "HOLDFAST_STATE_DIR"
 
-_SUBFOLDERS: Final = frozenset({"brokers", "daemon", "lanes", "locks"})
+_SUBFOLDERS: Final = frozenset({"brokers", "daemon", "lanes", "locks", "routes"})
 _PART: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
 
@@ -34,7 +34,8 @@ class StateFolder:
     Where one host's state lies.
 
     ``brokers/<environment>/<name>/`` holds one broker's database and its marks, ``lanes/`` the credentials' lane
-    files, ``locks/`` the owner locks, ``daemon/`` what the HTTP API keeps. None of the methods suspends; they touch the disk briefly.
+    files, ``locks/`` the owner locks, ``daemon/`` what the HTTP API keeps, ``routes/`` which broker an intent is
+    bound to. None of the methods suspends; they touch the disk briefly.
 
     Attributes:
         root: The folder, absolute, with symbolic links resolved once.
@@ -112,6 +113,10 @@ class StateFolder:
     def daemon_folder(self) -> Path:
         """Where daemons keep bearers and their sockets for HTTP, made where missing."""
         return self._subfolder("daemon")
+
+    def routes_path(self, *, environment: str) -> Path:
+        """Where the intents of an environment are bound to brokers; its folder exists afterwards."""
+        return self._subfolder("routes") / f"{_part(environment)}.db"
 
     def broker_places(self) -> list[tuple[str, str]]:
         """Environment and name of every broker that ever had a folder here, in order."""

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from holdfast.config import BrokerConfig, Config
 from holdfast.core.credentials import Credential
 from holdfast.core.limits import ConnectionBudget
-from holdfast.core.seams import Clock, Emit, HttpWire, StreamWire
+from holdfast.core.seams import Clock, Emit, HttpWire, RouteBook, StreamWire
 from holdfast.core.venue import StreamRules, Venue
 from holdfast.errors import ClosedError, OwnedElsewhereError
 from holdfast.runtime.attach.lines import LocalSockets
 from holdfast.runtime.parts import Parts
 from holdfast.store.sqlite import SqliteStore
+from holdfast.store.sqlite.routes import SqliteRoutes
 from holdfast.testing.lanes import MemoryLane
 from holdfast.testing.wires import NoHttp, NoStreams
 
@@ -66,6 +67,7 @@ def memory_parts(
     store_path: str | os.PathLike[str] = ":memory:",
     connection_class: type[sqlite3.Connection] = sqlite3.Connection,
     seed: int = 0,
+    routes: Callable[[str], Awaitable[RouteBook]] | None = None,
 ) -> Parts:
     """
     Parts that need no file, socket or thread, unless *store_path* names a file.
@@ -82,6 +84,7 @@ def memory_parts(
         store_path: A file keeps the journal beyond a desk; ``":memory:"`` forgets it.
         connection_class: Opens the store's connections: the place for a disk that fails.
         seed: Draws every jitter.
+        routes: Opens the book in which an environment's intents are bound; one in memory for each desk when None.
     """
     kept_lanes = {} if lanes is None else lanes
     budgets: dict[str, ConnectionBudget] = {}
@@ -113,6 +116,9 @@ def memory_parts(
             budgets[ws_url] = ConnectionBudget(limit=rules.connect_budget, window_s=rules.connect_budget_window_s)
         return budgets[ws_url]
 
+    async def memory_routes(environment: str) -> RouteBook:
+        return await SqliteRoutes.open(":memory:", writer="inline")
+
     return Parts(
         clock=clock,
         randomness=random.Random(seed),  # noqa: S311  # Reproducible on purpose.
@@ -125,6 +131,7 @@ def memory_parts(
         own=(owners or MemoryOwners()).own,
         connections=connections,
         sockets=sockets,
+        routes=routes or memory_routes,
     )
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from holdfast.config import BrokerConfig, Config
 from holdfast.core.events import Event
-from holdfast.core.seams import Clock
+from holdfast.core.seams import Clock, RouteBook
 from holdfast.errors import ClosedError, ConfigError, UnknownNameError
 from holdfast.runtime.attach.lines import LocalSockets, Place
 from holdfast.runtime.attach.succession import Seat
@@ -23,6 +23,8 @@ from holdfast.runtime.state_folder import StateFolder
 
 if TYPE_CHECKING:
     from holdfast.runtime.blocking import BlockingDesk
+    from holdfast.runtime.broker import Broker
+    from holdfast.runtime.routing import Router
 
 __all__ = ["Connecting", "connect", "connect_blocking", "place_of"]
 
@@ -126,6 +128,7 @@ class Connecting:
         self._clock = clock
         self._guard: Guard | None = None
         self._seat: Seat | None = None
+        self._router: Router | None = None
         self._listeners = Listeners()
 
     async def __aenter__(self) -> Desk:
@@ -176,7 +179,25 @@ class Connecting:
             listeners=self._listeners,
             emitter=emitter,
             is_configured=False,
+            router=lambda brokers: self._route(brokers, config, clock=clock, emitter=emitter),
         )
+
+    def _route(self, brokers: Mapping[str, Broker], config: Config, *, clock: Clock, emitter: Emitter) -> Router:
+        from holdfast.runtime.parts import open_routes  # Loaded by whoever routes.
+        from holdfast.runtime.routing import Router
+
+        async def open_book(environment: str) -> RouteBook:
+            return await open_routes(StateFolder.open(self._state_dir), environment)
+
+        self._router = Router(
+            brokers,
+            settings=config.routing,
+            clock=clock,
+            randomness=random.SystemRandom(),
+            emit=emitter,
+            open_book=open_book,
+        )
+        return self._router
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -189,3 +210,5 @@ class Connecting:
         self._listeners.close()
         if self._seat is not None:
             await self._seat.close()
+        if self._router is not None:
+            await self._router.close()

@@ -35,7 +35,14 @@ from holdfast.runtime.views import (
 )
 
 if TYPE_CHECKING:
+    from holdfast.core.candles import CandleSeries
+    from holdfast.core.positions import PositionList
+    from holdfast.core.products import ProductList
+    from holdfast.core.readiness import ReadinessReport
     from holdfast.core.repair import RepairReport
+    from holdfast.core.symbols import SymbolName
+    from holdfast.core.valuation import AccountBalanceDetailed
+    from holdfast.runtime.closing import Closing
     from holdfast.runtime.nonce_doctor import NonceReport
 
 __all__ = ["RemoteBroker"]
@@ -104,6 +111,9 @@ class RemoteBroker:
 
     # Calls
 
+    async def probe(self, *, timeout_s: float) -> None:
+        await self._ask("probe", {"timeout_s": timeout_s})
+
     async def refresh(self, *, timeout_s: float) -> RefreshReport:
         return await self._ask("refresh", {"timeout_s": timeout_s})  # type: ignore[no-any-return]
 
@@ -119,6 +129,12 @@ class RemoteBroker:
     async def emergency_repair(self, *, is_dry_run: bool, timeout_s: float) -> RepairReport:
         arguments = {"is_dry_run": is_dry_run, "timeout_s": timeout_s}
         return await self._ask("emergency_repair", arguments)  # type: ignore[no-any-return]
+
+    async def verify_end_to_end(self, *, timeout_s: float) -> ReadinessReport:
+        return await self._ask("verify_end_to_end", {"timeout_s": timeout_s})  # type: ignore[no-any-return]
+
+    async def readiness_reports(self, *, limit: int) -> list[ReadinessReport]:
+        return await self._ask("readiness_reports", {"limit": limit})  # type: ignore[no-any-return]
 
     async def note_visit(self, *, act: Visit, outcome: str, facts: dict[str, str | None]) -> str | None:
         arguments = {"act": act, "outcome": outcome, "facts": facts}
@@ -171,6 +187,22 @@ class RemoteBroker:
         arguments = {"has_consent": has_consent, "unit": unit}
         return await self._ask("ratchet_nonces", arguments)  # type: ignore[no-any-return]
 
+    async def symbol_name(self, text: str) -> SymbolName:
+        return await self._ask("symbol_name", {"text": text})  # type: ignore[no-any-return]
+
+    async def products(self, *, include_unsupported: bool) -> ProductList:
+        return await self._ask("products", {"include_unsupported": include_unsupported})  # type: ignore[no-any-return]
+
+    async def candles(self, symbol: str, *, interval_s: int, limit: int | None, since_s: int | None) -> CandleSeries:
+        arguments = {"symbol": symbol, "interval_s": interval_s, "limit": limit, "since_s": since_s}
+        return await self._ask("candles", arguments)  # type: ignore[no-any-return]
+
+    async def account_balance(self, quote: AssetCode) -> AccountBalanceDetailed:
+        return await self._ask("account_balance", {"quote": quote})  # type: ignore[no-any-return]
+
+    async def positions(self, quote: AssetCode) -> PositionList:
+        return await self._ask("positions", {"quote": quote})  # type: ignore[no-any-return]
+
     async def verify(
         self, ask: OrderAsk, *, intent_id: str | None, reserve: bool, ttl_s: float | None, valid_until_s: float | None
     ) -> Verdict:
@@ -214,7 +246,7 @@ class RemoteBroker:
         intent_id: str | None,
         bot: str | None,
         valid_until_s: float | None,
-    ) -> Order | None:
+    ) -> Closing:
         until_s = self._until_s(valid_until_s)
         intent_id = self._intent_id(intent_id)
         arguments = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import importlib
 import inspect
 from decimal import Decimal
 from typing import Any, Final, get_type_hints
@@ -43,15 +44,23 @@ class CallKind(enum.StrEnum):
 
 
 CALLS: Final[dict[str, CallKind]] = {
+    "probe": CallKind.READ,
     "refresh": CallKind.READ,
     "reset_circuit_breaker": CallKind.CLAIM,
     "isolate": CallKind.CLAIM,
     "force_balance_refresh": CallKind.READ,
     "emergency_repair": CallKind.CLAIM,
+    "verify_end_to_end": CallKind.CLAIM,
+    "readiness_reports": CallKind.READ,
     "note_visit": CallKind.CLAIM,
     "explain": CallKind.READ,
     "history": CallKind.READ,
     "backup": CallKind.CLAIM,
+    "symbol_name": CallKind.READ,
+    "products": CallKind.READ,
+    "candles": CallKind.READ,
+    "account_balance": CallKind.READ,
+    "positions": CallKind.READ,
     "examine_nonces": CallKind.READ,
     "retry_nonces": CallKind.CLAIM,
     "ratchet_nonces": CallKind.CLAIM,
@@ -140,17 +149,24 @@ def call_named(name: str) -> Call | None:
     return Call(name) if name in CALLS else None
 
 
+_LATE: Final[dict[str, tuple[str, str]]] = {
+    "emergency_repair": ("holdfast.core.repair", "RepairReport"),
+    "symbol_name": ("holdfast.core.symbols", "SymbolName"),
+    "products": ("holdfast.core.products", "ProductList"),
+    "candles": ("holdfast.core.candles", "CandleSeries"),
+    "account_balance": ("holdfast.core.valuation", "AccountBalanceDetailed"),
+    "positions": ("holdfast.core.positions", "PositionList"),
+    "close_position": ("holdfast.runtime.closing", "Closing"),
+    **dict.fromkeys(
+        ("examine_nonces", "retry_nonces", "ratchet_nonces"), ("holdfast.runtime.nonce_doctor", "NonceReport")
+    ),
+}
+
+
 def _late_names(name: str) -> dict[str, Any]:
     """Types that are not loaded before somebody asks for what returns them."""
-    if name.endswith("_nonces"):
-        from holdfast.runtime.nonce_doctor import NonceReport
-
-        return {"NonceReport": NonceReport}
-    if name == "emergency_repair":
-        from holdfast.core.repair import RepairReport
-
-        return {"RepairReport": RepairReport}
-    return {}
+    home = _LATE.get(name)
+    return {} if home is None else {home[1]: getattr(importlib.import_module(home[0]), home[1])}
 
 
 def _check_ask(ask: OrderAsk) -> None:
@@ -189,10 +205,12 @@ _FACTS: Final[dict[str, Any]] = {
     "intent_id": str | None,
     "outcome": Outcome,
     "pid": int | None,
+    "reason": str,
     "request": str,
     "retry_after_s": float | None,
     "silent_for_s": float | None,
     "state": str,
+    "symbol": str,
     "venue": str,
 }
 """The facts that errors carry, by the attribute's name: what is not in here stays where it is."""
