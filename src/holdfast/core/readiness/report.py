@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from holdfast.core.readiness.table import CATEGORIES, CHECKS, CheckSpec, check_named
+from holdfast.core.readiness.words import visible
 
 __all__ = [
     "NOT_A_PROOF",
@@ -321,4 +322,5 @@ def report_of_document(document: object) -> ReadinessReport | None:
 
 
 def _bounded(text: str) -> str:
+    text = visible(text)
     return text if len(text) <= _TEXT_MAX else f"{text[: _TEXT_MAX - 1]}…"

@@ -28,7 +28,6 @@ from holdfast.core.readiness import (
 from holdfast.core.readiness.causes import lost_by
 from holdfast.core.readiness.judging import lost
 from holdfast.core.readiness.report import check_of, follows
-from holdfast.errors import HoldfastError
 from holdfast.runtime.audit import Told
 from holdfast.runtime.readiness.looks import Looks
 from holdfast.runtime.readiness.looks_at_orders import LooksAtOrders
@@ -130,7 +129,8 @@ class Verification:
         try:
             async with asyncio.timeout(within_s):
                 return await self._looks[spec.name]()
-        except (HoldfastError, TimeoutError) as error:
+        except Exception as error:
+            # A bug in one look costs its points, and the others are still made; the text says whose fault it is.
             return lost_by(error, broker=self._subject.name, what=spec.title)
 
     def _tell(self, check: str, state: str, points: int, max_points: int, text: str) -> None:
