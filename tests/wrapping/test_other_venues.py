@@ -40,6 +40,14 @@ def test_a_wrapped_object_reads_places_and_cancels(name: str, money: str) -> Non
             exchange.cancel_order(placed["id"])
             assert exchange.fetch_open_orders(pair) == []
 
+            own = {"clientOrderId": "grid-1", "postOnly": True}
+            assert exchange.create_order(pair, "limit", "buy", 0.001, 20_000, own)["clientOrderId"] == "grid-1"
+            assert [order["clientOrderId"] for order in exchange.fetch_open_orders(pair)] == ["grid-1"]
+            exchange.cancel_order("", pair, {"clientOrderId": "grid-1"})
+            if name == "coinbase":  # OKX takes a post-only order that would cross, and cancels it.
+                with pytest.raises(ccxt.OrderImmediatelyFillable):
+                    exchange.create_order(pair, "limit", "buy", 0.001, 500_000, {"postOnly": True})
+
             bought = exchange.create_market_buy_order_with_cost(pair, 25)
             assert exchange.fetch_order(bought["id"], pair)["status"] == "closed"
             with pytest.raises(ccxt.InsufficientFunds):

@@ -8,7 +8,9 @@ import ccxt
 import pytest
 
 from holdfast.core.assets import asset_code
+from holdfast.errors import InsufficientFundsError, VenueRejectedError
 from holdfast.wrapping.orders import OrderCall, cancelled_id, order_call
+from holdfast.wrapping.refusals import rejected_order
 
 CODES = {asset_code(code): code for code in ("DOGE", "USDT")}
 COST_OPTION = "createMarketBuyOrderRequiresPrice"
@@ -86,6 +88,47 @@ def test_an_amount_that_is_no_number_is_refused_in_ccxts_words(amount: Any) -> N
 def test_arguments_of_another_kind_are_refused_in_ccxts_words(words: dict[str, Any], kind: type[Exception]) -> None:
     with pytest.raises(kind):
         asked(made("okx"), **words)
+
+
+@pytest.mark.parametrize("name", ["clientOrderId", "client_order_id", "cl_ord_id", "clOrdId"])
+def test_a_bots_own_id_is_taken_by_every_name_that_ccxt_has_for_it(name: str) -> None:
+    okx = made("okx")
+
+    assert asked(okx, params={name: "grid-1"}).intent_id == "grid-1"
+    assert cancelled_id(okx, None, {name: "grid-1"}) == "grid-1"
+
+
+def test_two_own_ids_for_one_order_are_refused() -> None:
+    with pytest.raises(ccxt.InvalidOrder, match="two ids"):
+        asked(made("okx"), params={"clientOrderId": "a", "clOrdId": "b"})
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "kind"),
+    [
+        ("coinbase", "INVALID_LIMIT_PRICE_POST_ONLY", ccxt.OrderImmediatelyFillable),
+        ("kraken", "EOrder:Post only order", ccxt.OrderImmediatelyFillable),
+        ("coinbase", "UNSUPPORTED_ORDER_CONFIGURATION", ccxt.BadRequest),  # As ccxt's own table has it.
+        ("coinbase", "PREVIEW_INVALID_SIZE", ccxt.InvalidOrder),
+        ("kraken", "EOrder:Order minimum not met", ccxt.InvalidOrder),
+        ("kraken", "EGeneral:Invalid arguments:volume", ccxt.InvalidOrder),
+        ("kraken", "EOrder:Something new", ccxt.InvalidOrder),
+        ("okx", "51006", ccxt.InvalidOrder),
+        ("okx", "51113", ccxt.RateLimitExceeded),
+    ],
+)
+def test_an_order_that_the_venue_refused_is_raised_as_ccxt_raises_it(
+    name: str, code: str, kind: type[Exception]
+) -> None:
+    error = VenueRejectedError(f"{name}: {code}", venue=name, request="place", account="master", code=code)
+
+    assert type(rejected_order(error, made(name))) is kind
+
+
+def test_what_is_known_better_than_a_rejection_keeps_its_own_class() -> None:
+    error = InsufficientFundsError("short", venue="okx", request="place", account="master", code="51008")
+
+    assert type(rejected_order(error, made("okx"))) is ccxt.InsufficientFunds
 
 
 def test_a_cancel_takes_the_venues_id_or_the_clients() -> None:

@@ -81,6 +81,19 @@ def test_an_order_is_reserved_placed_found_by_ccxt_and_cancelled(exchange: Any) 
         exchange.create_order("BTC/USD", "limit", "buy", 0.001, 20_000, {"clientOrderId": "grid-1"})
 
 
+def test_an_order_is_called_by_the_bots_own_id_and_found_by_either(exchange: Any) -> None:
+    placed = exchange.create_order("BTC/USD", "limit", "buy", 0.001, 20_000, {"cl_ord_id": "own-7"})
+    venues = placed["info"]["holdfast"]["client_order_id"]
+
+    assert placed["clientOrderId"] == "own-7" != venues
+    assert [order["clientOrderId"] for order in exchange.fetch_open_orders("BTC/USD")] == ["own-7"]
+    for name in ("own-7", venues):
+        assert exchange.fetch_order_with_client_order_id(name, "BTC/USD")["id"] == placed["id"]
+    assert exchange.fetch_order("own-7", "BTC/USD")["id"] == exchange.fetch_order(placed["id"], "BTC/USD")["id"]
+    assert exchange.cancel_order(None, "BTC/USD", {"clientOrderId": venues})["clientOrderId"] == "own-7"
+    assert exchange.fetch_order_with_client_order_id(venues, "BTC/USD")["status"] == "canceled"
+
+
 def test_a_market_order_may_say_what_it_costs(exchange: Any) -> None:
     by_amount = exchange.create_market_sell_order("BTC/USD", 0.001)
     by_cost = exchange.create_market_buy_order_with_cost("BTC/USD", 25)

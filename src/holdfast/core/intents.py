@@ -212,7 +212,10 @@ class Intents:
         return None if intent_id is None else self._live.get(intent_id)
 
     def gone(self, name: str) -> Intent | None:
-        """An intent that ended lately, by intent id or the venue's order id."""
+        """An intent that ended lately, by intent id, client order id or the venue's order id."""
+        found = self._gone.get(name)
+        if found is not None:
+            return found
         return next((each for each in reversed(self._gone.values()) if name in (each.intent_id, each.order_id)), None)
 
     def doubts(self) -> list[Intent]:

@@ -253,10 +253,10 @@ class Claims:
 
     async def find(self, intent_id: str) -> Intent:
         """
-        An intent, live or ended, by its id or by the venue's id of its order. Suspends where it has ended.
+        An intent, live or ended, by its id, its client order id or the venue's id of its order. Suspends where ended.
 
         Raises:
-            UnknownReservationError: None of that id is remembered; of the venue's ids, none of the newest thousand.
+            UnknownReservationError: None of that id is remembered; of the other two kinds, none of the newest thousand.
         """
         # The store is asked last: what has just ended may still be on its way there.
         intent = self.intents.get(intent_id) or self.intents.gone(intent_id)
@@ -268,7 +268,8 @@ class Claims:
         if row is not None:
             return intent_of(row)
         for row in await self.account.store.intents(limit=_ORDERS_SEARCHED):
-            if intent_id in row.record and (intent := intent_of(row)).order_id == intent_id:
+            is_named = row.client_order_id == intent_id
+            if intent_id in row.record and ((intent := intent_of(row)).order_id == intent_id or is_named):
                 return intent
         raise UnknownReservationError(f"no intent {intent_id!a} is remembered at {self.name}", intent_id=intent_id)
 

@@ -17,6 +17,7 @@ from holdfast.core.venue import VenueMode
 from holdfast.errors import (
     BalanceStaleError,
     BalanceUnknownError,
+    HoldfastError,
     IntentRepeatedError,
     NotReadyError,
     OrderRuleError,
@@ -24,6 +25,7 @@ from holdfast.errors import (
     OwnerSilentError,
     UnknownNameError,
     UnknownReservationError,
+    VenueRejectedError,
 )
 from holdfast.runtime.broker import Broker
 from holdfast.runtime.views import Order
@@ -31,11 +33,13 @@ from holdfast.wrapping.balances import balance_structure
 from holdfast.wrapping.engine import Account, Engine, engine_of
 from holdfast.wrapping.exchanges import Call, call_of
 from holdfast.wrapping.orders import OrderCall, codes_of, order_call, order_structure
-from holdfast.wrapping.refusals import OrderInDoubtError
+from holdfast.wrapping.refusals import OrderInDoubtError, rejected_order
 
 __all__ = ["Bond", "has_foreign_type", "parking_of"]
 
 _AGAIN_S = 0.5
+_IDS_KEPT = 10_000
+_ORDERS_REMEMBERED = 500
 _LOCKOUT_S = 900.0
 """As Kraken asks for: https://docs.kraken.com/exchange/guides/general/errors (checked 2026-11-20)."""
 
@@ -50,6 +54,8 @@ class Bond:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._engine: Engine | None = None
+        self._own_ids: dict[str, str] = {}  # By the id that the venue has.
+        self._has_remembered = False
 
     @property
     def has_nonces(self) -> bool:
@@ -86,10 +92,44 @@ class Bond:
             )
         return call
 
+    def own_id_of(self, venues_id: str) -> str:
+        """The bot's own id of an order that the venue calls *venues_id*; that itself where no other is known."""
+        return self._own_ids.get(venues_id, venues_id)
+
+    def has_own_id(self, name: str) -> bool:
+        """Whether an order was placed under this id of the bot's own, as far as this process knows."""
+        return name in self._own_ids.values()
+
+    def _learn(self, order: Order) -> None:
+        if order.client_order_id is None or order.intent_id in (None, order.client_order_id):
+            return
+        self._own_ids[order.client_order_id] = order.intent_id
+        if len(self._own_ids) > _IDS_KEPT:
+            del self._own_ids[next(iter(self._own_ids))]
+
     # In the engine's thread
+
+    async def venues_id_of(self, name: str) -> str | None:
+        """The venue's id of the order that a bot, or the venue for it, calls *name*; None where none is remembered."""
+        broker = await self._opened()
+        try:
+            return (await broker.order(name)).order_id
+        except UnknownReservationError:
+            return None
+
+    async def _opened(self) -> Broker:
+        """The broker; the ids that bots gave to orders of before are known from then on."""
+        broker = await self.engine().broker()
+        if not self._has_remembered:
+            self._has_remembered = True
+            with contextlib.suppress(HoldfastError):  # Without them the venue's own ids are shown.
+                for order in reversed(await broker.orders(limit=_ORDERS_REMEMBERED)):
+                    self._learn(order)
+        return broker
 
     async def balances(self, exchange: Any) -> dict[str, Any]:
         """The account in ccxt's shape."""
+        await self._opened()
         broker = await self.engine().figures()
         await self._settle_in(broker)
         codes = codes_of(exchange, broker.assets)
@@ -97,16 +137,20 @@ class Bond:
 
     async def place(self, exchange: Any, **asked: Any) -> dict[str, Any]:
         """Judge, reserve and send one order; awaits the evidence where its answer was lost."""
-        broker = await self.engine().broker()
+        broker = await self._opened()
         await self._settle_in(broker)
         codes = codes_of(exchange, broker.assets)
         call = order_call(exchange, codes, **asked)
-        order = await self._placed_once(broker, call, exchange)
+        try:
+            order = await self._placed_once(broker, call, exchange)
+        except VenueRejectedError as error:
+            raise rejected_order(error, exchange) from error
+        self._learn(order)
         return order_structure(exchange, order, codes)
 
     async def cancel(self, exchange: Any, order_id: str) -> dict[str, Any]:
         """Cancel one order by the venue's id or ours."""
-        broker = await self.engine().broker()
+        broker = await self._opened()
         until_s = asyncio.get_running_loop().time() + self._account.figures_wait_s
         while True:
             try:
@@ -122,7 +166,7 @@ class Bond:
 
     async def cancel_all(self, exchange: Any, symbol: str | None) -> list[dict[str, Any]]:
         """Cancel every open order, or those of one market."""
-        broker = await self.engine().broker()
+        broker = await self._opened()
         await self._settle_in(broker)
         codes = codes_of(exchange, broker.assets)
         ours = None

@@ -23,7 +23,7 @@ from holdfast.errors import HoldfastError
 from holdfast.wrapping.acts import Bond, has_foreign_type, parking_of
 from holdfast.wrapping.engine import Engine, HeldTurn, give_back_and_stop
 from holdfast.wrapping.exchanges import Call
-from holdfast.wrapping.orders import cancelled_id
+from holdfast.wrapping.orders import OWN_IDS, cancelled_id, own_id
 from holdfast.wrapping.refusals import as_ccxt
 
 __all__ = ["OVERRIDES", "AsyncWrapped", "SyncWrapped"]
@@ -44,6 +44,7 @@ OVERRIDES = {
     "cancel_order": "cancelOrder",
     "cancel_order_ws": "cancelOrderWs",
     "cancel_all_orders": "cancelAllOrders",
+    "fetch_order": "fetchOrder",
     "incrementing_nonce": "incrementingNonce",
 }
 """Methods that ccxt offers under a second spelling, which has to lead to the same place."""
@@ -73,6 +74,26 @@ class _Shared:
         if _turn.get() is not None and self._bond.has_nonces:
             return self.nonce()
         return super().incrementing_nonce()  # type: ignore[misc]
+
+    def parse_order(self, order: Any, market: Any = None) -> Any:
+        """An order of the venue's as ccxt reads it, under the id that the bot gave it."""
+        return self._named(super().parse_order(order, market))  # type: ignore[misc]
+
+    def parse_ws_order(self, *args: Any, **kwargs: Any) -> Any:
+        """As ``parse_order``, of a stream's message."""
+        return self._named(super().parse_ws_order(*args, **kwargs))  # type: ignore[misc]
+
+    def _named(self, parsed: Any) -> Any:
+        if isinstance(parsed, dict) and isinstance(parsed.get("clientOrderId"), str):
+            parsed["clientOrderId"] = self._bond.own_id_of(parsed["clientOrderId"])
+        return parsed
+
+    def _looked_up(self, order_id: Any, params: dict[str, Any]) -> str | None:
+        """The bot's own id that an order is asked for by; None where it is the venue's, which ccxt asks for itself."""
+        named = own_id(self, "fetchOrder", params)
+        if order_id not in (None, ""):
+            return str(order_id) if self._bond.has_own_id(str(order_id)) else None
+        return named
 
     def _parameters(self, call: Call, params: Any) -> Any:
         """Those of a request that must not be sent twice: ccxt's own repetition is switched off for it."""
@@ -209,6 +230,21 @@ class SyncWrapped(_Shared):
         return self._run(lambda: self._bond.cancel(self, cancelled_id(self, id, params)))
 
     cancel_order_ws = cancel_order
+
+    def fetch_order(
+        self,
+        id: Any = None,  # noqa: A002
+        symbol: Any = None,
+        params: Any = None,
+    ) -> Any:
+        """As ccxt has it, by the venue's id or the bot's own."""
+        params = dict(params or {})
+        name = self._looked_up(id, params)
+        if name is not None:
+            found = self._run(lambda: self._bond.venues_id_of(name))
+            if found is not None:
+                id, params = found, {key: value for key, value in params.items() if key not in OWN_IDS}  # noqa: A001
+        return super().fetch_order(id, symbol, params)  # type: ignore[misc]
 
     def cancel_all_orders(self, symbol: Any = None, params: Any = None) -> Any:
         """Of the account, or of one market."""
@@ -368,6 +404,21 @@ class AsyncWrapped(_Shared):
         return await self._run(lambda: self._bond.cancel(self, cancelled_id(self, id, params)))
 
     cancel_order_ws = cancel_order
+
+    async def fetch_order(
+        self,
+        id: Any = None,  # noqa: A002
+        symbol: Any = None,
+        params: Any = None,
+    ) -> Any:
+        """As ccxt has it, by the venue's id or the bot's own."""
+        params = dict(params or {})
+        name = self._looked_up(id, params)
+        if name is not None:
+            found = await self._run(lambda: self._bond.venues_id_of(name))
+            if found is not None:
+                id, params = found, {key: value for key, value in params.items() if key not in OWN_IDS}  # noqa: A001
+        return await super().fetch_order(id, symbol, params)  # type: ignore[misc]
 
     async def cancel_all_orders(self, symbol: Any = None, params: Any = None) -> Any:
         """Of the account, or of one market."""

@@ -19,12 +19,24 @@ from holdfast.core.orders import OrderState
 from holdfast.runtime.views import Order
 from holdfast.wrapping.exchanges import VENUE_OF
 
-__all__ = ["OrderCall", "cancelled_id", "codes_of", "order_call", "order_structure", "symbol_in_ccxt"]
+__all__ = [
+    "OWN_IDS",
+    "OrderCall",
+    "cancelled_id",
+    "codes_of",
+    "order_call",
+    "order_structure",
+    "own_id",
+    "symbol_in_ccxt",
+]
+
+OWN_IDS: Final = ("clientOrderId", "client_order_id", "cl_ord_id", "clOrdId")
+"""How a bot may name its own id of an order: ccxt's word, and those of Coinbase, Kraken and OKX that ccxt takes too."""
 
 _TAKEN: Final = frozenset(
     {
+        *OWN_IDS,
         "bot",
-        "clientOrderId",
         "cost",
         "createMarketBuyOrderRequiresPrice",
         "postOnly",
@@ -127,9 +139,7 @@ def order_call(
         if price is None:
             raise ccxt.InvalidOrder(f"{exchange.id} createOrder: a limit order needs a price")
         limit = _on_grid(exchange, exchange.price_to_precision, symbol, price, "price")
-    intent_id = params.get("clientOrderId")
-    if intent_id is not None and (isinstance(intent_id, bool) or not isinstance(intent_id, str | int)):
-        raise ccxt.InvalidOrder(f"{exchange.id} createOrder: clientOrderId has to be a text; nothing was sent")
+    intent_id = own_id(exchange, "createOrder", params)
     return OrderCall(
         symbol=symbol_of(base=base, quote=quote),
         side=str(side).lower(),
@@ -139,10 +149,27 @@ def order_call(
         price=limit,
         time_in_force="gtc" if words == "PO" else words.lower(),
         is_post_only=bool(params.get("postOnly")) or words == "PO",
-        intent_id=None if intent_id is None else str(intent_id),
+        intent_id=intent_id,
         bot=params.get("bot"),
         is_dry_run=bool(params.get("test") or params.get("validate")),
     )
+
+
+def own_id(exchange: Any, call: str, params: Mapping[str, Any]) -> str | None:
+    """
+    The bot's own id of an order among *params*, under any of ``OWN_IDS``; None where there is none.
+
+    Raises:
+        ccxt.InvalidOrder: It is no text, or two names say two ids.
+    """
+    given = {name: params[name] for name in OWN_IDS if params.get(name) is not None}
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise ccxt.InvalidOrder(f"{exchange.id} {call}: {name} has to be a text; nothing was sent")
+    values = {str(value) for value in given.values()}
+    if len(values) > 1:
+        raise ccxt.InvalidOrder(f"{exchange.id} {call}: {' and '.join(given)} name two ids; nothing was sent")
+    return values.pop() if values else None
 
 
 def cancelled_id(exchange: Any, order_id: Any, params: Any) -> str:
@@ -152,9 +179,11 @@ def cancelled_id(exchange: Any, order_id: Any, params: Any) -> str:
     Raises:
         ccxt.NotSupported: A parameter that is not taken.
         ccxt.ArgumentsRequired: No id of either kind.
+        ccxt.InvalidOrder: An id that is no text.
     """
-    asked = dict(params or {})
-    intent_id = asked.pop("clientOrderId", None)
+    params = params or {}
+    intent_id = own_id(exchange, "cancelOrder", params)
+    asked = set(params) - set(OWN_IDS)
     if asked:
         raise ccxt.NotSupported(
             f"{exchange.id} cancelOrder: a wrapped exchange takes no parameter {min(map(str, asked))!a}; "
@@ -170,6 +199,8 @@ def order_structure(exchange: Any, order: Order, codes: Mapping[AssetCode, str])
     """
     An order in ccxt's shape, with what we know beyond it under ``info["holdfast"]``.
 
+    ``clientOrderId`` is the id that it was asked for by; the one that the venue has for it is in ``info``.
+
     ``filled``, ``cost`` and fees are what has been told so far; a fill is told within moments of the venue's own word.
     """
     symbol = symbol_in_ccxt(order.symbol, codes)
@@ -179,7 +210,7 @@ def order_structure(exchange: Any, order: Order, codes: Mapping[AssetCode, str])
     structure: dict[str, Any] = exchange.safe_order(
         {
             "id": order.order_id,
-            "clientOrderId": order.client_order_id,
+            "clientOrderId": order.intent_id or order.client_order_id,
             "timestamp": created_ms,
             "datetime": exchange.iso8601(created_ms),
             "lastTradeTimestamp": None,
@@ -198,6 +229,7 @@ def order_structure(exchange: Any, order: Order, codes: Mapping[AssetCode, str])
                 "holdfast": {
                     "broker": order.broker,
                     "intent_id": order.intent_id,
+                    "client_order_id": order.client_order_id,
                     "state": order.state.value,
                     "detail": order.detail,
                     "reserved": _text(order.reserved),

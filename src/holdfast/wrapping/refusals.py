@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import ccxt
 
 from holdfast import errors
 
-__all__ = ["OrderInDoubtError", "as_ccxt"]
+__all__ = ["OrderInDoubtError", "as_ccxt", "rejected_order"]
 
 
 class OrderInDoubtError(ccxt.ExchangeError):  # type: ignore[misc]  # ccxt has no types.
@@ -68,3 +68,34 @@ def as_ccxt(error: errors.HoldfastError, *, exchange_id: str) -> BaseException:
         if isinstance(error, ours):
             return theirs(message)
     return ccxt.ExchangeError(message)  # type: ignore[no-any-return]
+
+
+_CROSSES: Final = frozenset({"EOrder:Post only order", "INVALID_LIMIT_PRICE_POST_ONLY"})
+"""
+A post-only order that would have taken from the book, at venues that refuse it (OKX takes it and cancels it).
+
+https://docs.kraken.com/exchange/guides/general/errors ·
+https://docs.cdp.coinbase.com/api-reference/advanced-trade-api/rest-api/orders/create-order (checked 2026-11-20)
+"""
+
+
+def rejected_order(error: errors.VenueRejectedError, exchange: Any) -> BaseException:
+    """
+    An order that the venue refused, as the class that ccxt itself raises for the venue's code; does not suspend.
+
+    By *exchange*'s own tables; ``InvalidOrder`` where they have no row for the code, whose ``OrderImmediatelyFillable``
+    says that a post-only order would have crossed. What we know better keeps our row.
+    """
+    if type(error) is not errors.VenueRejectedError:
+        return as_ccxt(error, exchange_id=exchange.id)
+    message, code = f"{exchange.id} {error}", error.code or ""
+    if code in _CROSSES:
+        return ccxt.OrderImmediatelyFillable(message)  # type: ignore[no-any-return]
+    tables = exchange.exceptions if isinstance(exchange.exceptions, dict) else {}
+    found = (tables.get("exact") or {}).get(code)
+    if found is None:
+        broad = tables.get("broad") or {}
+        found = next((kind for words, kind in broad.items() if words in code or words in str(error)), None)
+    # A code that ccxt has under another branch says nothing that a handler of orders would catch.
+    is_of_use = isinstance(found, type) and issubclass(found, ccxt.BaseError) and found is not ccxt.ExchangeError
+    return (found if is_of_use else ccxt.InvalidOrder)(message)  # type: ignore[misc,no-any-return]
