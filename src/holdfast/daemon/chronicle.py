@@ -82,7 +82,7 @@ class Chronicle:
 
     def events(self, *, newest: int = _EVENTS, after: int = 0) -> tuple[EventRow, ...]:
         """What was kept, newest first: at most *newest*, with numbers above *after*."""
-        found = []
+        found: list[EventRow] = []
         for row in reversed(self._events):
             if row.number <= after or len(found) >= newest:
                 break

@@ -40,6 +40,8 @@ __all__ = ["difference_rows", "notes_of", "picture_of", "reservation_row"]
 _NONCED: Final = frozenset({"kraken"})
 """Venues that demand an increasing nonce; at the others the clock's offset is what counts."""
 
+_LEAST_CERTAIN: Final = ("unknown", "stale", "fresh", "live")
+
 
 def picture_of(
     status: BrokerStatus,
@@ -49,7 +51,7 @@ def picture_of(
     readiness: Readiness | None,
     spans: tuple[Span, ...],
 ) -> BrokerPicture:
-    """The broker's row; *spans* are its breaker's last 24 hours, *address* where its REST goes when it is not public."""
+    """The broker's row; *spans* are its breaker's last 24 hours, *address* its REST where that was set."""
     counts = Counter(balance.state.value for balance in balances.values())
     anchor = _anchor(counts)
     ages_s = [each.age_s for each in balances.values() if each.state.value == anchor and each.age_s is not None]
@@ -163,12 +165,7 @@ def difference_rows(status: BrokerStatus) -> tuple[Difference, ...]:
 
 def _anchor(counts: Mapping[str, int]) -> str:
     """The state most figures are in; of two that are as frequent the less certain one."""
-    states = ("unknown", "stale", "fresh", "live")
-    return (
-        max(states, key=lambda state: (counts.get(state, 0), -states.index(state)))
-        if any(counts.values())
-        else "unknown"
-    )
+    return max(_LEAST_CERTAIN, key=lambda state: (counts.get(state, 0), -_LEAST_CERTAIN.index(state)))
 
 
 def _orders(status: BrokerStatus) -> tuple[str, str | None]:

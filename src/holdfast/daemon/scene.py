@@ -53,6 +53,9 @@ __all__ = ["Scene", "Timeline"]
 
 _COMPOSE_EVERY_S: Final = 1.0
 _COMPOSED_AT_ONCE: Final = 100
+_ALL_AT_ONCE: Final = 20
+"""So few brokers are composed for every delta: what is told of them is then of one moment."""
+
 _NOTED_AT_ONCE: Final = 500
 _STRIP_S: Final = 86_400.0
 _EVENTS_SHOWN: Final = 300
@@ -63,8 +66,8 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     """
     One asset's past at one broker, up to now. Times are seconds on the daemon's clock, which reads ``now_s``.
 
-    A step holds until the next; one without a ``total`` ends the record, and nothing is known until the next. ``stream``
-    and ``breaker`` have no stretch where nobody watched.
+    A step holds until the next; one without a ``total`` ends the record, and nothing is known until the next.
+    ``stream`` and ``breaker`` have no stretch where nobody watched.
     """
 
     broker: str
@@ -168,11 +171,7 @@ class Scene:
             return None
         now_s = self._now_s()
         before = self._told
-        due = [
-            name
-            for name in self._desk.brokers
-            if name in self._changed or now_s - self._composed[name].at_s >= _COMPOSE_EVERY_S
-        ][:_COMPOSED_AT_ONCE]
+        due = [name for name in self._desk.brokers if self._is_due(name, now_s)][:_COMPOSED_AT_ONCE]
         past = {name: self._composed[name] for name in due}
         for name in due:
             self._changed.discard(name)
@@ -231,6 +230,10 @@ class Scene:
             except (HoldfastError, KeyError):
                 continue  # Not an asset of this broker's any more, or the broker is closed.
             self.chronicle.note(broker, balance, now_s=now_s)
+
+    def _is_due(self, name: str, now_s: float) -> bool:
+        few = len(self._desk.brokers) <= _ALL_AT_ONCE
+        return few or name in self._changed or now_s - self._composed[name].at_s >= _COMPOSE_EVERY_S
 
     async def timeline(self, name: str, asset: AssetCode, *, range_s: float, points: int = 600) -> Timeline:
         """
