@@ -297,7 +297,13 @@ class Supervisor:
                 self.account.wake()
                 break
             # Jitter: every bot of a venue comes back from the same outage at once.
-            at_s = self._clock.now_s() + wait_s * self._randomness.uniform(0.5, 1.0)
+            now_s = self._clock.now_s()
+            at_s = now_s + wait_s * self._randomness.uniform(0.5, 1.0)
+            breaker = self.vitals.read.breaker
+            retry_after_s = None if breaker.is_quiet else breaker.retry_after_s(now_s)
+            if retry_after_s is not None:
+                # Nothing else is read before: were this later than the end of the break, that would have no trial.
+                at_s = min(at_s, now_s + max(retry_after_s, _LOAD_WAIT_INITIAL_S))
             # The listing needs no key, but a lockout is silence for every call: then it is read once that is over.
             is_locked_out = self._reader.parked_cause == LOCKOUT and self._reader.parked_until_s is not None
             await self._loading.wait_until(max(at_s, self._reader.parked_until_s or 0.0) if is_locked_out else at_s)
