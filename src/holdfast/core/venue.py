@@ -17,9 +17,11 @@ import msgspec
 
 from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import Delta, OpenOrder, OrderChange, OrdersSnapshot, Partial, Side, Snapshot
+from holdfast.core.candles import CandleRules
 from holdfast.core.credentials import Credential
 from holdfast.core.instruments import AssetInfo, Candle, Instrument, Ticker
 from holdfast.core.orders import CancelAck, OrderAck, OrderTicket
+from holdfast.core.positions import StatedPositions
 from holdfast.core.seams import Clock, Emit, HttpWire, Lane, Priority, StreamWire
 
 __all__ = [
@@ -94,6 +96,7 @@ class Capability(enum.StrEnum):
     FILLS = "fills"
     LEDGER = "ledger"
     FEE_RATES = "fee-rates"
+    POSITIONS = "positions"
     ORDER_ENTRY = "order-entry"
     ORDER_CHECK = "order-check"
     ORDER_CANCEL = "order-cancel"
@@ -471,6 +474,16 @@ class VenueClient(Protocol):
     @property
     def instruments(self) -> Mapping[Symbol, Instrument]: ...
 
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Lines of the listing that are no instrument of ours, by the venue's symbol, with the reason in a sentence."""
+        ...
+
+    @property
+    def candle_rules(self) -> CandleRules:
+        """What ``candles`` may be asked for."""
+        ...
+
     async def refresh_instrument(self, symbol: Symbol) -> None:
         """
         Read one instrument's rules and status again, unsigned; ``instruments`` has them afterwards.
@@ -561,7 +574,28 @@ class VenueClient(Protocol):
         """(Re)arm the venue's dead-man switch, or disarm it with 0. Account-wide at Kraken."""
         ...
 
-    async def candles(self, symbol: Symbol, *, interval_s: int, since_s: int | None = None) -> list[Candle]: ...
+    async def candles(
+        self, symbol: Symbol, *, interval_s: int, since_s: int | None = None, limit: int | None = None
+    ) -> list[Candle]:
+        """
+        Candles of one instrument, oldest first, each start once; unsigned.
+
+        The newest *limit*, or from *since_s* on at least the first *limit* where the venue still has them; what one
+        call gives where neither is said. More than was asked for may be told. Only the last may be not final.
+
+        Raises:
+            ConfigError: *interval_s* is none of ``candle_rules``.
+        """
+        ...
+
+    async def positions(self) -> StatedPositions:
+        """
+        Every open margin position of the account; complete.
+
+        Raises:
+            UnsupportedError: The venue has none, or they cannot be read: see the facts.
+        """
+        ...
 
     async def close(self) -> None: ...
 

@@ -153,8 +153,8 @@ class Broker:
 
         Cash and positions, what open orders hold included, at the prices at which it could be sold now, before fees.
         USD, USDC and USDT are converted like anything else, through a price. What has no price is left out and named in
-        ``left_out``; a price or figure that is old counts, and makes ``state`` stale. ``total`` is None while nothing is
-        known, and never 0 for that.
+        ``left_out``; a price or figure that is old counts, and makes ``state`` stale. ``total`` is None while nothing
+        is known, and never 0 for that.
 
         An order is no matter of this figure: ``balance(asset).spendable`` is what may be promised of what pays for it.
 
@@ -188,8 +188,8 @@ class Broker:
         """
         What is held in markets: spot holdings, and margin positions where the venue has them. Suspends.
 
-        Cash is no position; what no order could sell is in ``dust``, with the minimum that it misses. ``notes`` say what
-        the venue does not offer, or could not be asked now; ``is_complete`` is False in the second case.
+        Cash is no position; what no order could sell is in ``dust``, with the minimum that it misses. ``notes`` say
+        what the venue does not offer, or could not be asked now; ``is_complete`` is False in the second case.
 
         Args:
             quote: What values are told in.

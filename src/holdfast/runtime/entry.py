@@ -13,15 +13,16 @@ from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Final
 
-from holdfast.core.amounts import multiply, subtract
+import msgspec
+
 from holdfast.core.assets import AssetCode, Symbol, split_symbol
 from holdfast.core.balances import Side
 from holdfast.core.budgets import Budgets
+from holdfast.core.closing import ClosingCode, plan_closing
 from holdfast.core.funds import FundsSettings, error_of
 from holdfast.core.intents import Intents
 from holdfast.core.orders import OrderAsk, OrderState, OrderType
 from holdfast.core.seams import Randomness
-from holdfast.core.terms import whole_steps
 from holdfast.core.venue import VenueClient, VenueStream
 from holdfast.core.venue_time import VenueTime
 from holdfast.core.verdicts import TradingState
@@ -34,6 +35,7 @@ from holdfast.errors import (
 from holdfast.runtime.account import Account
 from holdfast.runtime.cancelling import Cancelling
 from holdfast.runtime.claims import Claims
+from holdfast.runtime.closing import Closing
 from holdfast.runtime.entry_settings import EntrySettings
 from holdfast.runtime.intent_record import (
     intent_of,
@@ -181,8 +183,8 @@ class OrderEntry:
         intent_id: str | None,
         bot: str | None,
         valid_until_s: float | None,
-    ) -> Order | None:
-        """Sell what is spendable of the base at the market; None where that is nothing but dust. Suspends."""
+    ) -> Closing:
+        """Sell what is spendable of the base at the market, or say why nothing can be sold. Suspends."""
         base, _ = split_symbol(symbol)
         await self.judging.listed()
         instrument = self.client.instruments.get(symbol)
@@ -191,26 +193,24 @@ class OrderEntry:
                 raise NotReadyError(f"{self.name}: what the venue lists was not read yet: ask again", checks=("rules",))
             hint = near_symbols(symbol, self.client.instruments)
             raise UnknownNameError(f"{self.client.venue} lists no instrument {symbol!a}: {hint}")
-        if quantity is None:
-            balance = self.judging.balance(base)
-            if balance.total is None:
-                least = instrument.quantity_min or instrument.quantity_step
-                ask = OrderAsk(symbol=symbol, side=Side.SELL, order_type=OrderType.MARKET, quantity=least)
-                raise error_of(self.judging.judge(ask, None))
-            # As the funds rule has it: what nobody stated to be free is what there is, less what is claimed of it.
-            most = subtract(balance.total, balance.reserved) if balance.spendable is None else balance.spendable
-            quantity = whole_steps(most, grid=instrument.quantity_step)
-            if not quantity or (instrument.quantity_min is not None and quantity < instrument.quantity_min):
-                return None
-            if instrument.cost_min is not None:
-                await self.quotes.want_ticker(symbol, max_age_s=self._funds.ticker_max_age_s)
-                ticker = self.quotes.ticker(symbol)
-                oldest_s = self._clock.now_s() - self._funds.ticker_max_age_s
-                is_priced = ticker is not None and ticker.as_of_s >= oldest_s  # An old price makes nothing dust.
-                if ticker is not None and is_priced and multiply(quantity, ticker.bid) < instrument.cost_min:
-                    return None
-        ask = OrderAsk(symbol=symbol, side=Side.SELL, order_type=OrderType.MARKET, quantity=quantity, bot=bot)
-        return await self.sending.place(ask, intent_id=intent_id, is_reserved=False, valid_until_s=valid_until_s)
+        if self.judging.balance(base).total is None:
+            least = quantity or instrument.quantity_min or instrument.quantity_step
+            ask = OrderAsk(symbol=symbol, side=Side.SELL, order_type=OrderType.MARKET, quantity=least)
+            raise error_of(self.judging.judge(ask, None))
+        bid: Decimal | None = None
+        if quantity is None and instrument.cost_min is not None:
+            await self.quotes.want_ticker(symbol, max_age_s=self._funds.ticker_max_age_s)
+            ticker = self.quotes.ticker(symbol)
+            oldest_s = self._clock.now_s() - self._funds.ticker_max_age_s
+            if ticker is not None and ticker.as_of_s >= oldest_s:  # An old price makes nothing dust.
+                bid = ticker.bid
+        plan = plan_closing(self.judging.balance(base), instrument, bid=bid, wanted=quantity)
+        facts = msgspec.structs.asdict(plan)
+        if plan.code is not ClosingCode.SELL:
+            return Closing(**facts)
+        ask = OrderAsk(symbol=symbol, side=Side.SELL, order_type=OrderType.MARKET, quantity=plan.quantity, bot=bot)
+        order = await self.sending.place(ask, intent_id=intent_id, is_reserved=False, valid_until_s=valid_until_s)
+        return Closing(**facts, order=order)
 
     async def release(self, intent_id: str, *, force: bool) -> ReservationView:
         """End a claim that nothing was sent on; with *force*, one in doubt. Suspends until it is durable."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 
-from holdfast.core.assets import AssetCode, Symbol, asset_code
+from holdfast.core.assets import AssetCode, asset_code
 from holdfast.core.instruments import AssetInfo
+from holdfast.core.symbols import near_symbols
 from holdfast.errors import UnknownNameError
 
 __all__ = ["check_asset", "near_symbols"]
@@ -36,12 +37,3 @@ def check_asset(
     near = difflib.get_close_matches(asset.upper(), listed, n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}?" if near else f"it lists {len(listed)} assets, such as BTC and USD"
     raise UnknownNameError(f"{venue} lists no asset {asset!a}: {hint}")
-
-
-def near_symbols(symbol: Symbol, listed: Iterable[Symbol]) -> str:
-    """What may have been meant by an instrument that is not listed, as the end of a sentence."""
-    known = list(listed)
-    if symbol.upper() in known:
-        return f"did you mean {symbol.upper()}?"
-    near = difflib.get_close_matches(symbol.upper(), known, n=3, cutoff=0.6)
-    return f"did you mean {', '.join(near)}?" if near else f"it lists {len(known)} instruments, such as BTC-USD"

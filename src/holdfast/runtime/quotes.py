@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from holdfast.core.assets import Symbol
 from holdfast.core.instruments import InstrumentStatus, Ticker
 from holdfast.core.seams import Clock
 from holdfast.core.venue import VenueClient
-from holdfast.errors import HoldfastError, RateLimitedError
+from holdfast.errors import HoldfastError, PayloadError, RateLimitedError, UnknownNameError
 
 __all__ = ["Quotes"]
 
@@ -41,6 +41,11 @@ class Quotes:
         self._tried_s: dict[Symbol, float] = {}
         self._rules_s: dict[Symbol, float] = {}
         self._asking: dict[tuple[str, Symbol], asyncio.Task[None]] = {}
+
+    @property
+    def tickers(self) -> Mapping[Symbol, Ticker]:
+        """The newest price of every instrument that was asked for, however old."""
+        return self._tickers
 
     def ticker(self, symbol: Symbol) -> Ticker | None:
         """The newest price, however old."""
@@ -66,6 +71,37 @@ class Quotes:
         known = self._tickers.get(symbol)
         if known is None or self._clock.now_s() - known.as_of_s > max_age_s / 2:
             await self._ask(("ticker", symbol), lambda: self._ask_ticker(symbol))
+
+    async def want_tickers(self, symbols: Sequence[Symbol], *, max_age_s: float) -> None:
+        """
+        Have a price of each younger than half of *max_age_s*, where the venue gives one. Suspends.
+
+        Asked for together; one by one where that answer cannot be believed, so that one market's nonsense hides no
+        other's price. A venue that does not answer is not asked again for each of them.
+        """
+        oldest_s = self._clock.now_s() - max_age_s / 2
+        due = [symbol for symbol in symbols if (known := self._tickers.get(symbol)) is None or known.as_of_s < oldest_s]
+        if not due:
+            return
+        for pause_s in (_TICKER_PAUSES_S[0], None):
+            try:
+                self._tickers.update(await self._client.tickers(due))
+                return
+            except RateLimitedError:
+                return
+            except (PayloadError, UnknownNameError):
+                break
+            except HoldfastError:
+                if pause_s is None:
+                    return
+                await asyncio.sleep(pause_s)
+        for symbol in due:
+            try:
+                self._tickers.update(await self._client.tickers([symbol]))
+            except (PayloadError, UnknownNameError):
+                continue
+            except HoldfastError:
+                return
 
     async def want_rules(self, symbol: Symbol, *, waits: bool) -> None:
         """

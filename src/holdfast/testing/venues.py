@@ -16,11 +16,14 @@ from typing import Any
 from holdfast.core.amounts import ZERO, exact, parse_amount
 from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import Delta, Holding, OpenOrder, OrderChange, OrdersSnapshot, Snapshot, Source
+from holdfast.core.candles import CandleRules
 from holdfast.core.credentials import Credential
 from holdfast.core.instruments import AssetInfo, Candle, Instrument, Ticker
 from holdfast.core.orders import CancelAck, OrderAck, OrderTicket
+from holdfast.core.positions import MarginPosition, StatedPositions
 from holdfast.core.seams import Clock, Emit, HttpWire, Lane, Priority, StreamWire
 from holdfast.core.venue import (
+    Capability,
     Channel,
     ClosedOrder,
     CredentialInfo,
@@ -37,7 +40,13 @@ from holdfast.core.venue import (
     VenueMode,
     VenueStatus,
 )
-from holdfast.errors import HoldfastError, OutcomeUnknownError, UnknownOrderError, VenueUnreachableError
+from holdfast.errors import (
+    HoldfastError,
+    OutcomeUnknownError,
+    UnknownOrderError,
+    UnsupportedError,
+    VenueUnreachableError,
+)
 from holdfast.testing.orders import FakeOrders, Outcomes, error_of
 
 __all__ = ["FakeClient", "FakeStream", "FakeVenue"]
@@ -53,6 +62,9 @@ class FakeVenue:
         truth: Asset to (total, held), as text; what is absent is zero.
         orders: The orders of its account, its instruments and prices.
         mode: What it accepts as a whole, as its status says; it refuses nothing by itself.
+        candles: What it answers to every question for candles, oldest first.
+        margin: Its account's margin positions; None has the question denied.
+        left_out: Lines of its listing that are no instrument of ours, with the reason.
         account_id: What the venue calls every account; one name for each broker when None.
         account_mode: How its accounts are set up, and ``refusal`` why that is no good; both None where all is well.
         rules: Of its streams, where a test wants others than ``FakeStream.rules``; ``facts`` likewise.
@@ -82,6 +94,9 @@ class FakeVenue:
         self.truth: dict[str, tuple[str, str]] = dict(truth or {"USD": ("1500.25", "400.00"), "BTC": ("0.5", "0")})
         self.orders = FakeOrders(self.truth)
         self.mode = VenueMode.ONLINE
+        self.candles: list[Candle] = []
+        self.margin: list[MarginPosition] | None = []
+        self.left_out: dict[str, str] = {}
         self.account_id: str | None = None
         self.account_mode: str | None = None
         self.refusal: str | None = None
@@ -164,6 +179,7 @@ class FakeClient:
 
     venue = "acme"
     balance_reads: tuple[str, ...] = ("BalanceEx", "Balance")
+    candle_rules: CandleRules = CandleRules(intervals=(60, 300, 3600, 86_400), kept=720)
 
     def __init__(self, venue: FakeVenue, *, lane: Lane, clock: Clock, account: str) -> None:
         self._venue = venue
@@ -212,6 +228,10 @@ class FakeClient:
     @property
     def instruments(self) -> Mapping[Symbol, Instrument]:
         return self._venue.orders.instruments if self._is_loaded else {}
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        return self._venue.left_out
 
     async def refresh_instrument(self, symbol: Symbol) -> None:
         """Nothing to read: what is listed is always what the test says."""
@@ -304,9 +324,17 @@ class FakeClient:
         orders = self._venue.orders
         return {symbol: orders.ticker(symbol, as_of_s=began_s) for symbol in symbols if symbol in orders.prices}
 
-    async def candles(self, symbol: Symbol, *, interval_s: int, since_s: int | None = None) -> list[Candle]:
+    async def candles(
+        self, symbol: Symbol, *, interval_s: int, since_s: int | None = None, limit: int | None = None
+    ) -> list[Candle]:
         await self._ask("candles", is_private=False)
-        return []
+        return list(self._venue.candles)
+
+    async def positions(self) -> StatedPositions:
+        began_s = await self._ask("positions")
+        if self._venue.margin is None:
+            raise UnsupportedError("acme: it knows spot only", capability=Capability.POSITIONS.value)
+        return StatedPositions(read="positions", positions=tuple(self._venue.margin), as_of_s=began_s)
 
     async def place_order(self, ticket: OrderTicket, *, deadline_s: float, before_send: Callable[[], None]) -> OrderAck:
         outcome = self.outcomes.take()

@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import OpenOrder, OrdersSnapshot, Snapshot
+from holdfast.core.candles import CandleRules
 from holdfast.core.instruments import AssetInfo, Candle, Instrument, Ticker
 from holdfast.core.orders import CancelAck, OrderAck, OrderTicket
+from holdfast.core.positions import StatedPositions
 from holdfast.core.seams import Clock, HttpWire, Lane
 from holdfast.core.venue import ClosedOrder, CredentialInfo, FeeRates, Fill, LedgerRow, ServerTime, VenueStatus
 from holdfast.venues._template.questions import ask
@@ -26,6 +28,7 @@ class TemplateClient:
 
     venue = "template"
     balance_reads: tuple[str, ...] = ("balances", "balance")
+    candle_rules: CandleRules = CandleRules(intervals=())  # Which intervals, and how many candles are kept?
 
     def __init__(self, *, http: HttpWire, lane: Lane, clock: Clock, rest_url: str, account: str) -> None:
         self._http = http
@@ -44,6 +47,10 @@ class TemplateClient:
     @property
     def instruments(self) -> Mapping[Symbol, Instrument]:
         ask(9, _FILE, "instruments: keep what load has read")
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        ask(9, _FILE, "left_out: lines of the listing that cannot be named or state no rules, each with the reason")
 
     async def refresh_instrument(self, symbol: Symbol) -> None:
         ask(9, _FILE, "refresh_instrument: which call reads one instrument's rules and status again?")
@@ -106,8 +113,13 @@ class TemplateClient:
     async def cancel_all_after(self, timeout_s: int, *, deadline_s: float) -> None:
         ask(9, _FILE, "cancel_all_after: is there a dead-man switch? Else lacks, and UnsupportedError")
 
-    async def candles(self, symbol: Symbol, *, interval_s: int, since_s: int | None = None) -> list[Candle]:
-        ask(9, _FILE, "candles: rising in time, the last one still forming")
+    async def candles(
+        self, symbol: Symbol, *, interval_s: int, since_s: int | None = None, limit: int | None = None
+    ) -> list[Candle]:
+        ask(9, _FILE, "candles: rising in time, the last one still forming, page after page as far as asked for")
+
+    async def positions(self) -> StatedPositions:
+        ask(9, _FILE, "positions: are there margin positions, and which call tells all? Else lacks, UnsupportedError")
 
     async def close(self) -> None:
         """Nothing of its own is open: the wire is the runtime's."""

@@ -17,9 +17,11 @@ import msgspec
 
 from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import OpenOrder, OrdersSnapshot, Snapshot, Source
+from holdfast.core.candles import CandleRules
 from holdfast.core.credentials import Credential
 from holdfast.core.instruments import AssetInfo, Candle, Instrument, InstrumentStatus, Ticker
 from holdfast.core.orders import CancelAck, OrderAck, OrderTicket
+from holdfast.core.positions import StatedPositions
 from holdfast.core.seams import Clock, Emit, HttpWire, Lane, Priority
 from holdfast.core.venue import (
     Capability,
@@ -58,6 +60,7 @@ _IDS_PER_CALL: Final = 50
 _ACCOUNTS_ALONE: Final = 40
 _RELIST_AFTER_S: Final = 60.0
 _CANDLES: Final = 300
+_CANDLE_PAGES: Final = 6
 _GRANULARITIES: Final = {
     60: "ONE_MINUTE",
     300: "FIVE_MINUTE",
@@ -89,6 +92,7 @@ class CoinbaseClient:
 
     venue: str = "coinbase"
     balance_reads: tuple[str, ...] = ("accounts", "account")
+    candle_rules: CandleRules = CandleRules(intervals=tuple(_GRANULARITIES))
 
     def __init__(
         self,
@@ -126,6 +130,11 @@ class CoinbaseClient:
         self._asks_statuses_apart = False
 
     # Names
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Products that are no instrument of ours, by id, with the reason."""
+        return {} if self._names is None else self._names.left_out
 
     async def load(self) -> None:
         """Read Coinbase's list of spot products, all of its pages. Suspends."""
@@ -223,28 +232,52 @@ class CoinbaseClient:
                 found[symbol] = told
         return found
 
-    async def candles(self, symbol: Symbol, *, interval_s: int, since_s: int | None = None) -> list[Candle]:
+    async def candles(
+        self, symbol: Symbol, *, interval_s: int, since_s: int | None = None, limit: int | None = None
+    ) -> list[Candle]:
         """
-        At most 300 candles, oldest first: the newest, or those from *since_s* on; empty buckets are left out.
+        The newest 300 candles or as many as were asked for, oldest first; empty buckets are left out.
 
-        *interval_s* must be one that Coinbase has.
+        In pages of 300: 350 is what the page says, and some clients were refused more than 300.
+
+        Source: https://docs.cdp.coinbase.com/api-reference/advanced-trade-api/rest-api/public/get-public-product-candles
+        (checked 2026-11-20)
         """
         if interval_s not in _GRANULARITIES:
             offered = ", ".join(map(str, _GRANULARITIES))
             raise ConfigError(f"coinbase has no candles of {interval_s} s; it has {offered}")
         names = await self.names()
         path = f"market/products/{quote(names.product(symbol), safe='')}/candles"
-        now_s = self._calls.venue_time.now_us() / 1e6
-        span_s = _CANDLES * interval_s
-        start_s = int(now_s) - span_s + interval_s if since_s is None else since_s
-        query = [
-            ("start", str(max(start_s, 0))),
-            ("end", str(min(max(start_s, 0) + span_s - 1, int(now_s)))),
-            ("granularity", _GRANULARITIES[interval_s]),
-            ("limit", str(_CANDLES)),
-        ]
-        reply = await self._calls.public("market/products/{id}/candles", path=path, query=query)
-        return parse.candles(reply.body, interval_s=interval_s, now_s=now_s)
+        now_s = int(self._calls.venue_time.now_us() / 1e6)
+        wanted = limit or _CANDLES
+        start_s = now_s - wanted * interval_s + interval_s if since_s is None else since_s
+        found: list[Candle] = []
+        for _ in range(_CANDLE_PAGES):
+            start_s = max(start_s, 0)
+            end_s = min(start_s + _CANDLES * interval_s - 1, now_s)
+            query = [
+                ("start", str(start_s)),
+                ("end", str(end_s)),
+                ("granularity", _GRANULARITIES[interval_s]),
+                ("limit", str(_CANDLES)),
+            ]
+            reply = await self._calls.public("market/products/{id}/candles", path=path, query=query)
+            page = parse.candles(reply.body, interval_s=interval_s, now_s=now_s)
+            last_s = found[-1].start_s if found else -1
+            found += [candle for candle in page if candle.start_s > last_s]
+            start_s = end_s + 1
+            if start_s > now_s or (since_s is not None and len(found) >= wanted):
+                break
+        return found
+
+    async def positions(self) -> StatedPositions:
+        """
+        Coinbase has none that holdfast reads.
+
+        Raises:
+            UnsupportedError: Always.
+        """
+        _refuse(Capability.POSITIONS)
 
     # The account
 

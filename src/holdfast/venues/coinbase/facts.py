@@ -37,6 +37,8 @@ FACTS: Final = VenueFacts(
         Capability.VENUE_STATUS: "Coinbase has no call that says what its engine accepts; products say it one by one",
         Capability.BALANCE_STREAM: "no channel of Coinbase streams spot balances: orders' events bring reads forward",
         Capability.LEDGER: "Coinbase's trading API has no ledger; deposits, conversions and rewards leave no event",
+        Capability.POSITIONS: "Coinbase's spot accounts have no margin positions, and holdfast trades no futures: "
+        "what is held is the balances",
         Capability.DEAD_MAN_SWITCH: "Coinbase has no call that cancels orders when it is not repeated",
         Capability.DEMO_ENVIRONMENT: "Coinbase's sandbox gives canned answers that never change",
     },

@@ -22,7 +22,7 @@ from holdfast.core.balances import OpenOrder, Side
 from holdfast.core.instruments import AssetInfo, Candle, Instrument, InstrumentStatus, Ticker
 from holdfast.core.payloads import decode_strictly
 from holdfast.core.venue import ClosedOrder, CredentialInfo, FeeRates, Fill
-from holdfast.errors import AmountError, PayloadError, UnknownAssetError
+from holdfast.errors import AmountError, PayloadError
 from holdfast.venues.coinbase import errors, wire
 from holdfast.venues.coinbase.symbols import Names, code_of
 
@@ -144,14 +144,19 @@ def names_of(listed: list[wire.Product]) -> Names:
     """
     assets: dict[AssetCode, AssetInfo] = {}
     instruments: dict[Symbol, Instrument] = {}
+    left_out: dict[str, str] = {}
     for product in listed:
         if product.product_type != "SPOT":
+            left_out[product.product_id] = f"no spot market: {ascii(product.product_type)[:40]}"
             continue
         try:
             instrument = instrument_of(product)
-        except UnknownAssetError:
-            continue  # Whoever asks for it is told that it is not listed.
+        except PayloadError as error:
+            # Whoever asks for it is told that it is not listed; it says nothing about the others.
+            left_out[product.product_id] = f"its names or rules cannot be read: {error}"
+            continue
         if instrument.symbol in instruments:
+            left_out[product.product_id] = f"it repeats {instrument.symbol}"
             continue
         instruments[instrument.symbol] = instrument
         for code, currency in (
@@ -163,7 +168,7 @@ def names_of(listed: list[wire.Product]) -> Names:
             )
     if not instruments:
         raise PayloadError("products: nothing listed for spot")
-    return Names(assets=assets, instruments=instruments)
+    return Names(assets=assets, instruments=instruments, left_out=left_out)
 
 
 def instrument_of(product: wire.Product) -> Instrument:

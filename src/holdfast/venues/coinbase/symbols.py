@@ -61,9 +61,17 @@ class Names:
     Attributes:
         assets: Ours to the currencies that products name.
         instruments: Ours to what Coinbase lists for spot.
+        left_out: Ids of products that are no instrument of ours, with the reason.
     """
 
-    def __init__(self, *, assets: Mapping[AssetCode, AssetInfo], instruments: Mapping[Symbol, Instrument]) -> None:
+    def __init__(
+        self,
+        *,
+        assets: Mapping[AssetCode, AssetInfo],
+        instruments: Mapping[Symbol, Instrument],
+        left_out: Mapping[str, str] | None = None,
+    ) -> None:
+        self.left_out: Final = dict(left_out or {})
         self.assets: Final = dict(assets)
         self.instruments: Final = dict(instruments)
         self._symbol_of: dict[str, Symbol] = {each.venue_symbol: each.symbol for each in self.instruments.values()}

@@ -19,12 +19,14 @@ import msgspec
 
 from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import OpenOrder, OrdersSnapshot, Snapshot, Source
+from holdfast.core.candles import CandleRules
 from holdfast.core.credentials import Credential
 from holdfast.core.events import event
 from holdfast.core.instruments import AssetInfo, Candle, Instrument, InstrumentStatus, Ticker
 from holdfast.core.limits import DecayingCounter, own_counter
 from holdfast.core.orders import CancelAck, OrderAck, OrderTicket
 from holdfast.core.parking import PROBE_EVERY_S
+from holdfast.core.positions import StatedPositions
 from holdfast.core.seams import (
     Clock,
     Emit,
@@ -60,7 +62,7 @@ from holdfast.errors import (
     VenueError,
     VenueUnreachableError,
 )
-from holdfast.venues.kraken import balances, errors, limits, orders, parse
+from holdfast.venues.kraken import balances, errors, limits, orders, parse, positions
 from holdfast.venues.kraken.errors import After
 from holdfast.venues.kraken.settings import Settings
 from holdfast.venues.kraken.sign import Signer
@@ -84,6 +86,7 @@ _PAGE_PATIENCE_S: Final = 30.0
 _TICKERS_PER_CALL: Final = 20  # Longer addresses are answered with 520.
 _RELIST_AFTER_S: Final = 60.0
 _CANDLE_MINUTES: Final = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
+_CANDLES: Final = CandleRules(intervals=tuple(60 * each for each in _CANDLE_MINUTES), kept=720)
 
 T = TypeVar("T")
 
@@ -140,6 +143,7 @@ class KrakenClient:
 
     venue: str = "kraken"
     balance_reads: tuple[str, ...] = ("BalanceEx", "Balance")
+    candle_rules: CandleRules = _CANDLES
 
     def __init__(
         self,
@@ -183,6 +187,11 @@ class KrakenClient:
         self._missing: dict[str, tuple[float, PermissionMissingError]] = {}
 
     # Names
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Pairs that are no instrument of ours, by key, with the reason."""
+        return {} if self._names is None else self._names.left_out
 
     async def load(self) -> None:
         """Read Kraken's listing of assets and pairs. Suspends for two or three public reads."""
@@ -292,8 +301,15 @@ class KrakenClient:
             found |= parse.tickers(reply.body, names, as_of_s=reply.sent_s)
         return found
 
-    async def candles(self, symbol: Symbol, *, interval_s: int, since_s: int | None = None) -> list[Candle]:
-        """At most 720 candles, oldest first; *interval_s* must be one that Kraken has."""
+    async def candles(
+        self, symbol: Symbol, *, interval_s: int, since_s: int | None = None, limit: int | None = None
+    ) -> list[Candle]:
+        """
+        The newest 720 candles or those since *since_s* among them, oldest first: Kraken tells no older ones.
+
+        Source: https://docs.kraken.com/api/docs/rest-api/get-ohlc-data (checked 2026-11-20)
+        """
+        del limit  # Kraken takes none.
         minutes, odd_s = divmod(interval_s, 60)
         if odd_s or minutes not in _CANDLE_MINUTES:
             offered = ", ".join(str(each * 60) for each in _CANDLE_MINUTES)
@@ -301,7 +317,8 @@ class KrakenClient:
         names = await self.names()
         fields = {"pair": names.rest_symbol(symbol), "interval": str(minutes)}
         if since_s is not None:
-            fields["since"] = str(since_s)
+            # Kraken's own bound is exclusive: one interval earlier, so that the candle of that very second is there.
+            fields["since"] = str(max(0, since_s - interval_s))
         return parse.candles((await self._public("OHLC", **fields)).body, names, symbol=symbol)
 
     # The account
@@ -345,6 +362,16 @@ class KrakenClient:
         reply = await self._private("OpenOrders", {}, priority=Priority.BALANCE)
         orders = parse.open_orders(reply.body, await self.names())
         return OrdersSnapshot(read="OpenOrders", source=Source.REST, as_of_s=reply.sent_s, orders=orders)
+
+    async def positions(self) -> StatedPositions:
+        """
+        ``OpenPositions`` with what they are worth: every margin position, one for each opening trade.
+
+        Source: https://docs.kraken.com/api/docs/rest-api/get-open-positions (checked 2026-11-20)
+        """
+        reply = await self._private("OpenPositions", {"docalcs": "true"}, priority=Priority.HISTORY)
+        found = positions.open_positions(reply.body, await self.names())
+        return StatedPositions(read="OpenPositions", positions=found, as_of_s=reply.sent_s)
 
     async def open_orders_by_id(self, order_ids: Sequence[str]) -> Mapping[str, OpenOrder | ClosedOrder]:
         """``QueryOrders``: those that Kraken knows, open or not; one call per 50 ids."""

@@ -38,9 +38,12 @@ __all__ = [
     "open_orders",
     "optional_amount",
     "queried_orders",
+    "result_of",
+    "side_of",
     "status",
     "tickers",
     "token",
+    "unix_s",
     "venue_time_s",
 ]
 
@@ -65,7 +68,7 @@ def errors_in(body: bytes) -> list[str] | None:
         return None
 
 
-def _result(body: bytes, shape: type[T], request: str) -> T:
+def result_of(body: bytes, shape: type[T], request: str) -> T:
     """The result of an answer that has to have one."""
     result = envelope(body, shape, request)
     if result is None:
@@ -107,13 +110,15 @@ def optional_amount(text: str | None, where: str) -> Decimal | None:
     return None if text is None else amount(text, where)
 
 
-def _finite(seconds: float, where: str) -> float:
+def unix_s(seconds: float, where: str) -> float:
+    """A time in Unix seconds. Raises ``PayloadError`` where it can be none."""
     if not math.isfinite(seconds) or not 0 <= seconds < 1e11:
         raise PayloadError(f"{where}: {seconds} is no Unix time in seconds")
     return seconds
 
 
-def _side(text: str, where: str) -> Side:
+def side_of(text: str, where: str) -> Side:
+    """The side a field names. Raises ``PayloadError`` where it names none."""
     try:
         return Side(text)
     except ValueError:
@@ -127,8 +132,8 @@ def names_of(assets_body: bytes, pairs_body: bytes, *, tokenized_body: bytes | N
     """
     Translations out of ``Assets`` and ``AssetPairs``, and of ``Assets`` for tokenized assets where it was asked for.
 
-    Entries that cannot be named (not text an asset can be called) or that lack a listed side are left out: whoever
-    asks for them is told that Kraken does not list them.
+    Entries that cannot be named (not text an asset can be called), lack a listed side or state a rule that is none are
+    left out, with the reason: whoever asks for them is told that Kraken does not list them.
 
     Raises:
         PayloadError: Not these endpoints' shapes, or nothing listed.
@@ -136,9 +141,9 @@ def names_of(assets_body: bytes, pairs_body: bytes, *, tokenized_body: bytes | N
     Sources: https://docs.kraken.com/api/docs/rest-api/get-asset-info ·
     https://docs.kraken.com/api/docs/rest-api/get-tradable-asset-pairs (checked 2026-11-20)
     """
-    listed = _result(assets_body, dict[str, wire.Asset], "Assets")
+    listed = result_of(assets_body, dict[str, wire.Asset], "Assets")
     if tokenized_body is not None:
-        listed = {**_result(tokenized_body, dict[str, wire.Asset], "Assets"), **listed}
+        listed = {**result_of(tokenized_body, dict[str, wire.Asset], "Assets"), **listed}
     listed = {symbol: asset for symbol, asset in listed.items() if _can_be_named(symbol, asset.altname)}
     if not listed:
         raise PayloadError("Assets: nothing listed")
@@ -156,17 +161,29 @@ def names_of(assets_body: bytes, pairs_body: bytes, *, tokenized_body: bytes | N
             )
     instruments: dict[Symbol, Instrument] = {}
     altnames: dict[str, Symbol] = {}
-    for key, pair in _result(pairs_body, dict[str, wire.AssetPair], "AssetPairs").items():
+    left_out: dict[str, str] = {}
+    for key, pair in result_of(pairs_body, dict[str, wire.AssetPair], "AssetPairs").items():
         base, quote = bare.plain.get(pair.base), bare.plain.get(pair.quote)
         # Dark pools repeat a market without a stream name: they are no instrument of ours.
-        if base is None or quote is None or pair.wsname is None:
+        if pair.wsname is None:
+            left_out[key] = "a dark pool: it repeats a market and has no stream"
             continue
-        instrument = _instrument(key, pair, base=base, quote=quote)
+        if base is None or quote is None:
+            odd = pair.base if base is None else pair.quote
+            left_out[key] = f"its side {ascii(odd)[:40]} is not listed as an asset of its own"
+            continue
+        try:
+            instrument = _instrument(key, pair, base=base, quote=quote)
+        except PayloadError as error:
+            # One market without rules says nothing about the others.
+            left_out[key] = f"its rules cannot be read: {error}"
+            continue
         if instrument.symbol in instruments:
+            left_out[key] = f"it repeats {instrument.symbol}"
             continue
         instruments[instrument.symbol] = instrument
         altnames[pair.altname] = instrument.symbol
-    return Names(listed=listed, assets=assets, instruments=instruments, altnames=altnames)
+    return Names(listed=listed, assets=assets, instruments=instruments, altnames=altnames, left_out=left_out)
 
 
 def instrument_of(body: bytes, known: Instrument) -> Instrument:
@@ -176,7 +193,7 @@ def instrument_of(body: bytes, known: Instrument) -> Instrument:
     Raises:
         PayloadError: Not this endpoint's shape, or another instrument.
     """
-    pairs = _result(body, dict[str, wire.AssetPair], "AssetPairs")
+    pairs = result_of(body, dict[str, wire.AssetPair], "AssetPairs")
     pair = pairs.get(known.venue_symbol)
     if pair is None:
         raise PayloadError(f"AssetPairs: asked for {known.venue_symbol}, told of {ascii(sorted(pairs))[:80]}")
@@ -255,7 +272,7 @@ def venue_time_s(body: bytes) -> float:
     Raises:
         PayloadError: Not this shape, or a number that can be no time in seconds (milliseconds, say).
     """
-    unixtime = _result(body, wire.Time, "Time").unixtime
+    unixtime = result_of(body, wire.Time, "Time").unixtime
     if not 1_600_000_000 <= unixtime < 10_000_000_000:
         raise PayloadError(f"Time: {unixtime} is no Unix time in seconds")
     return float(unixtime)
@@ -263,7 +280,7 @@ def venue_time_s(body: bytes) -> float:
 
 def status(body: bytes) -> tuple[VenueMode, str | None]:
     """``SystemStatus``: the engine's mode, and what is announced beside it."""
-    answer = _result(body, wire.SystemStatus, "SystemStatus")
+    answer = result_of(body, wire.SystemStatus, "SystemStatus")
     announced = []
     if answer.emergency:
         announced.append(f"{len(answer.emergency)} unresolved incidents")
@@ -283,7 +300,7 @@ def mode_of(word: str) -> VenueMode:
 def tickers(body: bytes, names: Names, *, as_of_s: float) -> dict[Symbol, Ticker]:
     """``Ticker``: keyed by Kraken's own pair keys, whatever spelling was asked with."""
     found: dict[Symbol, Ticker] = {}
-    for key, row in _result(body, dict[str, wire.TickerRow], "Ticker").items():
+    for key, row in result_of(body, dict[str, wire.TickerRow], "Ticker").items():
         symbol = names.instrument(key)
         if symbol is None:
             continue
@@ -307,7 +324,7 @@ def candles(body: bytes, names: Names, *, symbol: Symbol) -> list[Candle]:
     Raises:
         PayloadError: Not this shape, another pair's candles, or starts that do not rise.
     """
-    result = _result(body, dict[str, msgspec.Raw | list[list[str]] | str], "OHLC")
+    result = result_of(body, dict[str, msgspec.Raw | list[list[str]] | str], "OHLC")
     rows = [value for key, value in result.items() if key != "last" and names.instrument(key) == symbol]
     if len(rows) != 1 or not isinstance(rows[0], list):
         raise PayloadError(f"OHLC: no candles of {symbol}")
@@ -336,13 +353,13 @@ def open_orders(body: bytes, names: Names) -> dict[str, OpenOrder]:
 
     Source: https://docs.kraken.com/api/docs/rest-api/get-open-orders (checked 2026-11-20)
     """
-    answer = _result(body, wire.OpenOrders, "OpenOrders")
+    answer = result_of(body, wire.OpenOrders, "OpenOrders")
     return {order_id: _open_order(order_id, order, names, "OpenOrders") for order_id, order in answer.open.items()}
 
 
 def queried_orders(body: bytes, names: Names) -> dict[str, OpenOrder | ClosedOrder]:
     """``QueryOrders``: those of the ids asked for that Kraken knows, open or closed."""
-    answer = _result(body, dict[str, wire.Order], "QueryOrders")
+    answer = result_of(body, dict[str, wire.Order], "QueryOrders")
     return {
         order_id: _open_order(order_id, order, names, "QueryOrders")
         if order.status in _ORDER_IS_OPEN
@@ -353,7 +370,7 @@ def queried_orders(body: bytes, names: Names) -> dict[str, OpenOrder | ClosedOrd
 
 def closed_orders(body: bytes, names: Names) -> dict[str, ClosedOrder]:
     """One page of ``ClosedOrders``, newest first."""
-    answer = _result(body, wire.ClosedOrders, "ClosedOrders")
+    answer = result_of(body, wire.ClosedOrders, "ClosedOrders")
     return {
         order_id: _closed_order(order_id, order, names, "ClosedOrders") for order_id, order in answer.closed.items()
     }
@@ -361,7 +378,7 @@ def closed_orders(body: bytes, names: Names) -> dict[str, ClosedOrder]:
 
 def _open_order(order_id: str, order: wire.Order, names: Names, request: str) -> OpenOrder:
     where = f"{request} {ascii(order_id)[:40]}"
-    side = _side(order.descr.type, f"{where}.descr.type")
+    side = side_of(order.descr.type, f"{where}.descr.type")
     quantity, filled = amount(order.vol, f"{where}.vol"), amount(order.vol_exec, f"{where}.vol_exec")
     cost = amount(order.cost, f"{where}.cost")
     symbol = names.instrument(order.descr.pair)
@@ -466,13 +483,13 @@ def _closed_order(order_id: str, order: wire.Order, names: Names, request: str) 
         order_id=order_id,
         client_order_id=order.cl_ord_id,
         symbol=names.instrument(order.descr.pair),
-        side=_side(order.descr.type, f"{where}.descr.type"),
+        side=side_of(order.descr.type, f"{where}.descr.type"),
         status=order.status,
         quantity=amount(order.vol, f"{where}.vol"),
         filled=amount(order.vol_exec, f"{where}.vol_exec"),
         cost=amount(order.cost, f"{where}.cost"),
         fee=amount(order.fee, f"{where}.fee"),
-        closed_at_s=None if order.closetm is None else _finite(order.closetm, f"{where}.closetm"),
+        closed_at_s=None if order.closetm is None else unix_s(order.closetm, f"{where}.closetm"),
         reason=order.reason,
     )
 
@@ -480,18 +497,18 @@ def _closed_order(order_id: str, order: wire.Order, names: Names, request: str) 
 def fills(body: bytes, names: Names) -> dict[str, Fill]:
     """One page of ``TradesHistory``, newest first; ``fee`` is in quote."""
     found: dict[str, Fill] = {}
-    for fill_id, trade in _result(body, wire.Trades, "TradesHistory").trades.items():
+    for fill_id, trade in result_of(body, wire.Trades, "TradesHistory").trades.items():
         where = f"TradesHistory {ascii(fill_id)[:40]}"
         found[fill_id] = Fill(
             fill_id=fill_id,
             order_id=trade.ordertxid,
             symbol=names.instrument(trade.pair),
-            side=_side(trade.type, f"{where}.type"),
+            side=side_of(trade.type, f"{where}.type"),
             quantity=amount(trade.vol, f"{where}.vol"),
             price=amount(trade.price, f"{where}.price"),
             cost=amount(trade.cost, f"{where}.cost"),
             fee=amount(trade.fee, f"{where}.fee"),
-            at_s=_finite(trade.time, f"{where}.time"),
+            at_s=unix_s(trade.time, f"{where}.time"),
         )
     return found
 
@@ -499,7 +516,7 @@ def fills(body: bytes, names: Names) -> dict[str, Fill]:
 def ledger_rows(body: bytes, names: Names) -> dict[str, LedgerRow]:
     """One page of ``Ledgers``, newest first; ``total_after`` is the balance of the *row* of that symbol."""
     found: dict[str, LedgerRow] = {}
-    for entry, row in _result(body, wire.Ledger, "Ledgers").ledger.items():
+    for entry, row in result_of(body, wire.Ledger, "Ledgers").ledger.items():
         where = f"Ledgers {ascii(entry)[:40]}"
         name = names.asset(row.asset)
         if name.kind is RowKind.NOT_MONEY:
@@ -514,7 +531,7 @@ def ledger_rows(body: bytes, names: Names) -> dict[str, LedgerRow]:
             fee=amount(row.fee, f"{where}.fee"),
             # An earning row's running balance is not the asset's.
             total_after=None if name.kind is RowKind.EARNING else total_after,
-            at_s=_finite(row.time, f"{where}.time"),
+            at_s=unix_s(row.time, f"{where}.time"),
         )
     return found
 
@@ -524,7 +541,7 @@ def ledger_rows(body: bytes, names: Names) -> dict[str, LedgerRow]:
 
 def fee_rates(body: bytes, names: Names) -> dict[Symbol, FeeRates]:
     """``TradeVolume``: percent become fractions; where makers have no rate of their own they pay the taker's."""
-    answer = _result(body, wire.TradeVolume, "TradeVolume")
+    answer = result_of(body, wire.TradeVolume, "TradeVolume")
     makers = answer.fees_maker or {}
     found: dict[Symbol, FeeRates] = {}
     for key, taker in (answer.fees or {}).items():
@@ -542,7 +559,7 @@ def fee_rates(body: bytes, names: Names) -> dict[Symbol, FeeRates]:
 
 def token(body: bytes) -> str:
     """``GetWebSocketsToken``: to be used within fifteen minutes. A secret."""
-    value = _result(body, wire.Token, "GetWebSocketsToken").token
+    value = result_of(body, wire.Token, "GetWebSocketsToken").token
     if not value or not value.isascii() or not value.isprintable():
         raise PayloadError("GetWebSocketsToken: the token is no printable text")
     return value
@@ -560,7 +577,7 @@ def api_key_info(body: bytes, *, key: str) -> CredentialInfo:
     Raises:
         PayloadError: Not this shape, or the answer speaks of another key.
     """
-    answer = _result(body, wire.ApiKeyInfo, "GetApiKeyInfo")
+    answer = result_of(body, wire.ApiKeyInfo, "GetApiKeyInfo")
     if answer.api_key is not None and answer.api_key != key:
         raise PayloadError("GetApiKeyInfo: the answer speaks of another key")
     until = answer.valid_until or "0"

@@ -63,6 +63,7 @@ class Names:
     Attributes:
         assets: Ours to what Kraken lists, plain and tokenized assets only.
         instruments: Ours to what Kraken lists.
+        left_out: Keys of pairs that are no instrument of ours, with the reason.
     """
 
     def __init__(
@@ -72,9 +73,11 @@ class Names:
         assets: Mapping[AssetCode, AssetInfo],
         instruments: Mapping[Symbol, Instrument],
         altnames: Mapping[str, Symbol],
+        left_out: Mapping[str, str] | None = None,
     ) -> None:
         self.assets: Final = dict(assets)
         self.instruments: Final = dict(instruments)
+        self.left_out: Final = dict(left_out or {})
         self._code_of: dict[str, AssetName] = {}
         self.plain: Final[dict[str, AssetCode]] = {}
         """Only symbols of plain rows, for the hot path."""

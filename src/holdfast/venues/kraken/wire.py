@@ -148,6 +148,27 @@ class Order(msgspec.Struct, kw_only=True):
     reason: str | None = None
 
 
+class OpenPosition(msgspec.Struct, kw_only=True):
+    """
+    One row of ``OpenPositions``; ``vol`` and ``vol_closed`` in base units, money in quote.
+
+    ``value`` and ``net`` only where ``docalcs`` was asked for; ``net`` carries a sign, a plus included.
+    Source: https://docs.kraken.com/api/docs/rest-api/get-open-positions
+    """
+
+    posstatus: str
+    pair: str
+    type: str
+    vol: str
+    vol_closed: str
+    time: float | None = None
+    cost: str | None = None
+    fee: str | None = None
+    margin: str | None = None
+    value: str | None = None
+    net: str | None = None
+
+
 class OpenOrders(msgspec.Struct, kw_only=True):
     """``OpenOrders``."""
 

@@ -16,9 +16,11 @@ import msgspec
 
 from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import Holding, OpenOrder, OrdersSnapshot, Snapshot, Source
+from holdfast.core.candles import CandleRules
 from holdfast.core.credentials import Credential
 from holdfast.core.instruments import AssetInfo, Candle, Instrument, InstrumentStatus, Ticker
 from holdfast.core.orders import CancelAck, OrderAck, OrderTicket
+from holdfast.core.positions import StatedPositions
 from holdfast.core.seams import (
     Clock,
     Emit,
@@ -48,7 +50,7 @@ from holdfast.errors import (
     UnsupportedError,
     VenueError,
 )
-from holdfast.venues.okx import balances, errors, order_rows, orders, parse, wire
+from holdfast.venues.okx import balances, errors, order_rows, orders, parse, positions, wire
 from holdfast.venues.okx.calls import Calls
 from holdfast.venues.okx.errors import After
 from holdfast.venues.okx.facts import FACTS
@@ -64,7 +66,9 @@ _PAGE_PATIENCE_S: Final = 30.0
 _CCYS_PER_CALL: Final = 20
 _TICKERS_ONE_BY_ONE: Final = 5
 _CANDLES: Final = 300
-_CANDLE_PAGES: Final = 5  # 1440 of them are kept.
+_CANDLES_RECENT: Final = 1440
+_CANDLES_OLD: Final = 100
+_CANDLE_PAGES: Final = 20
 _BARS: Final = {
     60: "1m",
     180: "3m",
@@ -103,6 +107,7 @@ class OkxClient:
 
     venue: str = "okx"
     balance_reads: tuple[str, ...] = (_BALANCE, _BALANCE_BY_NAME)
+    candle_rules: CandleRules = CandleRules(intervals=tuple(_BARS))
 
     def __init__(
         self,
@@ -142,6 +147,11 @@ class OkxClient:
         self._listed: frozenset[str] = frozenset()  # What the latest list of open orders had.
 
     # Names
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Lines that are no instrument of ours, by id, with the reason."""
+        return {} if self._names is None else self._names.left_out
 
     async def load(self) -> None:
         """Read OKX's spot instruments. Suspends for one public read."""
@@ -210,27 +220,55 @@ class OkxClient:
             found |= parse.tickers(reply.body, names, symbols, as_of_s=reply.sent_s)
         return found
 
-    async def candles(self, symbol: Symbol, *, interval_s: int, since_s: int | None = None) -> list[Candle]:
+    async def candles(
+        self, symbol: Symbol, *, interval_s: int, since_s: int | None = None, limit: int | None = None
+    ) -> list[Candle]:
         """
-        The newest 300 candles, or since *since_s* as far as OKX keeps them (1440), oldest first.
+        The newest 300 candles, or as many as were asked for, oldest first; days and longer begin at midnight UTC.
 
-        Days and longer begin at midnight UTC.
+        The last 1440 come in pages of 300, older ones from the history in pages of 100.
+
+        Sources: https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-candlesticks ·
+        https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-candlesticks-history (checked 2026-11-20)
         """
         bar = _BARS.get(interval_s)
         if bar is None:
             offered = ", ".join(map(str, _BARS))
             raise ConfigError(f"okx has no candles of {interval_s} s; it has {offered}")
-        fields = {"instId": (await self.names()).line(symbol).inst_id, "bar": bar, "limit": str(_CANDLES)}
+        inst_id = (await self.names()).line(symbol).inst_id
+        now_s = self.calls.now_us() / 1e6
+        wanted = limit or _CANDLES
+        first_s = since_s if since_s is not None else int(now_s) - wanted * interval_s
+        # Pages go back from here: nothing younger was asked for where both ends are known.
+        until_s = now_s if since_s is None or limit is None else min(now_s, since_s + (limit + 1) * interval_s)
+        is_old = until_s <= now_s - _CANDLES_RECENT * interval_s
         found: list[Candle] = []
-        for _ in range(1 if since_s is None else _CANDLE_PAGES):
-            if found:
-                fields["after"] = str(found[0].start_s * 1000)
-            page = parse.candles((await self.calls.public("market/candles", **fields)).body)
-            older = [candle for candle in page if not found or candle.start_s < found[0].start_s]
+        for _ in range(_CANDLE_PAGES):
+            before_s = found[0].start_s if found else int(until_s) + 1
+            request, most = ("market/history-candles", _CANDLES_OLD) if is_old else ("market/candles", _CANDLES)
+            fields = {"instId": inst_id, "bar": bar, "limit": str(most)}
+            if found or until_s < now_s:
+                fields["after"] = str(before_s * 1000)
+            page = parse.candles((await self.calls.public(request, **fields)).body)
+            older = [candle for candle in page if candle.start_s < before_s]
             found = older + found
-            if not older or len(page) < _CANDLES or (since_s is not None and found[0].start_s <= since_s):
+            if found and found[0].start_s <= first_s:
                 break
+            if len(page) < most:
+                if is_old:
+                    break
+                is_old = True  # What was lately is all told: the rest is history.
         return [candle for candle in found if since_s is None or candle.start_s >= since_s]
+
+    async def positions(self) -> StatedPositions:
+        """
+        ``account/positions``: all of them; an account in spot mode has none.
+
+        Source: https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions (checked 2026-11-20)
+        """
+        reply = await self.calls.private(positions.REQUEST, {}, priority=Priority.HISTORY)
+        found, others = positions.positions(reply.body, await self.names())
+        return StatedPositions(read=positions.REQUEST, positions=found, as_of_s=reply.sent_s, others=others)
 
     # The account
 

@@ -79,6 +79,7 @@ WINDOWS: Final[dict[str, Window]] = {
     "market/history-candles": _public(20, 2.0),
     "account/balance": Window(calls=10, per_s=2.0),
     "account/config": Window(calls=5, per_s=2.0),
+    "account/positions": Window(calls=10, per_s=2.0),
     "account/instruments": Window(calls=20, per_s=2.0),
     "account/trade-fee": Window(calls=5, per_s=2.0),
     "account/bills": Window(calls=5, per_s=1.0),

@@ -162,8 +162,8 @@ def names_of(body: bytes) -> Names:
     """
     Translations out of ``public/instruments``: every spot instrument, once for each currency it is traded against.
 
-    One that cannot be named or lacks a rule is left out: whoever asks for it is told that OKX does not list it. An
-    instrument of its own has precedence over a line of another one.
+    One that cannot be named or lacks a rule is left out, with the reason: whoever asks for it is told that OKX does not
+    list it. An instrument of its own has precedence over a line of another one.
 
     Raises:
         PayloadError: Not this endpoint's shape, or nothing listed.
@@ -172,17 +172,20 @@ def names_of(body: bytes) -> Names:
     """
     instruments: dict[Symbol, Instrument] = {}
     lines: dict[Symbol, Line] = {}
+    left_out: dict[str, str] = {}
     listed = rows_of(body, wire.Instrument, "public/instruments")
     for is_own in (True, False):
         for row in listed:
             if row.inst_type != "SPOT" or not row.base_ccy or not row.quote_ccy:
+                left_out[row.inst_id] = "no spot market, or one that does not name both sides"
                 continue
             for quote in row.trade_quote_ccy_list or [row.quote_ccy]:
                 if (quote == row.quote_ccy) is not is_own:
                     continue
                 try:
                     instrument = _instrument(row, quote)
-                except (UnknownNameError, PayloadError):
+                except (UnknownNameError, PayloadError) as error:
+                    left_out[row.inst_id] = f"its names or rules cannot be read: {error}"
                     continue
                 if instrument.symbol in instruments:
                     continue
@@ -190,7 +193,7 @@ def names_of(body: bytes) -> Names:
                 lines[instrument.symbol] = _line(row, quote)
     if not instruments:
         raise PayloadError("public/instruments: nothing listed")
-    return Names(instruments=instruments, lines=lines)
+    return Names(instruments=instruments, lines=lines, left_out=left_out)
 
 
 def instrument_of(body: bytes, known: Instrument) -> tuple[Instrument, Line] | None:

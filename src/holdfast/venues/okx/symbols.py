@@ -62,10 +62,18 @@ class Names:
         assets: Ours to what OKX lists: every side of an instrument.
         instruments: Ours to what OKX lists.
         lines: How OKX is asked for each of them.
+        left_out: Ids of lines that are no instrument of ours, with the reason.
     """
 
-    def __init__(self, *, instruments: Mapping[Symbol, Instrument], lines: Mapping[Symbol, Line]) -> None:
+    def __init__(
+        self,
+        *,
+        instruments: Mapping[Symbol, Instrument],
+        lines: Mapping[Symbol, Line],
+        left_out: Mapping[str, str] | None = None,
+    ) -> None:
         self.instruments: Final = dict(instruments)
+        self.left_out: Final = dict(left_out or {})
         self.lines: Final = dict(lines)
         sides = sorted({side for each in instruments.values() for side in (each.base, each.quote)})
         self.assets: Final[dict[AssetCode, AssetInfo]] = {

@@ -30,6 +30,27 @@ class Envelope(msgspec.Struct, Generic[T], kw_only=True):
     data: list[T] | None = None
 
 
+class AccountPosition(msgspec.Struct, kw_only=True, rename="camel"):
+    """
+    One row of ``account/positions``; only what tells a margin position and names any other.
+
+    ``pos`` is in units of ``posCcy``: base of a long one, quote of a short one, of which ``liab`` says how much base
+    is owed (negative). A derivative counts in contracts and has no ``posCcy``.
+    Source: https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions
+    """
+
+    inst_type: str
+    inst_id: str
+    pos_id: str
+    pos: str
+    pos_ccy: str = ""
+    liab: str = ""
+    liab_ccy: str = ""
+    margin: str = ""
+    upl: str = ""
+    c_time: str = ""
+
+
 class Verdict(msgspec.Struct, kw_only=True):
     """The part of any answer that says whether it failed; ``data`` for what its items say of themselves."""
 

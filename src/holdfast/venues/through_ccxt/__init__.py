@@ -57,6 +57,7 @@ class _ThroughCcxt:
             account=account,
             rest_url=rest_url if settings.must_be_simulator else None,
             read_deadline_s=settings.read_deadline_s,
+            silence=settings.silence,
         )
         return ThroughCcxtClient(calls, clock=clock, account=account)
 

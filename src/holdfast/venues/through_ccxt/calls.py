@@ -18,7 +18,7 @@ import ccxt.async_support
 
 from holdfast.core.credentials import Credential
 from holdfast.core.events import event
-from holdfast.core.parking import PROBE_EVERY_S
+from holdfast.core.parking import LOCKOUT, PROBE_EVERY_S
 from holdfast.core.seams import Clock, Emit, Lane, Priority
 from holdfast.core.venue import Capability
 from holdfast.errors import (
@@ -74,6 +74,7 @@ class Calls:
         account: The broker's name.
         rest_url: A simulator's address; None for ccxt's own.
         read_deadline_s: Bound of one read.
+        silence: Awaited before every unsigned call: raises while the venue asks for silence. Signed ones meet the lane.
     """
 
     def __init__(
@@ -87,7 +88,9 @@ class Calls:
         account: str,
         rest_url: str | None,
         read_deadline_s: float,
+        silence: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        self._silence = silence
         self._kind = _counted(exchange_class(exchange))
         self._options = _options(credential, read_deadline_s)
         self._rest_url = rest_url
@@ -121,7 +124,15 @@ class Calls:
             )
 
     async def public(self, name: str, work: Callable[[Any], Awaitable[T]]) -> T:
-        """An unsigned call. Suspends for ``read_deadline_s``; raises ``VenueError`` and ``PayloadError``."""
+        """
+        An unsigned call. Suspends for ``read_deadline_s``; raises ``VenueError`` and ``PayloadError``.
+
+        Raises:
+            CredentialParkedError: The venue asked for silence on this key; nothing was sent.
+        """
+        if self._silence is not None:
+            await self._silence()
+        self._check_quiet(name)
         return await self._bounded(name, work, self.read_deadline_s)
 
     async def private(self, name: str, work: Callable[[Any], Awaitable[T]], *, priority: Priority) -> T:
@@ -178,7 +189,11 @@ class Calls:
                 try:
                     return await self._bounded(name, work, deadline_s)
                 except VenueError as error:
-                    if isinstance(error, LockoutError | RateLimitedError):
+                    if isinstance(error, LockoutError) and "lockout" in str(error).lower():
+                        # ccxt has one class for a lockout and for a plain rate limit; only the first is a silence.
+                        cause = await turn.park(LOCKOUT, for_s=limits.LOCKOUT_S)
+                        self._emit(event("credential.parked", broker=self._account, cause=cause, for_s=limits.LOCKOUT_S))
+                    elif isinstance(error, LockoutError | RateLimitedError):
                         self._quiet_until_s = self._clock.now_s() + limits.QUIET_AFTER_REFUSAL_S
                     elif isinstance(error, BadCredentialError):
                         cause = await turn.park("bad_key", for_s=limits.PROBE_AFTER_S)

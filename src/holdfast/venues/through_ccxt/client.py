@@ -15,8 +15,10 @@ import msgspec
 
 from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import OpenOrder, OrdersSnapshot, Side, Snapshot, Source
+from holdfast.core.candles import CandleRules
 from holdfast.core.instruments import AssetInfo, Candle, Instrument, InstrumentStatus, Ticker
 from holdfast.core.orders import CancelAck, OrderAck, OrderTicket, OrderType, TimeInForce
+from holdfast.core.positions import StatedPositions
 from holdfast.core.seams import Clock, Priority
 from holdfast.core.venue import (
     Capability,
@@ -62,25 +64,45 @@ class ThroughCcxtClient:
         self._account = account
         self._assets: dict[AssetCode, AssetInfo] = {}
         self._instruments: dict[Symbol, Instrument] = {}
+        self._left_out: dict[str, str] = {}
         self._symbols: dict[str, Symbol] = {}
         self._order_symbols: dict[str, str] = {}  # Cancels want the market beside the id.
 
     # Names
+
+    def _frames(self) -> dict[int, str]:
+        frames = {_seconds_of(name): name for name in (self._calls.exchange.timeframes or {})}
+        frames.pop(0, None)  # Months have no length in seconds.
+        return frames
+
+    @property
+    def candle_rules(self) -> CandleRules:
+        """The exchange's timeframes; how many candles it keeps, ccxt does not say."""
+        return CandleRules(intervals=tuple(sorted(self._frames())))
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Spot markets that are no instrument of ours, by ccxt's symbol, with the reason."""
+        return self._left_out
 
     async def load(self) -> None:
         """``loadMarkets``: spot markets only. Suspends."""
         markets = await self._calls.public("loadMarkets", lambda exchange: exchange.load_markets(reload=True))
         exchange = self._calls.exchange
         found: dict[Symbol, Instrument] = {}
+        left_out: dict[str, str] = {}
         spot = {name: market for name, market in markets.items() if market.get("spot")}
         for market in spot.values():
             instrument = parse.instrument_of(market, precision_mode=exchange.precisionMode)
             if instrument is not None:
                 found[instrument.symbol] = instrument
+            else:
+                left_out[str(market.get("symbol"))] = "it cannot be named, or ccxt states no steps for it"
         if not found:
             raise PayloadError(f"loadMarkets: {exchange.id} lists no spot market that can be used")
         self._assets = parse.assets_of(exchange.currencies or {}, spot)
         self._instruments = found
+        self._left_out = left_out
         self._symbols = {instrument.venue_symbol: symbol for symbol, instrument in found.items()}
 
     @property
@@ -135,21 +157,28 @@ class ThroughCcxtClient:
         row = await self._calls.public("fetchTicker", lambda exchange: exchange.fetch_ticker(name))
         return parse.ticker_of(row, symbol, as_of_s=as_of_s)
 
-    async def candles(self, symbol: Symbol, *, interval_s: int, since_s: int | None = None) -> list[Candle]:
-        """``fetchOHLCV``, rising; the last one is still forming."""
+    async def candles(
+        self, symbol: Symbol, *, interval_s: int, since_s: int | None = None, limit: int | None = None
+    ) -> list[Candle]:
+        """``fetchOHLCV``, rising: as many as the exchange gives at once; the last one is still forming."""
         self._calls.check_has("fetchOHLCV", Capability.CANDLES)
-        frames = {_seconds_of(name): name for name in (self._calls.exchange.timeframes or {})}
-        frame = frames.get(interval_s)
+        frame = self._frames().get(interval_s)
         if frame is None:
-            known = ", ".join(str(each) for each in sorted(frames))
+            known = ", ".join(map(str, self.candle_rules.intervals))
             raise ConfigError(f"{self._calls.exchange.id} has no candles of {interval_s} s; it has {known}")
         name, since_ms = self._market(symbol), None if since_s is None else since_s * 1000
         rows = await self._calls.public(
-            "fetchOHLCV", lambda exchange: exchange.fetch_ohlcv(name, frame, since_ms, _LIST_LIMIT)
+            "fetchOHLCV", lambda exchange: exchange.fetch_ohlcv(name, frame, since_ms, limit or _LIST_LIMIT)
         )
+        if not isinstance(rows, list):
+            raise PayloadError("fetchOHLCV: no list")
         now_s = self._clock.wall_us() / 1e6
-        found = [parse.candle_of(row, is_final=row[0] / 1000 + interval_s <= now_s) for row in rows]
+        found = [parse.candle_of(row, interval_s=interval_s, now_s=now_s) for row in rows]
         return sorted(found, key=lambda candle: candle.start_s)
+
+    async def positions(self) -> StatedPositions:
+        """Raises ``UnsupportedError``: see the facts."""
+        _refuse(Capability.POSITIONS)
 
     # Signed reads
 

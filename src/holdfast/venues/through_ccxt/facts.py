@@ -19,7 +19,7 @@ FACTS: Final = VenueFacts(
     # Some exchanges want rising numbers and some want fresh timestamps: one request in flight satisfies both.
     sequence=SequencePolicy.INCREASING_PER_KEY,
     passphrase=PassphraseUse.OPTIONAL,
-    options=frozenset({"must_be_simulator", "read_deadline_s", "random", "exchange"}),
+    options=frozenset({"must_be_simulator", "read_deadline_s", "random", "exchange", "silence"}),
     # ccxt cannot tell an exchange how long an order is valid: ours says until when it is sent, and proves nothing.
     validity_s=10.0,
     validity_max_s=30.0,
@@ -32,6 +32,8 @@ FACTS: Final = VenueFacts(
         Capability.ORDER_STREAM: "ccxt's own streams differ by exchange and number nothing: orders are read",
         Capability.CREDENTIAL_INFO: "ccxt has no call that says whose key it is or what it may do",
         Capability.LEDGER: "few exchanges have one in ccxt, and none says whether it is complete",
+        Capability.POSITIONS: "margin in ccxt differs by exchange, and holdfast reads spot accounts through it: what "
+        "is held is the balances",
         Capability.ORDER_CHECK: "ccxt has no dry run that every exchange honours",
         Capability.DEAD_MAN_SWITCH: "ccxt's unified calls have none that lasts over a lost connection",
         Capability.DEMO_ENVIRONMENT: "sandboxes differ by exchange; use ccxt's own object with set_sandbox_mode",

@@ -163,13 +163,14 @@ def ticker_of(row: Mapping[str, Any], symbol: Symbol, *, as_of_s: float) -> Tick
     return Ticker(symbol=symbol, bid=bid, ask=ask, last=ask if last is None else last, as_of_s=as_of_s)
 
 
-def candle_of(row: Any, *, is_final: bool) -> Candle:
-    """One row of ``fetchOHLCV``: time in milliseconds and five numbers."""
-    if not isinstance(row, list) or len(row) < 6:
-        raise PayloadError("fetchOHLCV: a row has not six fields")
+def candle_of(row: Any, *, interval_s: int, now_s: float) -> Candle:
+    """One row of ``fetchOHLCV``: time in milliseconds and five numbers; final where it ended before *now_s*, UTC."""
+    if not isinstance(row, list) or len(row) < 6 or type(row[0]) is not int or row[0] < 0:
+        raise PayloadError("fetchOHLCV: a row is not a time and five numbers")
     values = dict(zip(("open", "high", "low", "close", "volume"), row[1:6], strict=True))
     found = {name: needed(values, name, "fetchOHLCV") for name in values}
-    return Candle(start_s=int(row[0]) // 1000, is_final=is_final, **found)
+    start_s = row[0] // 1000
+    return Candle(start_s=start_s, is_final=start_s + interval_s <= now_s, **found)
 
 
 def is_open(row: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ Ids of exchanges: https://docs.ccxt.com/#/README?id=exchanges (checked 2026-11-2
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -24,12 +24,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``must_be_simulator``: the exchange's address is a simulator's; its key has to be, too.
     ``read_deadline_s``: seconds for one read, once it has the lane.
     ``random``: where jitter comes from.
+    ``silence``: awaited before every unsigned call; raises while the venue asks for silence on the key.
     """
 
     exchange: str = ""
     must_be_simulator: bool = False
     read_deadline_s: float = 5.0
     random: Randomness | None = None
+    silence: Callable[[], Awaitable[None]] | None = None
 
     @classmethod
     def of(cls, options: Mapping[str, object]) -> Settings:
