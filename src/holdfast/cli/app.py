@@ -20,6 +20,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("holdfast.cli.status:status", "Health, stream, store and nonces of each broker."),
     "balances": ("holdfast.cli.balances:balances", "Every balance, with state, age and source."),
     "verify-balance": ("holdfast.cli.verify_balance:verify_balance", "Whether an amount may be promised now."),
+    "verify-end-to-end": (
+        "holdfast.cli.verify_end_to_end:verify_end_to_end",
+        "Is a broker ready for real money: 110 points, with evidence.",
+    ),
     "halt": ("holdfast.cli.trading:halt", "Take cancels only, until resumed."),
     "reduce": ("holdfast.cli.trading:reduce", "Take exits and cancels only, until resumed."),
     "resume": ("holdfast.cli.trading:resume", "Take every order again."),

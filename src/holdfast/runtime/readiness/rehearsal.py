@@ -83,10 +83,8 @@ class Rehearsal:
         self._ledger = Ledger(settings=LedgerSettings(max_age_s=_MAX_AGE_S), reads=self._reads, pushes_balances=False)
         for snapshot in snapshots:
             self._ledger.state_snapshot(snapshot, now_s=clock.now_s())
-        self._before = {asset: each.total for asset, each in self._balances().items()}
-
-    def _balances(self) -> dict[str, object]:
-        return dict(self._ledger.balances(now_s=self._clock.now_s()))
+        found = self._ledger.balances(now_s=clock.now_s())
+        self._before = {asset: each.total for asset, each in found.items()}
 
     async def counted(self) -> Finding:
         """Cut the wire, and see each fault counted and the breaker open."""

@@ -56,7 +56,7 @@ class Shelf:
 
     def newest(self, *, limit: int = KEPT) -> list[ReadinessReport]:
         """At most *limit* reports, newest first; what cannot be read as one is left out."""
-        found = []
+        found: list[ReadinessReport] = []
         for path in self._paths():
             if len(found) >= limit:
                 break

@@ -61,7 +61,7 @@ async def look_at_tls(url: str, *, ca_file: str | Path | None = None) -> Finding
         )
     except (OSError, TimeoutError) as error:
         return lost(
-            f"{parts.hostname} could not be reached for TLS: {error or 'no answer in time'}",
+            f"{parts.hostname} could not be reached for TLS: {str(error) or 'no answer in time'}",
             "See whether this machine has a network, and its name server and proxies let the address through.",
         )
     found = writer.get_extra_info("ssl_object")

@@ -39,7 +39,7 @@ async def verify(
     *,
     timeout_s: float = 180.0,
     parts: Parts | None = None,
-    tell: Callable[[Event], object] | None = None,
+    tell: Callable[[Event], None] | None = None,
 ) -> ReadinessReport:
     """
     Measure the readiness of the broker *name* of *config*. Suspends.
@@ -77,7 +77,7 @@ async def _of_what_there_is(
     *,
     timeout_s: float,
     parts: Parts | None,
-    tell: Callable[[Event], object],
+    tell: Callable[[Event], None],
 ) -> ReadinessReport:
     from holdfast.runtime.open import site_of
     from holdfast.runtime.parts import real_parts
