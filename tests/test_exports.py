@@ -12,6 +12,7 @@ import holdfast
 from holdfast import errors
 
 PUBLIC = [
+    "AllUnhealthyError",
     "BadCredentialError",
     "Balance",
     "BalanceStaleError",
@@ -39,6 +40,9 @@ PUBLIC = [
     "IntentRepeatedError",
     "InvariantError",
     "Lagged",
+    "NoBrokerError",
+    "NoneFundedError",
+    "NotListedError",
     "NotReadyError",
     "Order",
     "OrderInputError",
@@ -50,11 +54,14 @@ PUBLIC = [
     "OwnedElsewhereError",
     "OwnerSilentError",
     "PayloadError",
+    "Policy",
     "Reservation",
     "ReservationError",
     "ReservationState",
     "ReservationStateError",
     "ReservationView",
+    "RouteCode",
+    "Routing",
     "Side",
     "Source",
     "StoreError",

@@ -23,9 +23,13 @@ if TYPE_CHECKING:
     from holdfast.core.orders import OrderType as OrderType
     from holdfast.core.orders import TimeInForce as TimeInForce
     from holdfast.core.reservations import ReservationState as ReservationState
+    from holdfast.core.routing import Policy as Policy
+    from holdfast.core.routing import RouteCode as RouteCode
+    from holdfast.core.routing import Routing as Routing
     from holdfast.core.verdicts import TradingState as TradingState
     from holdfast.core.verdicts import Verdict as Verdict
     from holdfast.core.verdicts import VerdictCode as VerdictCode
+    from holdfast.errors import AllUnhealthyError as AllUnhealthyError
     from holdfast.errors import BadCredentialError as BadCredentialError
     from holdfast.errors import BalanceStaleError as BalanceStaleError
     from holdfast.errors import BalanceUnknownError as BalanceUnknownError
@@ -41,6 +45,9 @@ if TYPE_CHECKING:
     from holdfast.errors import InsufficientFundsError as InsufficientFundsError
     from holdfast.errors import IntentRepeatedError as IntentRepeatedError
     from holdfast.errors import InvariantError as InvariantError
+    from holdfast.errors import NoBrokerError as NoBrokerError
+    from holdfast.errors import NoneFundedError as NoneFundedError
+    from holdfast.errors import NotListedError as NotListedError
     from holdfast.errors import NotReadyError as NotReadyError
     from holdfast.errors import OrderInputError as OrderInputError
     from holdfast.errors import OrderRuleError as OrderRuleError
@@ -88,6 +95,9 @@ _HOMES = {
     "OrderType": "holdfast.core.orders",
     "TimeInForce": "holdfast.core.orders",
     "ReservationState": "holdfast.core.reservations",
+    "Policy": "holdfast.core.routing",
+    "RouteCode": "holdfast.core.routing",
+    "Routing": "holdfast.core.routing",
     "TradingState": "holdfast.core.verdicts",
     "Verdict": "holdfast.core.verdicts",
     "VerdictCode": "holdfast.core.verdicts",
@@ -109,6 +119,7 @@ _HOMES = {
     "wrap": "holdfast.wrapping.wrap",
     **dict.fromkeys(
         (
+            "AllUnhealthyError",
             "BadCredentialError",
             "BalanceStaleError",
             "BalanceUnknownError",
@@ -124,6 +135,9 @@ _HOMES = {
             "InsufficientFundsError",
             "IntentRepeatedError",
             "InvariantError",
+            "NoBrokerError",
+            "NoneFundedError",
+            "NotListedError",
             "NotReadyError",
             "OrderInputError",
             "OrderRuleError",
@@ -147,6 +161,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AllUnhealthyError",
     "BadCredentialError",
     "Balance",
     "BalanceStaleError",
@@ -174,6 +189,9 @@ __all__ = [
     "IntentRepeatedError",
     "InvariantError",
     "Lagged",
+    "NoBrokerError",
+    "NoneFundedError",
+    "NotListedError",
     "NotReadyError",
     "Order",
     "OrderInputError",
@@ -185,11 +203,14 @@ __all__ = [
     "OwnedElsewhereError",
     "OwnerSilentError",
     "PayloadError",
+    "Policy",
     "Reservation",
     "ReservationError",
     "ReservationState",
     "ReservationStateError",
     "ReservationView",
+    "RouteCode",
+    "Routing",
     "Side",
     "Source",
     "StoreError",
