@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -47,7 +48,7 @@ from holdfast.runtime.local import LocalBroker
 from holdfast.runtime.ownership import account_fingerprint, broker_fingerprint
 from holdfast.runtime.parts import Held, Parts, real_parts
 from holdfast.runtime.record import holdings_of, lows_of
-from holdfast.runtime.silence import SilentHttp
+from holdfast.runtime.silence import SilentHttp, keep_silent
 from holdfast.runtime.supervisor import ACCOUNT_FACT, Contact, PinnedAccount, Supervisor
 from holdfast.runtime.trading import Trading
 from holdfast.runtime.vitals import READ_BREAK_MAX_S, Vitals
@@ -354,6 +355,7 @@ async def _open_broker(
         }
         counters = KeptCounters(None if parts.counters is None else parts.counters(broker, credential))
         offered["counter"] = counters
+        offered["silence"] = functools.partial(keep_silent, lane, parts.clock, name=broker.name)
         options = {name: value for name, value in offered.items() if name in venue.facts.options}
         wire = UnechoedHttp(parts.http(broker), credential)
         opened.http = SilentHttp(wire, lane, clock=parts.clock, name=broker.name)

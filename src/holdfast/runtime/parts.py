@@ -18,7 +18,7 @@ from holdfast.config import KNOWN_VENUES, BrokerConfig, Config
 from holdfast.core.credentials import Credential
 from holdfast.core.limits import ConnectionBudget, DecayingCounter, MakeCounter
 from holdfast.core.seams import Clock, Emit, HttpWire, Lane, Randomness, RouteBook, Store, StreamWire
-from holdfast.core.venue import StreamRules, Venue, VenueFacts
+from holdfast.core.venue import SequencePolicy, StreamRules, Venue, VenueFacts
 from holdfast.errors import ConfigError
 from holdfast.runtime.attach.lines import LocalSockets
 from holdfast.runtime.supervisor import LaneView
@@ -131,6 +131,7 @@ def real_parts(config: Config) -> Parts:
     def lane(broker: BrokerConfig, credential: Credential, emit: Emit) -> OpenLane:
         from holdfast.runtime.lane import FileLane
 
+        _refuse_coarser_nonces(broker, credential, folder)
         facts = venue_called(broker.venue).facts
         return FileLane(
             folder.lane_path(credential.fingerprint),
@@ -233,6 +234,28 @@ async def open_routes(folder: StateFolder, environment: str) -> RouteBook:
     from holdfast.store.sqlite.routes import SqliteRoutes
 
     return await SqliteRoutes.open(folder.routes_path(environment=environment))
+
+
+def _refuse_coarser_nonces(broker: BrokerConfig, credential: Credential, folder: StateFolder) -> None:
+    """
+    A key that counted in microseconds at its own adapter is of no use behind ccxt, which counts in milliseconds.
+
+    Raises:
+        ConfigError: It is such a key; names the fix. Nothing was sent with it.
+    """
+    if broker.exchange is None:
+        return
+    for name in KNOWN_VENUES:
+        venue = venue_called(name)
+        if name == broker.venue or venue.facts.sequence is not SequencePolicy.INCREASING_PER_KEY:
+            continue
+        own = Credential(venue=name, key=credential.key, secret="")
+        if folder.lane_path(own.fingerprint).exists():
+            raise ConfigError(
+                f"brokers.{broker.name}: this key was used with venue = {name}, which counts nonces in microseconds; "
+                f"ccxt counts in milliseconds, and {name} refuses every number below the highest that it has seen: "
+                f"use venue = {name} for this key, or make another key for venue = {broker.venue}"
+            )
 
 
 def _beside(config: Config, name: str | None) -> str | None:
