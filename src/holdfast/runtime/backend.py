@@ -26,6 +26,7 @@ from holdfast.runtime.views import (
     RefreshReport,
     ReservationView,
     ResetReport,
+    StreamStatus,
     Visit,
 )
 
@@ -103,6 +104,10 @@ class BrokerBackend(Protocol):
 
     async def isolate(self, what: Isolable, *, reason: str | None) -> None:
         """Hold breakers open, durably, until they are reset."""
+        ...
+
+    async def restart_stream(self, *, timeout_s: float) -> StreamStatus:
+        """Drop the stream, connect anew and take fresh snapshots; kept on record."""
         ...
 
     async def force_balance_refresh(self, *, timeout_s: float) -> RefreshReport:

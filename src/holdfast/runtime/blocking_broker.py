@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         RefreshReport,
         ReservationView,
         ResetReport,
+        StreamStatus,
         Visit,
     )
 
@@ -138,6 +139,10 @@ class BlockingBroker:
     def reset_circuit_breaker(self, *, timeout_s: float = 30.0) -> ResetReport:
         """Close every breaker and read the account again. Blocks. See ``Broker.reset_circuit_breaker``."""
         return self._thread.call(lambda: self._broker.reset_circuit_breaker(timeout_s=timeout_s))
+
+    def restart_stream(self, *, timeout_s: float = 30.0) -> StreamStatus:
+        """Drop the stream and connect anew. Blocks. See ``Broker.restart_stream``."""
+        return self._thread.call(lambda: self._broker.restart_stream(timeout_s=timeout_s))
 
     def force_balance_refresh(self, *, timeout_s: float = 30.0) -> RefreshReport:
         """A refresh that is kept on record. Blocks. See ``Broker.force_balance_refresh``."""

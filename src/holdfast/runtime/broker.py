@@ -31,6 +31,7 @@ from holdfast.runtime.views import (
     RefreshReport,
     ReservationView,
     ResetReport,
+    StreamStatus,
     Visit,
 )
 
@@ -312,6 +313,21 @@ class Broker:
         """
         self._guard.check()
         return await self._backend.reset_circuit_breaker(timeout_s=timeout_s)
+
+    async def restart_stream(self, *, timeout_s: float = 30.0) -> StreamStatus:
+        """
+        Drop the stream, connect anew and take fresh snapshots, whatever is left of a pause. Suspends.
+
+        Figures stay as they are meanwhile, labelled; REST goes on. Who asked is kept in the journal.
+
+        Returns:
+            The stream once it is live, or as it stands after *timeout_s* seconds; ``reason`` says why it is not live.
+
+        Raises:
+            UnsupportedError: This broker was opened without a stream, or is stopped.
+        """
+        self._guard.check()
+        return await self._backend.restart_stream(timeout_s=timeout_s)
 
     async def force_balance_refresh(self, *, timeout_s: float = 30.0) -> RefreshReport:
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -15,7 +16,7 @@ from holdfast.core.instruments import AssetInfo
 from holdfast.core.orders import OrderAsk
 from holdfast.core.seams import JournalRow, Store
 from holdfast.core.verdicts import TradingState, Verdict
-from holdfast.errors import NotReadyError
+from holdfast.errors import NotReadyError, UnsupportedError
 from holdfast.runtime.acts import done, progress, told_of_nonces, told_of_refresh, told_of_reset
 from holdfast.runtime.audit import Told
 from holdfast.runtime.entry import OrderEntry
@@ -30,6 +31,7 @@ from holdfast.runtime.views import (
     RefreshReport,
     ReservationView,
     ResetReport,
+    StreamStatus,
     Visit,
 )
 
@@ -169,6 +171,34 @@ class LocalBroker:
         resetting = self.supervisor.reset_circuit_breaker(timeout_s=timeout_s, tell=tell)
         report, record = await self._acting("reset_circuit_breaker", resetting, told_of_reset)
         return msgspec.structs.replace(report, record=record)
+
+    async def restart_stream(self, *, timeout_s: float) -> StreamStatus:
+        before = self.status().stream
+        restarting = self._restart_stream(timeout_s)
+        stream, _ = await self._acting(
+            "restart_stream",
+            restarting,
+            lambda after: Told(outcome=after.state, before={"state": before.state}, after={"state": after.state}),
+        )
+        return stream
+
+    async def _restart_stream(self, timeout_s: float) -> StreamStatus:
+        supervisor = self.supervisor
+        if supervisor.contact != "stream" or not supervisor.is_running or supervisor.account.life is None:
+            raise UnsupportedError(f"{self.name} has no stream here to be restarted", capability="stream")
+        account, connects = supervisor.account, self.status().stream.connects
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                account.abort_stream("restart")
+                while account.is_open and self.status().stream.connects == connects:
+                    await self.changed(within_s=0.1)
+                supervisor.hurry()  # Once: the pauses after that are the venue's due.
+                while True:
+                    stream = self.status().stream
+                    if stream.state == "live" and stream.connects > connects:
+                        break
+                    await self.changed(within_s=1.0)
+        return self.status().stream
 
     async def force_balance_refresh(self, *, timeout_s: float) -> RefreshReport:
         before = self.balances()

@@ -31,6 +31,7 @@ from holdfast.runtime.views import (
     RefreshReport,
     ReservationView,
     ResetReport,
+    StreamStatus,
     Visit,
 )
 
@@ -122,6 +123,9 @@ class RemoteBroker:
 
     async def isolate(self, what: Isolable, *, reason: str | None) -> None:
         await self._ask("isolate", {"what": what, "reason": reason})
+
+    async def restart_stream(self, *, timeout_s: float) -> StreamStatus:
+        return await self._ask("restart_stream", {"timeout_s": timeout_s})  # type: ignore[no-any-return]
 
     async def force_balance_refresh(self, *, timeout_s: float) -> RefreshReport:
         return await self._ask("force_balance_refresh", {"timeout_s": timeout_s})  # type: ignore[no-any-return]

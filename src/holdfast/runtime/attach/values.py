@@ -48,6 +48,7 @@ CALLS: Final[dict[str, CallKind]] = {
     "refresh": CallKind.READ,
     "reset_circuit_breaker": CallKind.CLAIM,
     "isolate": CallKind.CLAIM,
+    "restart_stream": CallKind.CLAIM,
     "force_balance_refresh": CallKind.READ,
     "emergency_repair": CallKind.CLAIM,
     "verify_end_to_end": CallKind.CLAIM,
