@@ -219,6 +219,12 @@ class Guesses:
         self._per_s = per_s
         self._left: collections.OrderedDict[str, tuple[float, float]] = collections.OrderedDict()
 
+    def peek(self, address: str) -> float | None:
+        """What ``take`` would say, and nothing is used up."""
+        left, at_s = self._left.get(address, (self._burst, 0.0))
+        left = min(self._burst, left + (self._clock.now_s() - at_s) * self._per_s)
+        return None if left >= 1.0 else (1.0 - left) / self._per_s
+
     def take(self, address: str) -> float | None:
         """Use one up: None where it was there, else the seconds until one is."""
         now_s = self._clock.now_s()
