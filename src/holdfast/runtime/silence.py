@@ -14,7 +14,7 @@ from holdfast.core.parking import LOCKOUT, Parking, advice_of, remaining_s
 from holdfast.core.seams import Clock, HttpReply, HttpRequest, HttpWire
 from holdfast.errors import CredentialParkedError, HoldfastError
 
-__all__ = ["ParkedLane", "SilentHttp", "lockout_of"]
+__all__ = ["ParkedLane", "SilentHttp", "keep_silent", "lockout_of"]
 
 
 class ParkedLane(Protocol):
@@ -51,6 +51,18 @@ async def lockout_of(lane: ParkedLane, clock: Clock, *, name: str) -> Credential
     )
 
 
+async def keep_silent(lane: ParkedLane, clock: Clock, *, name: str) -> None:
+    """
+    Return at once unless the credential of *lane* is locked out: for calls that leave by other wires than ours.
+
+    Raises:
+        CredentialParkedError: The venue asked for silence; nothing may be sent, unsigned calls included.
+    """
+    refused = await lockout_of(lane, clock, name=name)
+    if refused is not None:
+        raise refused
+
+
 class SilentHttp:
     """An HTTP wire that refuses unsigned calls while the credential of *lane* is locked out."""
 
@@ -68,9 +80,7 @@ class SilentHttp:
             CredentialParkedError: The venue asked for silence; nothing was sent.
         """
         if request.is_repeatable:  # What is signed has its turn in the lane already, and is beyond refusing.
-            refused = await lockout_of(self._lane, self._clock, name=self._name)
-            if refused is not None:
-                raise refused
+            await keep_silent(self._lane, self._clock, name=self._name)
         return await self._wire.request(request, deadline_s=deadline_s)
 
     async def close(self) -> None:
