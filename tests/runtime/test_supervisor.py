@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from holdfast.config.health import HealthSettings
 from holdfast.core.amounts import parse_amount
 from holdfast.core.balances import Holding
 from holdfast.core.venue import Channel
@@ -488,11 +489,24 @@ def test_a_venue_that_is_away_at_start_is_waited_for_with_backoff() -> None:
         async with world(venue=venue) as w:
             w.client.failing["load"] = unreachable()
             await asyncio.sleep(600)
-            assert 8 <= len(w.asked("load")) <= 25
+            assert 8 <= len(w.asked("load")) <= 35
             assert w.broker.status().health == "down"
             assert w.broker.balance("ANYTHING").total is None  # Its names are not known yet.
             w.client.failing.clear()
             await w.broker.wait_until("live", timeout_s=90)
+
+    run_virtual(main())
+
+
+def test_a_venue_that_was_away_at_start_is_tried_when_the_break_ends() -> None:
+    async def main() -> None:
+        async with world(venue=FakeVenue(), settings={"health": HealthSettings(break_max_s=8.0)}) as w:
+            w.client.failing["load"] = unreachable()
+            await asyncio.sleep(600)
+            w.client.failing.clear()
+            healed_s = w.clock.now_s()
+            await w.broker.wait_until("live", timeout_s=90)
+            assert w.clock.now_s() - healed_s < 12.0
 
     run_virtual(main())
 
