@@ -50,12 +50,12 @@ async def main(kraken: LocalVenue) -> None:
         await broker.cancel_order("bid-1")
         bid = await over(broker, bid)
         print(f"bid-1 is {bid.state}")
-        sold = await broker.close_position(SYMBOL, intent_id="out-1")
-        assert sold is not None
-        sold = await over(broker, sold)
+        closing = await broker.close_position(SYMBOL, intent_id="out-1")
+        assert closing.order is not None, closing.explanation
+        sold = await over(broker, closing.order)
         print(f"out-1 is {sold.state}: {sold.filled} BTC for {sold.cost} USD")
         again = await broker.close_position(SYMBOL)
-        print("nothing is left to sell" if again is None else again.state)
+        print(f"nothing is left to sell: {again.explanation}" if again.order is None else again.order.state)
         # What buy-2 took was told while nobody listened: it stays reserved until a read must include it, 65 s at most.
         show(broker, "at last")
 

@@ -11,13 +11,19 @@ from typing import Any
 from holdfast.core.amounts import ZERO
 from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import Balance, BalanceState, Side, Source
+from holdfast.core.candles import CandleSeries
+from holdfast.core.closing import ClosingCode
 from holdfast.core.events import Event
 from holdfast.core.health import Health
-from holdfast.core.instruments import AssetInfo
+from holdfast.core.instruments import AssetInfo, Candle, InstrumentStatus, Ticker
 from holdfast.core.orders import OrderAsk, OrderState, OrderType
+from holdfast.core.positions import MarginPosition, PositionList, PositionSide, StatedPositions, position_list
+from holdfast.core.products import ProductList, product_list
 from holdfast.core.repair import RepairReport
 from holdfast.core.reservations import ReservationState
 from holdfast.core.seams import JournalRow, StoreStatus
+from holdfast.core.symbols import SymbolName
+from holdfast.core.valuation import AccountBalanceDetailed, account_balance
 from holdfast.core.venue import VenueMode
 from holdfast.core.verdicts import TradingState, Verdict, VerdictCode
 from holdfast.errors import ClosedError, DeniedError
@@ -27,6 +33,7 @@ from holdfast.runtime.attach.link import end
 from holdfast.runtime.attach.protocol import Frames, FromOwner, decode_from_owner
 from holdfast.runtime.attach.remote import RemoteBroker
 from holdfast.runtime.attach.serving import OwnerServer
+from holdfast.runtime.closing import Closing
 from holdfast.runtime.emitter import Emitter
 from holdfast.runtime.listeners import Listeners
 from holdfast.runtime.nonce_doctor import NonceReport
@@ -44,6 +51,7 @@ from holdfast.runtime.views import (
     Visit,
 )
 from holdfast.testing import FakeClock, MemorySockets
+from holdfast.testing.orders import fake_instrument
 
 PLACE = Place(environment="simulated", name="acme-master")
 
@@ -102,6 +110,80 @@ def reservation(intent_id: str = "i1", **more: Any) -> ReservationView:
         "updated_us": 2,
     }
     return ReservationView(broker="acme-master", intent_id=intent_id, **{**facts, **more})
+
+
+def closing(**more: Any) -> Closing:
+    facts: dict[str, Any] = {
+        "code": ClosingCode.SELL,
+        "quantity": Decimal("0.50"),
+        "owned": Decimal("0.501"),
+        "left": Decimal("0.001"),
+        "explanation": "sells 0.5 BTC; 0.001 BTC is below the step of BTC-USD",
+        "order": order(),
+    }
+    return Closing(symbol="BTC-USD", asset="BTC", **{**facts, **more})
+
+
+def worth() -> AccountBalanceDetailed:
+    """One asset with a price, and one without."""
+    listed = {"BTC-USD": fake_instrument("BTC-USD")}
+    ticker = Ticker(symbol="BTC-USD", bid=Decimal("40000.1"), ask=Decimal("40001"), last=Decimal(40000), as_of_s=99.0)
+    balances = {"BTC": balance("BTC", "0.5"), "ODD": balance("ODD", "1.250")}
+    return account_balance(
+        balances, {"BTC-USD": ticker}, listed, broker="acme-master", quote="USD", now_s=100.0, price_max_age_s=30.0
+    )
+
+
+def held() -> PositionList:
+    ticker = Ticker(symbol="BTC-USD", bid=Decimal("40000.1"), ask=Decimal("40001"), last=Decimal(40000), as_of_s=99.0)
+    stated = MarginPosition(
+        position_id="T1",
+        symbol="BTC-USD",
+        venue_symbol="BTCUSD",
+        side=PositionSide.SHORT,
+        quantity=Decimal("0.10"),
+        unrealised=Decimal("-1.5"),
+    )
+    return position_list(
+        {"BTC": balance("BTC", "0.5")},
+        StatedPositions(read="positions", positions=(stated,), as_of_s=98.0),
+        {"BTC-USD": ticker},
+        {"BTC-USD": fake_instrument("BTC-USD")},
+        broker="acme-master",
+        quote="USD",
+        now_s=100.0,
+        price_max_age_s=30.0,
+    )
+
+
+def candle_series() -> CandleSeries:
+    prices = {name: Decimal("40000.50") for name in ("open", "high", "low", "close")}
+    candle = Candle(start_s=1_790_000_040, volume=Decimal("1.250"), is_final=False, **prices)
+    return CandleSeries(
+        broker="acme-master", symbol="BTC-USD", interval_s=60, candles=(candle,), age_s=0.5, behind_s=0.0
+    )
+
+
+def listed_products() -> ProductList:
+    return product_list(
+        [fake_instrument("BTC-USD"), fake_instrument("BTC-BUSD")],
+        {"XXBTZUSD.d": "a dark pool"},
+        broker="acme-master",
+        venue="acme",
+        age_s=1.5,
+    )
+
+
+def symbol_name() -> SymbolName:
+    return SymbolName(
+        symbol="BTC-USD",
+        base="BTC",
+        quote="USD",
+        venue_symbol="BTCUSD",
+        stream_symbol="BTC/USD",
+        status=InstrumentStatus.ONLINE,
+        given="btcusd",
+    )
 
 
 class StandIn:
@@ -276,6 +358,26 @@ class StandIn:
     async def ratchet_nonces(self, *, has_consent: bool, unit: str | None) -> NonceReport:
         raise ValueError(f"no unit {unit}")
 
+    async def symbol_name(self, text: str) -> SymbolName:
+        found: SymbolName = await self._call("symbol_name", symbol_name(), text=text)
+        return found
+
+    async def products(self, *, include_unsupported: bool) -> ProductList:
+        found: ProductList = await self._call("products", listed_products(), include_unsupported=include_unsupported)
+        return found
+
+    async def candles(self, symbol: str, *, interval_s: int, limit: int | None, since_s: int | None) -> CandleSeries:
+        found: CandleSeries = await self._call("candles", candle_series(), symbol=symbol, interval_s=interval_s)
+        return found
+
+    async def account_balance(self, quote: AssetCode) -> AccountBalanceDetailed:
+        found: AccountBalanceDetailed = await self._call("account_balance", worth(), quote=quote)
+        return found
+
+    async def positions(self, quote: AssetCode) -> PositionList:
+        found: PositionList = await self._call("positions", held(), quote=quote)
+        return found
+
     async def verify(
         self, ask: OrderAsk, *, intent_id: str | None, reserve: bool, ttl_s: float | None, valid_until_s: float | None
     ) -> Verdict:
@@ -315,8 +417,8 @@ class StandIn:
         intent_id: str | None,
         bot: str | None,
         valid_until_s: float | None,
-    ) -> Order | None:
-        found: Order | None = await self._call("close_position", None, symbol=symbol, intent_id=intent_id)
+    ) -> Closing:
+        found: Closing = await self._call("close_position", closing(), symbol=symbol, intent_id=intent_id)
         return found
 
     async def order(self, intent_id: str) -> Order:

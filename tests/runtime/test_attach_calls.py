@@ -28,7 +28,20 @@ from holdfast.errors import (
 from holdfast.runtime.attach.mirror import OWNER_SILENT
 from holdfast.runtime.views import BalancesChanged
 from holdfast.testing import run_virtual
-from tests.runtime.attach_worlds import ASK, Host, StandIn, balance, order, reservation
+from tests.runtime.attach_worlds import (
+    ASK,
+    Host,
+    StandIn,
+    balance,
+    candle_series,
+    closing,
+    held,
+    listed_products,
+    order,
+    reservation,
+    symbol_name,
+    worth,
+)
 
 
 def on_a_host(test: Callable[[Host], Awaitable[None]], **settings: Any) -> None:
@@ -247,8 +260,13 @@ def test_every_call_reaches_the_owner_and_comes_back() -> None:
         assert await broker.release("i1", force=True) == reservation("i1")
         assert await broker.cancel("i1") == order()
         assert await broker.cancel_all(None) == [order()]
-        closing = broker.close_position("BTC-USD", quantity=None, intent_id=None, bot=None, valid_until_s=None)
-        assert await closing is None
+        acting = broker.close_position("BTC-USD", quantity=None, intent_id=None, bot=None, valid_until_s=None)
+        assert await acting == closing()
+        assert await broker.symbol_name("btcusd") == symbol_name()
+        assert await broker.products(include_unsupported=False) == listed_products()
+        assert await broker.candles("BTC-USD", interval_s=60, limit=1, since_s=None) == candle_series()
+        assert await broker.account_balance("USD") == worth()
+        assert await broker.positions("USD") == held()
         assert await broker.order("i1") == order("i1")
         assert await broker.orders(limit=5) == [order(), order("i2")]
         assert await broker.resolution("i1", timeout_s=None) == order("i1")

@@ -28,7 +28,7 @@ from holdfast.errors import (
 from holdfast.runtime.attach.protocol import Failed, decode_from_owner, encode, encode_value
 from holdfast.runtime.attach.values import CALLS, Call, CallKind, call_named, error_of, failure_of
 from holdfast.runtime.backend import BrokerBackend
-from tests.runtime.attach_worlds import ASK, order, reservation
+from tests.runtime.attach_worlds import ASK, closing, order, reservation
 
 CLASSES = [getattr(errors, name) for name in errors.__all__]
 ERRORS = [cls for cls in CLASSES if isinstance(cls, type) and issubclass(cls, HoldfastError)]
@@ -46,10 +46,12 @@ FACTS: dict[str, Any] = {
     "intent_id": "grid-7",
     "outcome": Outcome.REJECTED,
     "pid": 4711,
+    "reason": "it was given up",
     "request": "AddOrder",
     "retry_after_s": 1.5,
     "silent_for_s": 12.0,
     "state": "consumed",
+    "symbol": "BTC-BUSD",
     "venue": "acme",
 }
 
@@ -240,7 +242,7 @@ def test_results_arrive_as_they_were() -> None:
     found = Call("place").result(encode_value(order()))
     assert found == order()
     assert str(found.fees["USD"]) == "0.0660"
-    assert Call("close_position").result(encode_value(None)) is None
+    assert Call("close_position").result(encode_value(closing())) == closing()
     assert Call("release").result(encode_value(reservation())) == reservation()
     stale = Verdict(code=VerdictCode.BALANCE_STALE, asset="USD", price_age_s=2.5)
     assert Call("verify").result(encode_value(stale)) == stale

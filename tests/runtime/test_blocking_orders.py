@@ -119,7 +119,7 @@ def test_halted_and_active_again(broker: holdfast.BlockingBroker) -> None:
     with pytest.raises(HaltedError):
         broker.place_market_order("BTC-USD", "sell", "0.001")
     broker.set_trading_state("active")
-    sold = broker.close_position("BTC-USD", quantity="0.1", intent_id="out")
+    sold = broker.close_position("BTC-USD", quantity="0.1", intent_id="out").order
     assert sold is not None
     assert sold.quantity == Decimal("0.1")
     assert broker.budgets() == {}

@@ -17,12 +17,12 @@ from tests.runtime.entry_rig import D, Trade, outcome_of, trading
 def test_all_that_is_spendable_is_sold_at_the_market() -> None:
     async def main() -> None:
         async with trading(funds={"USD": ("1000", "0"), "BTC": ("0.123456789", "0")}) as t:
-            order = await t.broker.close_position("BTC-USD", intent_id="out")
+            order = (await t.broker.close_position("BTC-USD", intent_id="out")).order
             assert order is not None
             assert (order.side, order.order_type, order.state) == ("sell", "market", "filled")
             assert order.quantity == D("0.12345678")  # Down to the step: never more than there is.
             assert t.broker.balance("BTC").total == D("0.000000009")
-            assert await t.broker.close_position("BTC-USD") is None
+            assert (await t.broker.close_position("BTC-USD")).order is None
 
     run_virtual(main())
 
@@ -30,7 +30,7 @@ def test_all_that_is_spendable_is_sold_at_the_market() -> None:
 def test_a_part_is_sold_where_a_part_is_asked_for() -> None:
     async def main() -> None:
         async with trading() as t:
-            order = await t.broker.close_position("BTC-USD", quantity="0.2")
+            order = (await t.broker.close_position("BTC-USD", quantity="0.2")).order
             assert order is not None
             assert order.filled == D("0.2")
 
@@ -53,7 +53,7 @@ def test_what_resting_orders_hold_and_what_is_claimed_is_not_part_of_it() -> Non
             await t.broker.place_limit_order("BTC-USD", "sell", "0.2", "50000", intent_id="a")
             await asyncio.sleep(70)  # Until then a little more is left for what the venue may hold beyond it.
             await t.broker.verify_balance_before_order("BTC-USD", "sell", "0.1", intent_id="b", reserve=True)
-            order = await t.broker.close_position("BTC-USD")
+            order = (await t.broker.close_position("BTC-USD")).order
             assert order is not None
             assert order.filled == D("0.2")
 
@@ -63,7 +63,7 @@ def test_what_resting_orders_hold_and_what_is_claimed_is_not_part_of_it() -> Non
 def test_what_the_floor_keeps_is_kept() -> None:
     async def main() -> None:
         async with trading(floors={"BTC": "0.1"}) as t:
-            order = await t.broker.close_position("BTC-USD")
+            order = (await t.broker.close_position("BTC-USD")).order
             assert order is not None
             assert order.filled == D("0.4")
 
@@ -76,7 +76,7 @@ def test_what_the_floor_keeps_is_kept() -> None:
 def test_dust_is_left_alone(held: str) -> None:
     async def main() -> None:
         async with trading(funds={"USD": ("1000", "0"), "BTC": (held, "0")}) as t:
-            assert await t.broker.close_position("BTC-USD") is None
+            assert (await t.broker.close_position("BTC-USD")).order is None
             assert t.sent == []
 
     run_virtual(main())
@@ -87,10 +87,10 @@ def test_what_is_worth_less_than_the_least_cost_is_dust() -> None:
         async with trading(funds={"USD": ("1000", "0"), "BTC": ("0.0002", "0")}) as t:
             rules = t.orders.instruments["BTC-USD"]
             t.orders.instruments["BTC-USD"] = msgspec.structs.replace(rules, cost_min=D("10"))
-            assert await t.broker.close_position("BTC-USD") is None
+            assert (await t.broker.close_position("BTC-USD")).order is None
             t.orders.prices["BTC-USD"] = ("60000.0", "60000.1")
             await asyncio.sleep(6)
-            order = await t.broker.close_position("BTC-USD")
+            order = (await t.broker.close_position("BTC-USD")).order
             assert order is not None
             assert order.state == "filled"
 
@@ -104,10 +104,10 @@ def test_a_price_that_is_old_makes_nothing_dust() -> None:
         async with trading(funds={"USD": ("1000", "0"), "BTC": ("0.0002", "0")}) as t:
             rules = t.orders.instruments["BTC-USD"]
             t.orders.instruments["BTC-USD"] = msgspec.structs.replace(rules, cost_min=D("10"))
-            assert await t.broker.close_position("BTC-USD") is None
+            assert (await t.broker.close_position("BTC-USD")).order is None
             t.client.failing["tickers"] = t.venue.lost("tickers", "acme-master")
             await asyncio.sleep(600)
-            order = await t.broker.close_position("BTC-USD")
+            order = (await t.broker.close_position("BTC-USD")).order
             assert order is not None
 
     run_virtual(main())
@@ -119,7 +119,7 @@ def test_a_step_that_is_no_power_of_ten_is_kept_to(step: str) -> None:
         async with trading(funds={"USD": ("1000", "0"), "SOL": ("33.3", "0")}) as t:
             rules = t.orders.instruments["SOL-USD"]
             t.orders.instruments["SOL-USD"] = msgspec.structs.replace(rules, quantity_step=D(step))
-            order = await t.broker.close_position("SOL-USD")
+            order = (await t.broker.close_position("SOL-USD")).order
             assert order is not None
             assert order.quantity == D(33.3 // float(step)) * D(step)
 
@@ -138,7 +138,7 @@ def test_neither_a_stale_figure_nor_reducing_nor_a_missing_price_stops_it() -> N
             await asyncio.sleep(120)
             assert t.state("BTC") == "stale"
             assert await outcome_of(t.buy("a")) == "HaltedError"
-            order = await t.broker.close_position("BTC-USD")
+            order = (await t.broker.close_position("BTC-USD")).order
             assert order is not None
             assert order.quantity == D("0.5")
 
@@ -158,7 +158,7 @@ def test_a_figure_without_its_available_is_sold_less_what_is_claimed_of_it() -> 
             await asyncio.sleep(20)
             assert t.broker.balance("BTC").total == D("0.5")
             assert t.broker.balance("BTC").spendable is None
-            order = await t.broker.close_position("BTC-USD")
+            order = (await t.broker.close_position("BTC-USD")).order
             assert order is not None
             assert order.quantity == D("0.5")
 
@@ -191,7 +191,7 @@ def test_an_exit_is_remembered_and_repeated_like_any_order() -> None:
             assert t.reserved("BTC") == D("0.1")
             assert await _name(t, quantity="0.1", intent_id="out") == "IntentRepeatedError"
             # What is in doubt is not sold a second time.
-            order = await t.broker.close_position("BTC-USD")
+            order = (await t.broker.close_position("BTC-USD")).order
             assert order is not None
             assert order.quantity == D("0.4")
 

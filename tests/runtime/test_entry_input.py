@@ -252,7 +252,7 @@ def test_the_decimal_context_of_the_bot_changes_neither_the_verdict_nor_what_is_
                 "BTC-USD", "buy", "0.01234567", order_type="limit", price="40000.1"
             )
             await t.buy("a", quantity="0.01234567", price="40000.1")
-            position = await t.broker.close_position("BTC-USD")
+            position = (await t.broker.close_position("BTC-USD")).order
             assert position is not None
             sent = [(ticket.quantity, ticket.limit_price) for ticket in t.stream.sent]
             return [str(verdict.required), str(t.reserved()), str(position.quantity), str(sent)]

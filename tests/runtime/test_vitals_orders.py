@@ -87,7 +87,7 @@ def test_exits_and_cancels_pass_an_open_breaker_and_one_that_succeeds_heals_it()
             cancelled = await t.broker.cancel_order(resting)
             assert cancelled.state == "canceled"
             assert trade_of(t).breaker.state is not BreakerState.CLOSED
-            sold = await t.broker.close_position("BTC-USD", quantity="0.01", intent_id="exit")
+            sold = (await t.broker.close_position("BTC-USD", quantity="0.01", intent_id="exit")).order
             assert sold is not None
             assert sold.state == "filled"
             assert trade_of(t).breaker.state is BreakerState.CLOSED
