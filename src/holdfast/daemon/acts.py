@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from typing import Any
 
+from holdfast.core.readiness import document_of as readiness_document
 from holdfast.core.verdicts import Verdict, VerdictCode
 from holdfast.daemon.access import CODE_S, Role
 from holdfast.daemon.api import Api, Call
 from holdfast.daemon.jobs import Job
 from holdfast.daemon.problems import RefusedError
 from holdfast.daemon.reads import verdict_reply
-from holdfast.runtime.broker import Broker
 
 __all__ = [
     "cancel",
     "cancel_all",
     "close_position",
+    "doctor",
     "isolate",
     "link",
     "place",
+    "readiness",
     "refresh",
     "release",
     "reload",
@@ -91,10 +92,9 @@ async def place(api: Api, call: Call) -> Any:
 
 async def close_position(api: Api, call: Call) -> Any:
     body = call.body
-    order = await api.broker(call).close_position(
+    return await api.broker(call).close_position(
         body.symbol, quantity=body.quantity, intent_id=body.intent_id, bot=body.bot
     )
-    return {"order": order}
 
 
 async def cancel(api: Api, call: Call) -> Any:
@@ -179,23 +179,15 @@ async def readiness(api: Api, call: Call) -> Any:
     broker, body = api.broker(call), call.body
 
     async def work(job: Job) -> Any:
-        report = await _verified(broker, body.timeout_s)
-        api.readiness[broker.name] = report
-        return report
+        document = readiness_document(await broker.verify_end_to_end(timeout_s=body.timeout_s))
+        api.readiness[broker.name] = document
+        return document
 
-    def sentence(report: Any) -> str:
-        word = "ready" if report.score == report.max_score else "not ready"
-        return f"{broker.name} is {word}: {report.score} of {report.max_score}."
+    def sentence(document: dict[str, Any]) -> str:
+        word = "ready" if document["is_ready"] else "not ready"
+        return f"{broker.name} is {word}: {document['score']} of {document['max_score']}."
 
     return api.jobs.start("readiness", broker.name, work, asked_by=call.caller, sentence=sentence).view
-
-
-def _verified(broker: Broker, timeout_s: float) -> Awaitable[Any]:
-    verifying = getattr(broker, "verify_end_to_end", None)
-    if verifying is None:
-        raise RefusedError(501, "unsupported", "this build cannot measure readiness")
-    running: Awaitable[Any] = verifying(timeout_s=timeout_s)
-    return running
 
 
 async def doctor(api: Api, call: Call) -> Any:

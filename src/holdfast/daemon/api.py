@@ -4,8 +4,8 @@ What every handler is given: the desk where it is open, who asks, and what was c
 
 from __future__ import annotations
 
-import importlib.util
 import os
+import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,8 @@ from holdfast.daemon.hub import Hub
 from holdfast.daemon.jobs import Jobs
 from holdfast.daemon.metrics import Meters
 from holdfast.daemon.problems import RefusedError
+from holdfast.daemon.scene import Scene
+from holdfast.daemon.snapshot import Readiness
 from holdfast.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """
     One request, checked: ``path`` has the names in the address, ``query`` and ``body`` what the route says.
 
-    ``who`` is None where nobody signed in, which only public routes allow. ``address`` is the other end's, for counting.
+    ``who`` is None where nobody signed in, which only public routes allow. ``address`` is the other end's.
     """
 
     path: Mapping[str, str]
@@ -84,7 +86,7 @@ class Api:
         self.configured = configured
         self.desk: Desk | None = None
         self.hub: Hub | None = None
-        self.scene: Any = None
+        self.scene: Scene | None = None
         self.trouble: str | None = None
         self.is_draining = False
         self.url: str | None = None
@@ -102,12 +104,29 @@ class Api:
         if self.hub is not None:
             self.hub.hear_job(job)
 
+    def _last_readiness(self, broker: str) -> Readiness | None:
+        report = self.readiness.get(broker)
+        if report is None:
+            return None
+        return Readiness(
+            points=report["score"],
+            max_points=report["max_score"],
+            is_ready=report["is_ready"],
+            at_us=report["started_us"],
+        )
+
     def begin(self, desk: Desk) -> None:
         """The brokers are open: from now on they are served. Never suspends."""
-        if importlib.util.find_spec("holdfast.daemon.scene") is not None:
-            from holdfast.daemon.scene import Scene
-
-            self.scene = Scene(desk, now_s=self.clock.now_s, wall_us=self.clock.wall_us, readiness=self.readiness.get)
+        ages = [each.reading.max_age_s for each in desk.config.brokers.values()]
+        self.scene = Scene(
+            desk,
+            now_s=self.clock.now_s,
+            wall_us=self.clock.wall_us,
+            version=self.version,
+            instance=secrets.token_hex(8),
+            max_age_s=max(ages, default=30.0),
+            readiness=self._last_readiness,
+        )
         self.hub = Hub(desk, self.clock, scene=self.scene)
         self._closers = [
             desk.subscribe(self.hub.hear_change),
@@ -126,9 +145,8 @@ class Api:
         self.desk = None
         for each in self._closers:
             each.close()
-        closing = getattr(self.scene, "close", None)
-        if closing is not None:
-            closing()
+        if self.scene is not None:
+            self.scene.close()
 
     def open_desk(self) -> Desk:
         """The desk; raises ``RefusedError`` (503) while there is none."""

@@ -29,6 +29,7 @@ from holdfast.errors import HoldfastError
 from holdfast.runtime.documents import balance_row, document_of, journal_document
 
 if TYPE_CHECKING:
+    from holdfast.daemon.scene import Scene
     from holdfast.runtime.desk import Desk
     from holdfast.runtime.views import BalancesChanged
 
@@ -160,10 +161,10 @@ class Hub:
     Args:
         desk: Whose brokers.
         clock: For heartbeats and pacing.
-        scene: What the page draws, where there is one: an object with ``snapshot`` and ``delta``.
+        scene: What the page draws, where there is one.
     """
 
-    def __init__(self, desk: Desk, clock: Clock, *, scene: Any = None) -> None:
+    def __init__(self, desk: Desk, clock: Clock, *, scene: Scene | None = None) -> None:
         self.epoch = secrets.token_hex(4)
         self.number = 0
         self.rows: dict[str, int] = {}
@@ -245,8 +246,8 @@ class Hub:
         """
         client = Client(view=view, broker=broker)
         if view == "page":
-            self._clients.append(client)
             self._draw(client, hello)
+            self._clients.append(client)
             return client
         await self._find_rows()
         if not self._clients:
@@ -469,19 +470,22 @@ class Hub:
         if self._scene is None:
             client.end("no_scene")
             return
-        self._redraw()
-        picture = self._scene.snapshot(role=hello["role"], version=hello["version"], jobs=hello["jobs"])
+        self._redraw()  # Everybody else has what this one is about to be shown.
+        picture = self._scene.snapshot(role=hello["role"], jobs=hello["jobs"])
         client.put(frame("snapshot", self._encode(picture)))
         client.put(self._heartbeat())
 
     def _redraw(self) -> None:
-        delta = None if self._scene is None else self._scene.delta()
-        if delta is None:
+        if self._scene is None:
             return
-        line: bytes | None = None
-        for client in self._clients:
-            if client.view == "page":
-                line = line or frame("delta", self._encode(delta))
+        pages = [client for client in self._clients if client.view == "page"]
+        if not pages:
+            self._scene.record()
+            return
+        delta = self._scene.delta()
+        if delta is not None:
+            line = frame("delta", self._encode(delta))
+            for client in pages:
                 client.put(line)
 
     def close(self, reason: str) -> None:

@@ -24,6 +24,7 @@ __all__ = ["Job", "Jobs"]
 
 _KEPT: Final = 100
 _STEPS_MAX: Final = 500
+_NAMED: Final = ("broker", "check")
 
 
 class Job:
@@ -64,8 +65,11 @@ class Job:
 
     def step(self, name: str, state: str, text: str) -> None:
         """One step has come so far; a later word on the same step replaces the earlier."""
-        told = {"name": name, "state": state, "text": text}
-        if self.steps and self.steps[-1]["name"] == name:
+        self.put({"name": name, "state": state, "text": text})
+
+    def put(self, told: dict[str, Any]) -> None:
+        """As ``step``, with whatever else there is to say of it."""
+        if self.steps and self.steps[-1]["name"] == told["name"]:
             self.steps[-1] = told
         elif len(self.steps) < _STEPS_MAX:
             self.steps.append(told)
@@ -168,13 +172,18 @@ class Jobs:
 
     def hear(self, event: Event) -> None:
         """Take in what a broker says of its work."""
-        if event.name != "repair.progressed":
+        if event.name not in ("repair.progressed", "readiness.progressed"):
             return
         fields: Mapping[str, Any] = event.fields
         job = self.running(str(fields.get("broker")))
-        if job is not None:
+        if job is None:
+            return
+        if event.name == "readiness.progressed":
+            told = {"name": fields.get("check"), **{name: fields[name] for name in fields if name not in _NAMED}}
+            job.put(told)
+        else:
             job.step(str(fields.get("step")), str(fields.get("state")), str(fields.get("text") or ""))
-            self._changed(job)
+        self._changed(job)
 
     async def stop(self, job: Job) -> None:
         """End a job where it stands; what it did is done. Suspends until it has ended."""

@@ -105,7 +105,7 @@ METRICS: Final[dict[str, Metric]] = {
 """Every metric there is; the reference page is made from it."""
 
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_STREAM_STATES: Final = ("none", "connecting", "snapshot", "live", "degraded", "down")
+_STREAM_STATES: Final = ("connecting", "snapshot", "live", "degraded", "down")
 _FIGURES: Final = ("total", "held", "available", "reserved", "spendable")
 
 
@@ -209,8 +209,8 @@ def _tell_broker(page: _Page, broker: Broker, *, may_read: bool) -> None:
     )
     page.put("holdfast_broker_halted", status.is_halted, name)
     for each in status.capabilities:
-        states = (state.value for state in BreakerState)
-        page.one_of("holdfast_breaker_state", each.breaker.state.value, states, name, each.name)
+        found = each.breaker.state.value
+        page.one_of("holdfast_breaker_state", found, (state.value for state in BreakerState), name, each.name)
         page.put("holdfast_breaker_stuck", each.breaker.is_stuck, name, each.name)
         page.put("holdfast_breaker_openings_total", each.breaker.openings, name, each.name)
     stream = status.stream
@@ -232,7 +232,7 @@ def _tell_broker(page: _Page, broker: Broker, *, may_read: bool) -> None:
     page.put("holdfast_clock_offset_seconds", status.venue_clock_offset_s, name)
     page.put("holdfast_reservations", status.reservations, name)
     page.put("holdfast_orders_in_doubt", status.in_doubt, name)
-    page.put("holdfast_store_writable", status.store.reason is None, name)
+    page.put("holdfast_store_writable", status.store.is_ok, name)
     if may_read:
         for asset, balance in figures.items():
             for figure in _FIGURES:

@@ -193,9 +193,7 @@ async def snapshot(api: Api, call: Call) -> Any:
     api.open_desk()
     if api.scene is None:
         raise RefusedError(501, "no_page", "this build has no page")
-    return api.scene.snapshot(
-        role=call.caller.role.value, version=api.version, jobs=[each.view for each in api.jobs.all()]
-    )
+    return api.scene.snapshot(role=call.caller.role.value, jobs=[each.view for each in api.jobs.all()])
 
 
 async def timeline(api: Api, call: Call) -> Any:

@@ -17,6 +17,7 @@ import msgspec
 from holdfast.daemon import acts, probes, reads, shapes
 from holdfast.daemon.access import Role
 from holdfast.daemon.api import Handler
+from holdfast.runtime.closing import Closing
 from holdfast.runtime.views import RefreshReport, ReservationView, ResetReport, StreamStatus
 
 __all__ = ["ROUTES", "Match", "Route", "match", "route_named"]
@@ -249,7 +250,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "close_position",
         "Sell at the market what is spendable of an instrument's base.",
         acts.close_position,
-        shapes.OrderReply,
+        Closing,
         Role.TRADE,
         body=shapes.CloseBody,
         statuses=(409, 422, 501, 502, 504),
