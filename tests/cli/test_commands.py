@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from decimal import Decimal
 
 import pytest
@@ -89,6 +90,40 @@ def test_config_init_then_two_variables_is_a_good_configuration(holdfast: Comman
     done = holdfast("config", "check", KRAKEN_MASTER_API_KEY="SIM" + "A" * 53, KRAKEN_MASTER_API_SECRET=secret)
     assert done.returncode == 0, done.stderr
     assert secret not in done.stdout + done.stderr
+
+
+def behind_ccxt(holdfast: Command, exchange: str) -> None:
+    for part in ("key", "secret"):
+        (holdfast.folder / part).touch(mode=0o600)
+        (holdfast.folder / part).write_text("SIMvalue")
+    (holdfast.folder / "holdfast.toml").write_text(
+        f"""
+[brokers.other-main]
+venue = "through_ccxt"
+exchange = "{exchange}"
+environment = "simulated"
+rest_url = "http://127.0.0.1:9"
+ws_url = "ws://127.0.0.1:9"
+credentials = {{ key_file = "key", secret_file = "secret" }}
+"""
+    )
+
+
+def test_config_check_looks_an_exchange_behind_ccxt_up(holdfast: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    behind_ccxt(holdfast, "binance")
+    assert holdfast.here("config", "check").returncode == 0
+
+    behind_ccxt(holdfast, "binanse")
+    code, document = holdfast.json_here("config", "check")
+    assert code == 3
+    assert "did you mean binance" in document["problems"][0]
+
+    monkeypatch.setitem(sys.modules, "ccxt", None)  # As where the extra is not installed.
+    for name in [name for name in sys.modules if name.startswith("holdfast.venues.through_ccxt.")]:
+        monkeypatch.delitem(sys.modules, name)
+    code, document = holdfast.json_here("config", "check")
+    assert (code, document["problems"]) == (0, [])
+    assert "was not checked: ccxt is not installed" in document["unchecked"][0]
 
 
 def test_config_show_round_trips(holdfast: Command, shared_venue: Served) -> None:

@@ -17,6 +17,7 @@ import ccxt.async_support
 import pytest
 
 import holdfast
+from holdfast.core.seams import Priority
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(60)]
 
@@ -94,3 +95,31 @@ async def test_closing_under_a_waiting_task_is_no_cancellation_of_that_task(tmp_
     with pytest.raises(ccxt.ExchangeClosedByUser, match="look before you repeat"):
         await left
     await exchange.close()
+
+
+async def locked_out(engine: Any) -> None:
+    async with engine._room.lane.turn(priority=Priority.BALANCE) as turn:
+        await turn.park("lockout", for_s=900.0)
+
+
+def test_during_a_lockout_an_unsigned_call_is_not_sent_either(tmp_path: Path) -> None:
+    """The venue counts it, and begins its silence anew."""
+    exchange = wrapped(ccxt, tmp_path)
+    engine = exchange._bond.engine()
+    with pytest.raises(ccxt.NetworkError, match="GET http"):
+        exchange.fetch_time()  # Sent, to where nobody is.
+    engine.submit(lambda: locked_out(engine)).result()
+
+    with pytest.raises(ccxt.DDoSProtection, match="nothing is sent"):
+        exchange.fetch_time()
+
+    async def asks() -> None:
+        beside = wrapped(ccxt.async_support, tmp_path)
+        try:
+            with pytest.raises(ccxt.DDoSProtection, match="nothing is sent"):
+                await beside.fetch_time()
+        finally:
+            await beside.close()
+
+    asyncio.run(asks())
+    exchange.close()

@@ -28,17 +28,19 @@ def check(*, common: Common = Common()) -> int:  # noqa: B008
     """
     Read the configuration, every credential and every alert address it names, and say everything that is wrong.
 
-    Nothing is sent. Exits with 0 when all is well, 3 when not.
+    Nothing is sent. Exits with 0 when all is well, 3 when not. What could not be checked is said, too.
     """
     config = load(common.config)
     problems = _credential_problems(config)
+    unchecked = _check_exchanges(config, problems)
     if common.is_json:
         print_json(
             {"schema_version": 1, "path": config.path, "brokers": list(config.brokers), "problems": list(problems)}
+            | ({"unchecked": unchecked} if unchecked else {})
         )
     else:
         sys.stdout.write(f"{config.path}: {len(config.brokers)} broker(s): {', '.join(config.brokers)}\n")
-    for problem in problems:
+    for problem in [*problems, *unchecked]:
         say(f"holdfast: {problem}")
     return Exit.CONFIG if problems else Exit.OK
 
@@ -60,6 +62,23 @@ def _credential_problems(config: Config) -> list[str]:
         except ConfigError as error:
             problems.append(str(error))
     return problems
+
+
+def _check_exchanges(config: Config, problems: list[str]) -> list[str]:
+    """Exchanges behind ccxt: what ccxt does not know goes to *problems*, what nobody could look up is returned."""
+    from holdfast.runtime.exchange_names import is_exchange_known
+
+    unchecked = []
+    for broker in config.brokers.values():
+        try:
+            if not is_exchange_known(broker):
+                unchecked.append(
+                    f"brokers.{broker.name}: exchange {broker.exchange!a} was not checked: ccxt is not installed "
+                    "(pip install 'holdfast[ccxt]')"
+                )
+        except ConfigError as error:
+            problems.append(str(error))
+    return unchecked
 
 
 def show(*, common: Common = Common()) -> int:  # noqa: B008
@@ -117,6 +136,8 @@ def _toml_value(value: Any) -> str:
         return "{}"  # Said, because a table that is left out has its default.
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml_value, value))}]"
     return _text(value) if isinstance(value, str) else str(value)
 
 

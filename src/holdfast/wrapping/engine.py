@@ -25,7 +25,7 @@ from holdfast.config import BrokerConfig, Config
 from holdfast.core.credentials import Credential
 from holdfast.core.events import Event
 from holdfast.core.limits import DecayingCounter, own_counter
-from holdfast.core.seams import Lane, Priority
+from holdfast.core.seams import Priority
 from holdfast.core.venue import SequencePolicy, Venue
 from holdfast.errors import NotReadyError, Outcome, RateLimitedError
 from holdfast.runtime.broker import Broker
@@ -33,7 +33,8 @@ from holdfast.runtime.lane import FileLane
 from holdfast.runtime.loop_thread import LoopThread
 from holdfast.runtime.open import Opening
 from holdfast.runtime.open import open as open_desk
-from holdfast.runtime.parts import Parts, real_parts
+from holdfast.runtime.parts import OpenLane, Parts, real_parts
+from holdfast.runtime.silence import keep_silent
 
 __all__ = ["RATE_WAIT_S", "Account", "CallBudget", "Engine", "HeldTurn", "engine_of", "give_back", "give_back_and_stop"]
 
@@ -154,6 +155,15 @@ class Engine:
 
     # In the thread
 
+    async def keep_silent(self) -> None:
+        """
+        Return at once unless the key is locked out: unsigned calls count at a venue that asked for silence, too.
+
+        Raises:
+            CredentialParkedError: It is, whichever process of this host met it; nothing may be sent.
+        """
+        await self._room.keep_silent()
+
     async def hush(self) -> None:
         """The venue refused for its call counter: nobody of this host sends for a while."""
         self._room.budget.refused()
@@ -270,17 +280,21 @@ class _Room:
         self._opening: Opening | None = None
         self._broker: Broker | None = None
         self._lock = asyncio.Lock()
-        self._lane: Lane | None = None
+        self._lane: OpenLane | None = None
         self._parts: Parts | None = None
         self._budget: CallBudget | None = None
 
     @property
-    def lane(self) -> Lane:
+    def lane(self) -> OpenLane:
         """The key's lane, made when it is first asked for. Raises ``ConfigError`` where there is no state folder."""
         if self._lane is None:
             account = self._account
             self._lane = self._made().lane(account.broker, account.credential, _unheard)
         return self._lane
+
+    async def keep_silent(self) -> None:
+        """Raise where the lane is parked for a lockout. Suspends."""
+        await keep_silent(self.lane, self._made().clock, name=self._account.broker.name)
 
     @property
     def budget(self) -> CallBudget:

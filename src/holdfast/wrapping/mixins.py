@@ -134,6 +134,8 @@ class SyncWrapped(_Shared):
         params, config = {} if params is None else params, {} if config is None else config
         call = self._bond.call_of(self, path, api, method)
         if not call.is_signed:
+            engine = self._bond.engine()
+            self._in_engine(engine, engine.keep_silent)
             return super().fetch2(path, api, method, params, config)  # type: ignore[misc]
         if self.enableRateLimit:  # type: ignore[attr-defined]
             # Before the turn: who waits for its own rate limit keeps nobody else waiting.
@@ -303,6 +305,8 @@ class AsyncWrapped(_Shared):
         params, config = {} if params is None else params, {} if config is None else config
         call = self._bond.call_of(self, path, api, method)
         if not call.is_signed:
+            engine = self._bond.engine()
+            await self._in_engine(engine, engine.keep_silent)
             return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
         if self.enableRateLimit:  # type: ignore[attr-defined]
             cost = self.calculate_rate_limiter_cost(api, method, path, params, config)  # type: ignore[attr-defined]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from decimal import Decimal
 from typing import Any
 
@@ -9,17 +11,22 @@ import ccxt
 import pytest
 
 from holdfast.core.balances import Side
+from holdfast.core.credentials import Credential
 from holdfast.core.instruments import InstrumentStatus
 from holdfast.core.seams import Priority
 from holdfast.errors import (
     ConfigError,
+    CredentialParkedError,
     InsufficientFundsError,
+    LockoutError,
     Outcome,
     OutcomeUnknownError,
     PayloadError,
+    RateLimitedError,
     VenueError,
 )
-from holdfast.testing import FakeClock, MemoryLane
+from holdfast.runtime.silence import keep_silent
+from holdfast.testing import FakeClock, MemoryLane, run_virtual
 from holdfast.venues.through_ccxt import THROUGH_CCXT, errors, parse
 from holdfast.venues.through_ccxt.calls import Calls, _counted, exchange_class
 from holdfast.venues.through_ccxt.client import ThroughCcxtClient
@@ -226,6 +233,8 @@ def test_the_lanes_number_comes_in_the_exchanges_unit(own: int, wanted: int) -> 
 def test_an_exchange_that_ccxt_lacks_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match="nosuch"):
         exchange_class("nosuch")
+    with pytest.raises(ConfigError, match=r"did you mean .*binance"):
+        exchange_class("Binanse")
     with pytest.raises(ConfigError, match="which exchange"):
         Settings.of({})
     with pytest.raises(ConfigError, match="no options"):
@@ -247,8 +256,6 @@ class _Listed:
 
 
 async def test_a_list_that_may_have_been_cut_is_no_evidence() -> None:
-    from holdfast.core.credentials import Credential
-
     clock = FakeClock()
     calls = Calls(
         exchange="binance",
@@ -268,6 +275,64 @@ async def test_a_list_that_may_have_been_cut_is_no_evidence() -> None:
         await client.closed_orders(client_order_id="not in it", placed_since_s=1.0)
     with pytest.raises(PayloadError, match="may have been cut"):
         await client.fills(since_s=1.0)
+
+
+class _LockedOut(_Listed):
+    """An exchange that answers with what it was told to, and counts what reaches it."""
+
+    def __init__(self, told: Exception | None) -> None:
+        self.told, self.asked = told, 0
+
+    async def ask(self) -> str:
+        self.asked += 1
+        if self.told is not None:
+            raise self.told
+        return "answered"
+
+
+@pytest.mark.parametrize(
+    ("told", "left_s", "kind"),
+    [
+        (ccxt.DDoSProtection("EGeneral:Temporary lockout"), 899.0, CredentialParkedError),
+        (ccxt.DDoSProtection("EAPI:Rate limit exceeded"), 59.0, RateLimitedError),
+    ],
+)
+def test_an_exchange_that_asks_for_silence_gets_it_from_unsigned_calls_too(
+    told: Exception, left_s: float, kind: type[Exception]
+) -> None:
+    """A lockout closes the key for every process of the host; a plain rate limit quiets this client."""
+
+    async def scenario() -> None:
+        clock = FakeClock(asyncio.get_running_loop())
+        lane = MemoryLane(clock=clock)
+        calls = Calls(
+            exchange="binance",
+            credential=Credential(venue="through_ccxt", key="SIMkey", secret="s"),
+            lane=lane,
+            clock=clock,
+            emit=lambda _: None,
+            account="any",
+            rest_url=None,
+            read_deadline_s=5.0,
+            silence=functools.partial(keep_silent, lane, clock, name="any"),
+        )
+        exchange = calls._exchange = _LockedOut(told)
+        assert await calls.public("time", lambda _: _LockedOut(None).ask()) == "answered"
+        with pytest.raises(LockoutError):
+            await calls.private("fetchBalance", lambda each: each.ask(), priority=Priority.BALANCE)
+        exchange.told = None
+        for _ in range(3):
+            with pytest.raises(kind):
+                await calls.public("time", lambda each: each.ask())
+        assert exchange.asked == 1
+
+        await asyncio.sleep(left_s)
+        with pytest.raises(kind):
+            await calls.public("time", lambda each: each.ask())
+        await asyncio.sleep(2.0)
+        assert await calls.public("time", lambda each: each.ask()) == "answered"
+
+    run_virtual(scenario())
 
 
 def test_the_venue_is_one_value_that_needs_ccxt_only_when_it_is_used() -> None:

@@ -10,6 +10,7 @@ https://docs.ccxt.com/#/README?id=exchange-properties and ?id=overriding-the-non
 from __future__ import annotations
 
 import asyncio
+import difflib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
@@ -49,10 +50,12 @@ def exchange_class(name: str) -> Any:
     ccxt's asynchronous class of an exchange.
 
     Raises:
-        ConfigError: ccxt has none of that id.
+        ConfigError: ccxt has none of that id; names what is near.
     """
     if name not in ccxt.exchanges:
-        raise ConfigError(f"exchange {name!a}: ccxt {ccxt.__version__} has none of that id")
+        near = difflib.get_close_matches(name.lower(), ccxt.exchanges, n=3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else "; its ids are at https://docs.ccxt.com"
+        raise ConfigError(f"exchange {name[:60]!a}: ccxt {ccxt.__version__} has none of that id{hint}")
     return getattr(ccxt.async_support, name)
 
 
@@ -192,7 +195,9 @@ class Calls:
                     if isinstance(error, LockoutError) and "lockout" in str(error).lower():
                         # ccxt has one class for a lockout and for a plain rate limit; only the first is a silence.
                         cause = await turn.park(LOCKOUT, for_s=limits.LOCKOUT_S)
-                        self._emit(event("credential.parked", broker=self._account, cause=cause, for_s=limits.LOCKOUT_S))
+                        self._emit(
+                            event("credential.parked", broker=self._account, cause=cause, for_s=limits.LOCKOUT_S)
+                        )
                     elif isinstance(error, LockoutError | RateLimitedError):
                         self._quiet_until_s = self._clock.now_s() + limits.QUIET_AFTER_REFUSAL_S
                     elif isinstance(error, BadCredentialError):
