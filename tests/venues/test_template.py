@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +22,7 @@ from holdfast.testing.contract import Calls, Subject, cases_for, run_case
 from holdfast.venues._template import TEMPLATE
 from holdfast.venues._template.questions import UnansweredError
 from tests.venues.test_venue_folders import FILES
-from tools.new_venue import main, start_folder
+from tools.new_venue import main, start_folder, start_tests
 
 ROOT = Path(next(iter(holdfast.venues.__path__)))
 
@@ -45,8 +48,42 @@ def test_template_has_the_shape_and_is_no_venue() -> None:
 def test_a_folder_made_of_it_carries_its_own_names_alone(tmp_path: Path) -> None:
     folder = start_folder("acme", "Acme Spot", into=tmp_path)
     assert {path.name for path in folder.iterdir()} >= FILES
-    for path in folder.iterdir():
+    tests = start_tests("acme", "Acme Spot", into=tmp_path / "tests")
+    assert (tests / "fixtures" / "README.md").is_file()
+    for path in [*folder.iterdir(), *tests.rglob("*.*")]:
         assert not re.search("template", path.read_text(), re.IGNORECASE), path.name
+
+
+def test_a_folder_and_its_tests_pass_step_one_as_they_are_made(tmp_path: Path) -> None:
+    """In a copy of the checkout, since a venue is registered by being there."""
+    here = Path(__file__).parents[2]
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc", "node_modules", "page")
+    for name in ("src/holdfast", "tests/contract", "tools"):
+        shutil.copytree(here / name, tmp_path / name, ignore=ignored)
+    (tmp_path / "tests" / "venues").mkdir()
+    for name in ("tests/__init__.py", "tests/venues/test_venue_folders.py"):
+        shutil.copy(here / name, tmp_path / name)
+    shutil.copytree(here / "tests/venues/_template", tmp_path / "tests/venues/_template", ignore=ignored)
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib -p no:cacheprovider\n")
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{tmp_path / 'src'}{os.pathsep}{tmp_path}"}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", *words],
+            cwd=tmp_path,
+            env={**environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    run("tools.new_venue", "acme", "Acme Spot")
+    passed = run("pytest", "-q", "tests/venues/acme", "tests/venues/test_venue_folders.py", "-k", "acme or configured")
+    assert "failed" not in passed.stdout
+    assert int(re.findall(r"(\d+) passed", passed.stdout)[0]) >= 10
 
 
 def test_a_folder_made_of_it_imports_and_exports_its_venue(acme: Any) -> None:
