@@ -581,7 +581,7 @@ class VenueClient(Protocol):
         Candles of one instrument, oldest first, each start once; unsigned.
 
         The newest *limit*, or from *since_s* on at least the first *limit* where the venue still has them; what one
-        call gives where neither is said. More than was asked for may be told. Only the last may be not final.
+        call gives where no *limit* is said. More than was asked for may be told. Only the last may be not final.
 
         Raises:
             ConfigError: *interval_s* is none of ``candle_rules``.

@@ -11,7 +11,7 @@ import asyncio
 from typing import Final
 
 from holdfast.core.assets import Symbol
-from holdfast.core.candles import CandleSeries, check_limit, interval_text, series_of
+from holdfast.core.candles import CANDLES_MAX, CandleSeries, check_limit, interval_text, series_of
 from holdfast.core.instruments import Candle, Instrument
 from holdfast.core.products import ProductList, product_list
 from holdfast.core.symbols import SymbolName, normalize_symbol
@@ -98,8 +98,8 @@ class Catalogue:
             raise OrderInputError(
                 f"{self._client.venue} has no candles of {interval_text(interval_s)}; it has {words}", field="interval"
             )
-        if limit is None and since_s is None:
-            limit = _CANDLES_DEFAULT
+        if limit is None:
+            limit = _CANDLES_DEFAULT if since_s is None else CANDLES_MAX
         asked_s = self._clock.now_s()
         found = await self._ask_candles(instrument.symbol, interval_s=interval_s, limit=limit, since_s=since_s)
         return series_of(

@@ -871,6 +871,7 @@ def test_facts_are_coinbases() -> None:
         Capability.VENUE_STATUS,
         Capability.BALANCE_STREAM,
         Capability.LEDGER,
+        Capability.POSITIONS,
         Capability.DEAD_MAN_SWITCH,
         Capability.DEMO_ENVIRONMENT,
     }

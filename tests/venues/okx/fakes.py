@@ -127,6 +127,7 @@ FIXTURES = {
     "GET market/ticker": "http_ticker_spot",
     "GET market/tickers": "http_ticker_spot",
     "GET market/candles": "http_candles",
+    "GET market/history-candles": "http_candles",
     "GET account/balance": "http_balance_spot",
     "GET account/config": "http_config_spot",
     "GET account/trade-fee": "http_trade_fee",

@@ -28,6 +28,12 @@ async def rows_of_a_ledger_are_denied(bench: Bench) -> None:
     await _is_denied(bench, bench.client.ledger_rows(), Capability.LEDGER)
 
 
+@denial(Capability.POSITIONS)
+async def margin_positions_are_denied(bench: Bench) -> None:
+    await bench.client.load()
+    await _is_denied(bench, bench.client.positions(), Capability.POSITIONS)
+
+
 @denial(Capability.ORDER_CHECK)
 async def a_dry_run_is_denied_and_places_nothing(bench: Bench) -> None:
     await bench.client.load()

@@ -10,7 +10,7 @@ from holdfast.core.assets import split_symbol
 from holdfast.core.balances import Side, Snapshot, Source
 from holdfast.core.orders import OrderType
 from holdfast.core.venue import Capability, VenueMode
-from holdfast.errors import HoldfastError
+from holdfast.errors import ConfigError, HoldfastError
 from holdfast.simulators.core.mutations import MUTATIONS
 from holdfast.testing.contract.bench import Bench, raised
 from holdfast.testing.contract.registry import case
@@ -119,8 +119,62 @@ async def candles_rise_in_time_and_are_consistent(bench: Bench) -> None:
     starts = [candle.start_s for candle in candles]
     assert starts == sorted(set(starts))
     for candle in candles:
-        assert candle.low <= min(candle.open, candle.close)
+        assert ZERO < candle.low <= min(candle.open, candle.close)
         assert candle.high >= max(candle.open, candle.close)
+    assert all(candle.is_final for candle in candles[:-1])
+    assert not candles[-1].is_final, "the candle of this very minute is said to be over"
+    assert bench.lane.turns == 0, "candles took the credential's turn"
+
+
+@case(Capability.CANDLES)
+async def candles_reach_as_far_as_they_are_asked_for(bench: Bench) -> None:
+    rules = bench.client.candle_rules
+    assert rules.intervals == tuple(sorted(rules.intervals))
+    await asyncio.sleep(300.0)
+    limit = 650 if rules.kept is None else min(650, rules.kept)
+    for interval_s in (60, 3600):
+        found = await bench.client.candles(bench.subject.symbol, interval_s=interval_s, limit=limit)
+        now_s = bench.venue_us() / 1e6
+        starts = [candle.start_s for candle in found]
+        assert starts == list(range(starts[0], starts[-1] + 1, interval_s)), "candles are missing or repeated"
+        assert len(starts) >= limit
+        assert starts[-1] <= now_s < starts[-1] + interval_s + 1
+        since_s = starts[-40]
+        since = await bench.client.candles(bench.subject.symbol, interval_s=interval_s, since_s=since_s, limit=10)
+        known = {candle.start_s: candle for candle in found}
+        first = [candle for candle in since if candle.start_s >= since_s][:10]
+        assert [candle.start_s for candle in first] == starts[-40:-30], "the first from a moment on are others"
+        assert first == [known[candle.start_s] for candle in first]
+
+
+@case(Capability.CANDLES)
+async def an_interval_that_the_venue_has_not_is_refused_before_anything_is_sent(bench: Bench) -> None:
+    await bench.client.load()
+    sent = len(bench.http.requests)
+    assert 61 not in bench.client.candle_rules.intervals
+    assert isinstance(await raised(bench.client.candles(bench.subject.symbol, interval_s=61)), ConfigError)
+    assert len(bench.http.requests) == sent
+
+
+# Positions
+
+
+@case(Capability.POSITIONS)
+async def a_spot_account_has_no_margin_position_and_says_so(bench: Bench) -> None:
+    before_s = bench.clock.now_s()
+    stated = await bench.client.positions()
+    assert stated.positions == ()
+    assert stated.others == ()
+    assert stated.read
+    assert before_s <= stated.as_of_s <= bench.clock.now_s()
+    assert bench.lane.turns > 0, "positions are the account's: they are asked for with its key"
+
+
+@case(Capability.POSITIONS)
+async def positions_that_cannot_be_read_are_an_error_and_never_none(bench: Bench) -> None:
+    await bench.client.load()
+    bench.front.plan.add({"kind": "rest", "action": {"do": "answer", "body": "{}"}})
+    assert await raised(bench.client.positions()) is not None
 
 
 # Balances

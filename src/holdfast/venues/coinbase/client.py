@@ -250,9 +250,9 @@ class CoinbaseClient:
         path = f"market/products/{quote(names.product(symbol), safe='')}/candles"
         now_s = int(self._calls.venue_time.now_us() / 1e6)
         wanted = limit or _CANDLES
-        start_s = now_s - wanted * interval_s + interval_s if since_s is None else since_s
+        start_s = now_s // interval_s * interval_s - (wanted - 1) * interval_s if since_s is None else since_s
         found: list[Candle] = []
-        for _ in range(_CANDLE_PAGES):
+        for _ in range(1 if limit is None else _CANDLE_PAGES):
             start_s = max(start_s, 0)
             end_s = min(start_s + _CANDLES * interval_s - 1, now_s)
             query = [

@@ -250,9 +250,8 @@ class OkxClient:
             if found or until_s < now_s:
                 fields["after"] = str(before_s * 1000)
             page = parse.candles((await self.calls.public(request, **fields)).body)
-            older = [candle for candle in page if candle.start_s < before_s]
-            found = older + found
-            if found and found[0].start_s <= first_s:
+            found = [candle for candle in page if "after" not in fields or candle.start_s < before_s] + found
+            if (found and found[0].start_s <= first_s) or (since_s is None and limit is None):
                 break
             if len(page) < most:
                 if is_old:
