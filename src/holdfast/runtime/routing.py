@@ -71,6 +71,9 @@ _KEPT_US: Final = 31 * 86_400 * 1_000_000
 _ABOUT_THE_ORDER: Final = frozenset({FaultClass.FUNDS, FaultClass.REQUEST})
 """Refusals of these classes say something of the order; all others of the venue or the key."""
 
+_SAYS_NOTHING_OF_HEALTH: Final = _ABOUT_THE_ORDER | {FaultClass.RATE_LIMIT}
+"""After a refusal of these classes a broker is as good as before: too many orders at once are no failure of it."""
+
 
 class Router:
     """
@@ -357,7 +360,7 @@ class Router:
         if not isinstance(error, VenueError):
             return None
         if error.outcome is Outcome.REJECTED:
-            if error.fault not in _ABOUT_THE_ORDER:
+            if error.fault not in _SAYS_NOTHING_OF_HEALTH:
                 self._failed(broker, error.fault.value, str(error))
             return "rejected"
         self._failed(broker, "lost" if error.outcome is Outcome.UNKNOWN else error.fault.value, str(error))
