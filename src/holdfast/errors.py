@@ -359,27 +359,28 @@ class NoBrokerError(DeniedError):
         routing: The decision with its evidence: ``routing.refusals`` says why not, of each broker.
     """
 
-    def __init__(self, message: str, *, code: str = "none_suited", routing: Any = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.routing = routing
+    code: str = "none_suited"
+    routing: Any = None
 
 
 class AllUnhealthyError(NoBrokerError):
     """No broker that may list the instrument is fit to take an order now; none was taken for being the least bad."""
 
+    code = "all_unhealthy"
     exit_code = 6
 
 
 class NoneFundedError(NoBrokerError):
     """Of the brokers that are fit and list the instrument, none has the money for this order."""
 
+    code = "none_funded"
     exit_code = 4
 
 
 class NotListedError(NoBrokerError):
     """No broker lists the instrument."""
 
+    code = "not_listed"
     exit_code = 2
 
 

@@ -561,8 +561,9 @@ def _word_of(error: HoldfastError) -> str:
 
 def _no_broker(routing: Routing) -> NoBrokerError:
     refused = "; ".join(f"{each.broker}: {each.sentence}" for each in routing.refusals)
-    kind = _ERRORS.get(routing.code, NoBrokerError)
-    return kind(f"{MEANINGS[routing.code]} ({refused})", code=routing.code.value, routing=routing)
+    error = _ERRORS.get(routing.code, NoBrokerError)(f"{MEANINGS[routing.code]} ({refused})")
+    error.routing = routing
+    return error
 
 
 def _repeated(name: str, why: str) -> IntentRepeatedError:
