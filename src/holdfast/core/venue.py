@@ -167,6 +167,7 @@ class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
         checks_account_mode: Whether an account can be set up in ways that the adapter refuses: asked at every start.
         has_stream: Whether there is a private stream at all; without one everything is read.
         trade_rights: The rights, in the venue's words, that a key needs to place and to cancel orders.
+        stream_rights: Likewise for the private stream, where that needs one of its own.
         tells_ip_list: Whether the venue tells from which addresses a key may be used.
         lacks: What the venue does not offer, with the reason that is shown; as ``venue.toml`` has it.
     """
@@ -186,6 +187,7 @@ class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
     checks_account_mode: bool = False
     has_stream: bool = True
     trade_rights: tuple[str, ...] = ()
+    stream_rights: tuple[str, ...] = ()
     tells_ip_list: bool = True
     lacks: Mapping[Capability, str] = {}
 

@@ -27,9 +27,13 @@ from holdfast.runtime.secrets import (
     read_secret_variable,
 )
 
-__all__ = ["CredentialSource", "check_place", "read_credential", "sources_of"]
+__all__ = ["CredentialAbsentError", "CredentialSource", "check_place", "read_credential", "sources_of"]
 
 _PARTS: Final = (("key", "API_KEY"), ("secret", "API_SECRET"), ("passphrase", "API_PASSPHRASE"))
+
+
+class CredentialAbsentError(ConfigError):
+    """A part of the credential is nowhere: there is nothing that could be malformed."""
 
 
 class CredentialSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +90,7 @@ def read_credential(
     needed = _PARTS if venue.facts.passphrase is PassphraseUse.REQUIRED else _PARTS[:2]
     missing = [f"{broker.variable_prefix}_{suffix}" for part, suffix in needed if part not in parts]
     if missing:
-        raise ConfigError(
+        raise CredentialAbsentError(
             f"brokers.{broker.name}: no credential: {' and '.join(missing)} "
             f"{'are' if len(missing) > 1 else 'is'} not set; set {'them' if len(missing) > 1 else 'it'}, or name files"
             f" in {missing[0]}_FILE or under credentials in the configuration"

@@ -28,7 +28,7 @@ from holdfast.errors import (
     VenueError,
 )
 
-__all__ = ["fix_of", "lost_by"]
+__all__ = ["fix_of", "fix_of_cause", "lost_by"]
 
 _KEYS: Final = {
     "key_revoked": "The venue does not know the key any more: make a new one there, or allow this machine's address on "
@@ -120,6 +120,11 @@ _ADVICE: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...]
         ),
     ),
 )
+
+
+def fix_of_cause(cause: str, *, broker: str) -> str:
+    """What a person does about a credential that is parked for *cause*."""
+    return _of_parking(cause, broker)
 
 
 def _of_parking(cause: str, broker: str) -> str:

@@ -154,6 +154,14 @@ def judge_clock(time: ServerTime) -> Finding:
     ahead_s = offset_s(time)
     if abs(ahead_s) <= CLOCK_BOUND_S:
         return earned(f"This machine's clock agrees with the venue's ({ahead_s:+.3f} s).")
+    doubt_s = max(0.0, time.received_s - time.sent_s) / 2
+    if abs(ahead_s) - doubt_s <= CLOCK_BOUND_S:
+        return lost(
+            f"The clocks cannot be compared to a second: the answer took {2 * doubt_s:.1f} s ({ahead_s:+.1f} s by its "
+            "middle).",
+            "Mend the slow round trip first.",
+            follows="connection.latency",
+        )
     side = "behind" if ahead_s > 0 else "ahead of"
     return lost(
         f"This machine's clock is {abs(ahead_s):.1f} s {side} the venue's.",

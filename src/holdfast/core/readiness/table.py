@@ -71,6 +71,7 @@ class CheckSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 _C = Category
 _ACCEPTED: Final = ("credentials.accepted",)
+_OURS: Final = ("credentials.accepted", "connection.account")
 
 CHECKS: Final[tuple[CheckSpec, ...]] = (
     CheckSpec(
@@ -192,7 +193,7 @@ CHECKS: Final[tuple[CheckSpec, ...]] = (
         title="Simple and detailed figures agree",
         points=4,
         proves="Two different reads of the venue state the same total of every asset, and so does the broker.",
-        needs=_ACCEPTED,
+        needs=_OURS,
     ),
     CheckSpec(
         name="balance.held",
@@ -200,7 +201,7 @@ CHECKS: Final[tuple[CheckSpec, ...]] = (
         title="Held funds are tracked",
         points=4,
         proves="What the venue holds of every asset is what the open orders that it lists explain.",
-        needs=("balance.agree",),
+        needs=_OURS,
     ),
     CheckSpec(
         name="balance.zero",
@@ -209,7 +210,7 @@ CHECKS: Final[tuple[CheckSpec, ...]] = (
         points=4,
         proves="The venue's answer was believed, no figure waits for a second read, and an asset never held is a "
         "proven zero.",
-        needs=_ACCEPTED,
+        needs=_OURS,
     ),
     CheckSpec(
         name="balance.current",
@@ -305,7 +306,7 @@ CHECKS: Final[tuple[CheckSpec, ...]] = (
         title="Positions are retrieved",
         points=5,
         proves="The broker stated what is held, from figures of this run.",
-        needs=_ACCEPTED,
+        needs=_OURS,
     ),
     CheckSpec(
         name="positions.form",
@@ -337,7 +338,7 @@ CHECKS: Final[tuple[CheckSpec, ...]] = (
         title="Dry run",
         points=6,
         proves="The venue itself validated an order without placing it, and none is open afterwards.",
-        needs=("trade.rules", "credentials.trade_rights"),
+        needs=("trade.rules", "credentials.trade_rights", "connection.account"),
     ),
     CheckSpec(
         name="stream.snapshot",
@@ -345,7 +346,7 @@ CHECKS: Final[tuple[CheckSpec, ...]] = (
         title="Stream delivers a proven snapshot",
         points=5,
         proves="Every private channel has stated the account on the connection that is open now.",
-        needs=_ACCEPTED,
+        needs=_OURS,
     ),
     CheckSpec(
         name="stream.sequence",

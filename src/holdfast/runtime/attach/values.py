@@ -152,6 +152,8 @@ def call_named(name: str) -> Call | None:
 
 _LATE: Final[dict[str, tuple[str, str]]] = {
     "emergency_repair": ("holdfast.core.repair", "RepairReport"),
+    "verify_end_to_end": ("holdfast.core.readiness", "ReadinessReport"),
+    "readiness_reports": ("holdfast.core.readiness", "ReadinessReport"),
     "symbol_name": ("holdfast.core.symbols", "SymbolName"),
     "products": ("holdfast.core.products", "ProductList"),
     "candles": ("holdfast.core.candles", "CandleSeries"),

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from holdfast.core.balances import OrdersSnapshot, Snapshot
 from holdfast.core.events import Event
 from holdfast.core.instruments import Instrument
-from holdfast.core.readiness import Finding
-from holdfast.core.readiness.causes import lost_by
+from holdfast.core.readiness import CheckOutcome, Finding
+from holdfast.core.readiness.causes import fix_of_cause, lost_by
 from holdfast.core.readiness.judging import (
     CANDLE_INTERVAL_S,
     earned,
@@ -45,9 +45,13 @@ from holdfast.core.venue import Capability, CredentialInfo, ServerTime, VenueCli
 from holdfast.errors import (
     BadCredentialError,
     ConfigError,
+    CredentialParkedError,
+    NotReadyError,
     PayloadError,
     PermissionMissingError,
+    RateLimitedError,
     UnsupportedError,
+    VenueBusyError,
 )
 from holdfast.runtime.readiness.answers import Answer, Answers
 from holdfast.runtime.readiness.rehearsal import Rehearsal
@@ -64,6 +68,9 @@ _REFRESH_WITHIN_S: Final = 15.0
 _CURRENT_WITHIN_S: Final = 8.0
 _FILLS_OF_S: Final = 86_400.0
 _CHUNK: Final = 25
+_QUESTIONS: Final = {"open orders": "orders", "closed orders": "closed", "fills": "fills", "ledger": "ledger"}
+"""What the reads are called among the answers; the balance has the venue's own name."""
+
 _NEEDS_MENDING: Final = "Mend what kept it from being asked first."
 
 
@@ -75,6 +82,8 @@ class Looks:
         answers: What was asked of the venue.
         info: The venue's word on the credential, once it was given.
         happened: Names of the broker's events since the run began, with their fields.
+        took_s: How long first answers took, by what was asked.
+        lost: Findings of the checks that were lost so far, by name.
     """
 
     def __init__(self, subject: Subject) -> None:
@@ -83,6 +92,8 @@ class Looks:
         self.info: CredentialInfo | None = None
         self.happened: list[Event] = []
         self.took_s: dict[str, float] = {}
+        self.lost: dict[str, Finding] = {}
+        self._blamed: dict[str, str] = {}
         self._rehearsal: Rehearsal | None = None
         self._facts = subject.surroundings.facts
         self.by_check: dict[str, Callable[[], Awaitable[Finding]]] = {
@@ -159,6 +170,41 @@ class Looks:
             raise ConfigError(f"{self.subject.name}: it could not be opened")
         return supervisor
 
+    def lost_by(self, error: BaseException, *, check: str, what: str, question: str | None = None) -> Finding:
+        """
+        The finding for *check*, which *error* has lost: what follows from another where one of the same cause was lost.
+
+        *question* is what was asked: the first check that it cost names the cause, and the others follow.
+        """
+        finding = lost_by(error, broker=self.subject.name, what=what)
+        root = self._root_of(error)
+        if root is None and question is not None:
+            root = self._blamed.setdefault(question, check)
+        return self.follow(finding, root if root != check else None)
+
+    def _root_of(self, error: BaseException) -> str | None:
+        if isinstance(error, PermissionMissingError):
+            return "credentials.read_rights"
+        if isinstance(error, CredentialParkedError):
+            return "credentials.accepted"
+        if isinstance(error, NotReadyError) or not self._is_listed:
+            return "market.products"
+        if isinstance(error, VenueBusyError) and not isinstance(error, RateLimitedError):
+            return "connection.status"
+        return None
+
+    @property
+    def _is_listed(self) -> bool:
+        client = self.subject.client
+        return client is None or bool(client.instruments)
+
+    def follow(self, finding: Finding, *roots: str | None) -> Finding:
+        """*finding*, where it is lost, as what follows from the first of *roots* that was; itself where none was."""
+        for root in roots if finding.outcome is CheckOutcome.LOST else ():
+            if root is not None and root in self.lost:
+                return lost(finding.evidence, finding.fix, follows=self.lost[root].follows or root)
+        return finding
+
     def venue_now_s(self) -> float:
         """Unix seconds on the venue's clock, as this run heard it."""
         clock = self.subject.clock
@@ -208,13 +254,12 @@ class Looks:
         assert error is not None
         if isinstance(error, PermissionMissingError | PayloadError):
             return earned(f"The signature was accepted; {what}: {error}")
-        if not isinstance(error, BadCredentialError):
-            return lost_by(error, broker=self.subject.name, what=what)
-        named = self._parked_cause()
-        finding = lost_by(error, broker=self.subject.name, what=what)
+        finding = self.lost_by(error, check="credentials.accepted", what=what)
+        named = self._parked_cause() if isinstance(error, BadCredentialError) else None
         if named is None:
             return finding
-        return lost(f"{finding.evidence} ({named.replace('_', ' ')})", finding.fix)
+        fix = fix_of_cause(named, broker=self.subject.name)
+        return lost(f"{finding.evidence} ({named.replace('_', ' ')})", fix)
 
     def _parked_cause(self) -> str | None:
         supervisor = self.subject.supervisor
@@ -231,7 +276,7 @@ class Looks:
         error = None if answer is None else answer.error
         if error is None:
             return lost("The venue's word on the key is not known.", _NEEDS_MENDING)
-        return lost_by(error, broker=self.subject.name, what="The venue's word on the key")
+        return self.lost_by(error, check="", what="The venue's word on the key")
 
     async def read_rights(self) -> Finding:
         client, lacks = self.client, self._facts.lacks
@@ -253,10 +298,12 @@ class Looks:
             elif answer.error is not None and not isinstance(answer.error, PayloadError):
                 unanswered.append((name, answer.error))
         for name, error in (*missing, *unanswered):
-            finding = lost_by(error, broker=self.subject.name, what=f"Reading {name}")
+            for each, _ in unanswered:
+                self._blamed.setdefault(_QUESTIONS.get(each, client.balance_reads[0]), "credentials.read_rights")
+            finding = self.lost_by(error, check="credentials.read_rights", what=f"Reading {name}")
             more = len(missing) + len(unanswered) - 1
             evidence = f"{finding.evidence}{f' (and {more} more reads)' if more else ''}"
-            return lost(evidence, finding.fix)
+            return lost(evidence, finding.fix, follows=finding.follows)
         return earned(f"Answered: {', '.join(asked)}.")
 
     async def trade_rights(self) -> Finding:
@@ -286,10 +333,20 @@ class Looks:
         time = answer.value
         if time is None:
             assert answer.error is not None
-            return lost_by(answer.error, broker=self.subject.name, what=self.subject.surroundings.rest_url)
+            return await self._reached_otherwise(answer.error)
         took_s = time.received_s - time.sent_s
         self.took_s["the venue's clock"] = took_s
         return earned(f"{self.subject.surroundings.rest_url} answered in {took_s * 1000:.0f} ms.")
+
+    async def _reached_otherwise(self, error: BaseException) -> Finding:
+        """The venue's clock cannot be read: whether the venue is there all the same, by another unsigned call."""
+        url = self.subject.surroundings.rest_url
+        if Capability.VENUE_STATUS not in self._facts.lacks:
+            answer = await self.answers.ask("status", self.client.status)
+            if answer.error is None:
+                self.took_s["the venue's status"] = answer.took_s
+                return earned(f"{url} told its status in {answer.took_s * 1000:.0f} ms, and not its time.")
+        return lost_by(error, broker=self.subject.name, what=url)
 
     async def tls(self) -> Finding:
         return await self.subject.surroundings.look_at_tls(self.subject.surroundings.rest_url)
@@ -297,8 +354,10 @@ class Looks:
     async def clock(self) -> Finding:
         answer = self.answers.known("time")
         assert answer is not None
-        assert isinstance(answer.value, ServerTime)
-        return judge_clock(answer.value)
+        if isinstance(answer.value, ServerTime):
+            return judge_clock(answer.value)
+        assert answer.error is not None
+        return self.lost_by(answer.error, check="connection.clock", what="The venue's clock")
 
     async def status(self) -> Finding:
         lacks = self._facts.lacks.get(Capability.VENUE_STATUS)
@@ -307,7 +366,7 @@ class Looks:
         answer = await self.answers.ask("status", self.client.status)
         if answer.value is None:
             assert answer.error is not None
-            return lost_by(answer.error, broker=self.subject.name, what="The venue's status")
+            return self.lost_by(answer.error, check="connection.status", what="The venue's status")
         return judge_status(answer.value, lacks=None)
 
     async def account(self) -> Finding:
@@ -325,10 +384,10 @@ class Looks:
 
     # Balances
 
-    async def _detailed(self) -> Snapshot | Finding:
+    async def _detailed(self, check: str) -> Snapshot | Finding:
         read = self.client.balance_reads[0]
         answer = await self.answers.ask(read, lambda: self._read(read))
-        return self._read_of(answer, read)
+        return self._read_of(answer, read, check)
 
     async def _read(self, read: str) -> Snapshot:
         snapshot = await self.client.read_balances(read)
@@ -337,14 +396,11 @@ class Looks:
             self.took_s[read] = self.subject.clock.now_s() - snapshot.as_of_s
         return snapshot
 
-    def _read_of(self, answer: Answer[Snapshot], read: str) -> Snapshot | Finding:
+    def _read_of(self, answer: Answer[Snapshot], read: str, check: str) -> Snapshot | Finding:
         if answer.value is not None:
             return answer.value
         assert answer.error is not None
-        finding = lost_by(answer.error, broker=self.subject.name, what=read)
-        if isinstance(answer.error, PermissionMissingError):
-            return lost(finding.evidence, finding.fix, follows="credentials.read_rights")
-        return finding
+        return self.lost_by(answer.error, check=check, what=read, question=read)
 
     async def agree(self) -> Finding:
         client = self.client
@@ -353,13 +409,13 @@ class Looks:
             reads = []
             for read in client.balance_reads:
                 answer = await self.answers.ask(read, lambda read=read: self._read(read), is_again=bool(attempt))  # type: ignore[misc]
-                found = self._read_of(answer, read)
+                found = self._read_of(answer, read, "balance.agree")
                 if isinstance(found, Finding):
                     return found
                 reads.append(found)
             await self.supervisor.refresh(timeout_s=_REFRESH_WITHIN_S)
             finding = judge_agreement(reads[0], reads[1:], self.supervisor.balances())
-            if finding.outcome.value == "earned":
+            if finding.outcome is CheckOutcome.EARNED:
                 return finding
             await asyncio.sleep(_AGAIN_AFTER_S)  # Money may have moved between two reads.
         return finding
@@ -372,31 +428,30 @@ class Looks:
             )
             if orders.value is None:
                 assert orders.error is not None
-                told = lost_by(orders.error, broker=self.subject.name, what="The open orders")
-                is_right = isinstance(orders.error, PermissionMissingError)
-                return lost(told.evidence, told.fix, follows="credentials.read_rights" if is_right else None)
+                return self.lost_by(orders.error, check="balance.held", what="The open orders", question="orders")
             read = self.client.balance_reads[0]
             answer = await self.answers.ask(read, lambda read=read: self._read(read), is_again=bool(attempt))  # type: ignore[misc]
-            detailed = self._read_of(answer, read)
+            detailed = self._read_of(answer, read, "balance.held")
             if isinstance(detailed, Finding):
                 return detailed
             finding = judge_held(detailed, orders.value)
-            if finding.outcome.value == "earned":
+            if finding.outcome is CheckOutcome.EARNED:
                 return finding
             await asyncio.sleep(_AGAIN_AFTER_S)
         return finding
 
     async def zero(self) -> Finding:
-        detailed = await self._detailed()
+        detailed = await self._detailed("balance.zero")
         if isinstance(detailed, Finding):
             return detailed
         supervisor = self.supervisor
         report = await supervisor.refresh(timeout_s=_REFRESH_WITHIN_S)
-        if report.error is not None:
-            return lost(
+        if not report.reads:
+            finding = lost(
                 f"A fresh answer was not believed: {report.error}.",
                 f"`holdfast force-balance-refresh {self.subject.name}` asks again and says what is wrong with it.",
             )
+            return self.follow(finding, "balance.agree")
         if report.suspects or not supervisor.has_figures:
             named = ", ".join(report.suspects[:3]) or "the whole answer"
             return lost(
@@ -437,17 +492,19 @@ class Looks:
             told = old[:3] or [f"{status.discrepancies} figures are in dispute"]
             if not supervisor.has_figures:
                 told = ["no complete answer was believed yet"]
-            return lost(
+            finding = lost(
                 f"{'; '.join(told)}.",
                 f"`holdfast emergency-repair {self.subject.name}` finds out why, and mends what may be mended.",
             )
+            return self.follow(finding, "balance.agree", "balance.held", "credentials.read_rights")
         disputed = [each for each in self.happened if each.name == "discrepancy.found"]
         if disputed:
             asset = disputed[0].fields.get("asset")
-            return lost(
+            finding = lost(
                 f"Two sources disagreed about {asset} during this run.",
                 f"`holdfast explain {self.subject.name} {asset}` has both answers; run again once it is quiet.",
             )
+            return self.follow(finding, "balance.agree", "balance.held")
         states = ", ".join(f"{count} {word}" for word, count in status.states.items() if count)
         return earned(f"Figures: {states or 'none held'}; no two sources disagree.")
 
@@ -458,7 +515,7 @@ class Looks:
         snapshots = []
         for read in client.balance_reads:
             answer = await self.answers.ask(read, lambda read=read: self._read(read))  # type: ignore[misc]
-            found = self._read_of(answer, read)
+            found = self._read_of(answer, read, "health.counted")
             if isinstance(found, Finding):
                 return found
             snapshots.append(found)
@@ -467,6 +524,7 @@ class Looks:
             snapshots,
             broker=self.subject.name,
             failure_threshold=self.supervisor.failure_threshold,
+            took_s=self.took_s.get(client.balance_reads[0], 0.0),
             clock=self.subject.clock,
         )
         return await self._rehearsal.counted()
@@ -477,14 +535,14 @@ class Looks:
 
     async def recovery(self) -> Finding:
         assert self._rehearsal is not None
-        return await self._rehearsal.recovery()
+        return self.follow(await self._rehearsal.recovery(), "balance.agree", "balance.held")
 
     # Market data
 
     async def products(self) -> Finding:
         answer = await self.answers.ask("listing", self.client.load)
         if answer.error is not None:
-            return lost_by(answer.error, broker=self.subject.name, what="The venue's listing")
+            return self.lost_by(answer.error, check="market.products", what="The venue's listing")
         return judge_products(self.client.instruments)
 
     def reference(self) -> Instrument:
@@ -504,7 +562,7 @@ class Looks:
         )
         if answer.value is None:
             assert answer.error is not None
-            return lost_by(answer.error, broker=self.subject.name, what=f"Candles of {reference.symbol}")
+            return self.lost_by(answer.error, check="market.candles", what=f"Candles of {reference.symbol}")
         return judge_candles(answer.value, symbol=reference.symbol)
 
     async def candle_order(self) -> Finding:

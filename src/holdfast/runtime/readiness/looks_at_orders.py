@@ -7,6 +7,7 @@ are read afterwards: should one of ours be among them, the run says so in capita
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -27,6 +28,8 @@ __all__ = ["LooksAtOrders"]
 
 _STREAM_WITHIN_S: Final = 30.0
 _WATCHED_S: Final = 3.0
+_ATTEMPTS: Final = 3
+_AGAIN_AFTER_S: Final = 4.0
 _DRY_RUN_WITHIN_S: Final = 10.0
 
 _BROKEN: Final = {
@@ -67,18 +70,25 @@ class LooksAtOrders:
         if ask is None:
             return lost("The broker could not be opened.", "Mend what kept it from being opened first.")
         answer = await self._looks.answers.ask("positions", ask)
+        for _ in range(_ATTEMPTS - 1):
+            if answer.value is None or answer.value.is_complete:
+                break
+            await asyncio.sleep(_AGAIN_AFTER_S)  # Our own share of the rate limit may have had no room.
+            answer = await self._looks.answers.ask("positions", ask, is_again=True)
         if answer.value is None:
             assert answer.error is not None
-            return lost_by(answer.error, broker=self._subject.name, what="The positions")
+            return self._looks.lost_by(answer.error, check="positions.retrieved", what="The positions")
         found = self._positions = answer.value
         if found.state.value not in ("live", "fresh") or not found.is_complete:
             notes = f": {'; '.join(found.notes)}" if found.notes else ""
             completeness = "" if found.is_complete else ", and not all of them could be read"
-            return lost(
+            finding = lost(
                 f"Positions are {found.state.value}{completeness}{notes}.",
                 f"`holdfast force-balance-refresh {self._subject.name}` reads the account again.",
-                follows=self._root_of_rights(found),
             )
+            is_old = found.state.value not in ("live", "fresh")
+            roots = ("balance.current", "balance.zero", "balance.agree") if is_old else ()
+            return self._looks.follow(finding, *roots, self._root_of_rights(found))
         spot = sum(each.kind is PositionKind.SPOT for each in (*found.positions, *found.dust))
         margin = len(found.positions) + len(found.dust) - spot
         return earned(f"{spot} spot holdings ({len(found.dust)} of them dust) and {margin} margin positions.")
@@ -118,7 +128,7 @@ class LooksAtOrders:
         answer = await self._looks.answers.ask("tickers", lambda: client.tickers([reference.symbol]))
         if answer.value is None:
             assert answer.error is not None
-            return lost_by(answer.error, broker=self._subject.name, what=f"The price of {reference.symbol}")
+            return self._looks.lost_by(answer.error, check="trade.rules", what=f"The price of {reference.symbol}")
         return judge_tradable(instrument, answer.value.get(reference.symbol))
 
     async def fees(self) -> Finding:
@@ -126,9 +136,7 @@ class LooksAtOrders:
         answer = await self._looks.answers.ask("fees", lambda: client.fee_rates([reference.symbol]))
         if answer.value is None:
             assert answer.error is not None
-            finding = lost_by(answer.error, broker=self._subject.name, what="The account's rates")
-            is_right = isinstance(answer.error, PermissionMissingError)
-            return lost(finding.evidence, finding.fix, follows="credentials.read_rights" if is_right else None)
+            return self._looks.lost_by(answer.error, check="trade.fees", what="The account's rates")
         rates = answer.value.get(reference.symbol)
         if rates is None:
             return lost(
@@ -168,9 +176,8 @@ class LooksAtOrders:
             else:
                 await client.check_order(ticket, deadline_s=_DRY_RUN_WITHIN_S)
         except HoldfastError as error:
-            finding = lost_by(error, broker=self._subject.name, what=f"A dry run ({told})")
             await self._look_for(ticket.client_order_id)
-            return finding
+            return self._looks.lost_by(error, check="trade.dry_run", what=f"A dry run ({told})")
         if await self._look_for(ticket.client_order_id):
             return lost(
                 f"THE VENUE PLACED WHAT IT WAS ASKED TO VALIDATE: {told} is open.",
@@ -215,10 +222,25 @@ class LooksAtOrders:
             what.append(f"{' and '.join(silent)} acknowledged, and no snapshot came")
         if stated:
             what.append(f"{' and '.join(stated)} stated")
-        return lost(
+        info = self._looks.info
+        missing = [right for right in self._facts.stream_rights if info is not None and right not in info.permissions]
+        if missing:
+            return lost(
+                f"The key lacks {', '.join(missing)}, without which there is no stream; {what[0]}.",
+                f"Give the key {' and '.join(missing)} on the venue's API page; it is seen in the next run.",
+            )
+        finding = lost(
             f"Within {_STREAM_WITHIN_S:.0f} s {'; '.join(what)}.",
             f"`holdfast emergency-repair {self._subject.name}` connects it with a new token; where it stays silent, "
             "the key may lack the right to the stream, or a proxy lets no WebSocket through.",
+        )
+        is_right = any("ermission" in (each.refusal or "") for each in status.channels)
+        has_begun = life.state.value != "connecting" or status.connects > 0
+        return self._looks.follow(
+            finding,
+            "credentials.read_rights" if is_right else None,
+            None if has_begun else "market.products",
+            None if has_begun else "credentials.read_rights",
         )
 
     async def sequence(self) -> Finding:
@@ -236,11 +258,13 @@ class LooksAtOrders:
                 text = "{read} stated something older than before ({reason})"
             if text is not None:
                 fields = {name: str(value) for name, value in event.fields.items()}
-                return lost(
+                finding = lost(
                     f"During this run {text.format_map(_Named(fields))}.",
                     "Run again: once may be an outage. Where it stays, a proxy or the venue drops messages; figures "
                     "are read over REST meanwhile.",
                 )
+                is_disputed = event.fields.get("reason") == "disputed"
+                return self._looks.follow(finding, *(("balance.agree", "balance.held") if is_disputed else ()))
         status = supervisor.account.stream_status(clock.now_s())
         if status.state != "live" or status.last_frame_age_s is None:
             return lost(

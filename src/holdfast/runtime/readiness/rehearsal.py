@@ -26,7 +26,7 @@ from holdfast.store.memory import MemoryStore
 
 __all__ = ["Rehearsal"]
 
-_MAX_AGE_S: Final = 1.0
+_MAX_AGE_LEAST_S: Final = 1.0
 _ATTEMPTS: Final = 3
 
 
@@ -53,6 +53,7 @@ class Rehearsal:
         client: Whose answers are real.
         snapshots: Complete answers of this run, the one that states holds first.
         failure_threshold: Counted faults that open the breaker, as the broker has it.
+        took_s: What one answer takes, seconds: a figure may be that old when it comes.
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class Rehearsal:
         *,
         broker: str,
         failure_threshold: int,
+        took_s: float,
         clock: Clock,
     ) -> None:
+        self._max_age_s = _MAX_AGE_LEAST_S + 2 * took_s
         self._broker = broker
         self._clock = clock
         self._threshold = failure_threshold
@@ -80,7 +83,9 @@ class Rehearsal:
             randomness=random.Random(0),  # noqa: S311  # Jitter of a break that nobody waits for.
             emit=_ignore,
         )
-        self._ledger = Ledger(settings=LedgerSettings(max_age_s=_MAX_AGE_S), reads=self._reads, pushes_balances=False)
+        self._ledger = Ledger(
+            settings=LedgerSettings(max_age_s=self._max_age_s), reads=self._reads, pushes_balances=False
+        )
         for snapshot in snapshots:
             self._ledger.state_snapshot(snapshot, now_s=clock.now_s())
         found = self._ledger.balances(now_s=clock.now_s())
@@ -112,7 +117,7 @@ class Rehearsal:
 
     async def last_good(self) -> Finding:
         """Let the figures age, and see that each is what it was, and labelled."""
-        await asyncio.sleep(_MAX_AGE_S * 1.2)
+        await asyncio.sleep(self._max_age_s * 1.2)
         found = self._ledger.balances(now_s=self._clock.now_s())
         moved = sorted(asset for asset, total in self._before.items() if found[asset].total != total)
         if moved:
@@ -144,7 +149,7 @@ class Rehearsal:
                     f"{name} answered {now_s - began_s:.2f} s after the fault ended: the breaker closed, the count is "
                     "0, and every figure is fresh."
                 )
-            await asyncio.sleep(_MAX_AGE_S / 2)  # Money that moved meanwhile is believed by a second, different read.
+            await asyncio.sleep(_MAX_AGE_LEAST_S)  # Money that moved meanwhile is believed by a second, different read.
         return lost(
             f"After {_ATTEMPTS} answers the breaker was {read.breaker.state(self._clock.now_s()).value}, and not every "
             "figure fresh.",

@@ -77,7 +77,7 @@ class Verification:
         orders = LooksAtOrders(subject, looks)
         self._looks: dict[str, Callable[[], Awaitable[Finding]]] = {**looks.by_check, **orders.by_check}
         self._found = looks
-        self._lost: dict[str, Finding] = {}
+        self._lost = looks.lost
         self._made: dict[str, ReadinessCheck] = {}
 
     async def run(self) -> ReadinessReport:

@@ -18,6 +18,7 @@ from holdfast.core.readiness.judging import earned, lost
 from holdfast.core.seams import Priority, Turn
 from holdfast.core.venue_time import VenueTime
 from holdfast.errors import ConfigError, DeniedError, HoldfastError, StoreError
+from holdfast.runtime.credentials import CredentialAbsentError
 from holdfast.runtime.readiness.run import Verification
 from holdfast.runtime.readiness.running import kept
 from holdfast.runtime.readiness.subject import Subject
@@ -85,7 +86,7 @@ async def _of_what_there_is(
     parts = parts or real_parts(config)
     venue = parts.venue(broker.venue)
     http, client = None, None
-    lost_already = _lost_to(problem, _stage(config, broker, parts), broker.name)
+    lost_already = _lost_to(problem, _stage(broker, parts), broker.name)
     try:
         site = site_of(broker, venue)
         offered: dict[str, object] = {
@@ -138,17 +139,14 @@ def _client(
 Stage = Literal["absent", "malformed", "usable"]
 
 
-def _stage(config: Config, broker: BrokerConfig, parts: Parts) -> Stage:
+def _stage(broker: BrokerConfig, parts: Parts) -> Stage:
     """How far the credential is there."""
     try:
         parts.credential(broker, parts.venue(broker.venue))
+    except CredentialAbsentError:
+        return "absent"
     except ConfigError:
-        from holdfast.runtime.credentials import sources_of
-
-        sources = sources_of(broker, config_path=config.path)
-        needed = {"key", "secret"}
-        there = {source.part for source in sources if source.is_there}
-        return "malformed" if needed <= there else "absent"
+        return "malformed"
     return "usable"
 
 

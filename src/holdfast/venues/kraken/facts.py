@@ -35,6 +35,7 @@ FACTS: Final = VenueFacts(
         quiet_s=limits.QUIET_AFTER_REFUSAL_S,
     ),
     trade_rights=("modify-trades",),
+    stream_rights=("create-ws-token",),
     lacks={
         Capability.DEMO_ENVIRONMENT: "Kraken offers no public sandbox for spot; its demo trades futures only",
     },
