@@ -97,7 +97,9 @@ class CoinbaseExchange:
         self.timers = timers
         self.settings = settings or CoinbaseSimSettings()
         self.skew_us = round(self.settings.clock_skew_s * 1_000_000)
-        self.listing: Listing = listing_for(extra_currencies=self.profile.extra_currencies)
+        self.listing: Listing = listing_for(
+            extra_currencies=self.profile.extra_currencies, is_busd_listed=self.settings.is_busd_listed
+        )
         self.mode = "online"
         self.product_status: dict[str, str] = {}
         self.volume_30d_usd = self.settings.volume_30d_usd

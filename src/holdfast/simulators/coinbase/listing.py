@@ -137,13 +137,21 @@ _SHARED: Final = ("BTC", "ETH", "SOL", "ADA", "XRP", "LTC", "DOT", "DOGE", "CGLD
 """Bases whose USD book also trades against USDC."""
 
 
-def listing_for(*, extra_currencies: int = 0) -> Listing:
-    """The currencies and products, and beside them *extra_currencies* made-up ones with a dollar market each."""
+# A currency that was given up, and what would still be traded for it: see ``is_busd_listed``.
+_BUSD: Final = ("BUSD", "BUSD", "Binance USD", False, "1")
+_BUSD_PRODUCTS: Final = (
+    ("BTC", "BUSD", "0.00000001", "0.01", "0.00000001", "500", "1", "40000"),
+    ("BUSD", "USD", "0.01", "0.0001", "0.01", "13000000", "1", "0.999"),
+)
+
+
+def listing_for(*, extra_currencies: int = 0, is_busd_listed: bool = False) -> Listing:
+    """The currencies and products; with *extra_currencies* made-up ones and a dollar market each, and with BUSD's."""
     currencies = [
         Currency(id=id_, code=code, name=name, is_fiat=is_fiat, usd=Decimal(usd))
-        for id_, code, name, is_fiat, usd in _CURRENCIES
+        for id_, code, name, is_fiat, usd in ((*_CURRENCIES, _BUSD) if is_busd_listed else _CURRENCIES)
     ]
-    rows = list(_PRODUCTS)
+    rows = [*_PRODUCTS, *_BUSD_PRODUCTS] if is_busd_listed else list(_PRODUCTS)
     for number in range(extra_currencies):
         name, worth = f"TOK{number:03d}", 1 + number % 7
         currencies.append(

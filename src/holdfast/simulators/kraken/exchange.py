@@ -106,7 +106,9 @@ class KrakenExchange:
         self.timers = timers
         self.settings = settings or KrakenSimSettings()
         self.skew_us = round(self.settings.clock_skew_s * 1_000_000)
-        self.listing: Listing = listing_for(extra_assets=self.profile.extra_assets)
+        self.listing: Listing = listing_for(
+            extra_assets=self.profile.extra_assets, is_busd_listed=self.settings.is_busd_listed
+        )
         self.mode = "online"
         self.pair_status: dict[str, str] = {}  # By the pair's code, where it is not online.
         self.tier_name: str = self.settings.tier

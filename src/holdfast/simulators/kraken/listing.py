@@ -171,10 +171,20 @@ _PAIRS: Final = (
 )
 
 
-def listing_for(*, extra_assets: int = 0) -> Listing:
-    """The assets and pairs, and beside them *extra_assets* made-up ones with a dollar market each."""
+# A currency that was given up, and what would still be traded for it: see ``is_busd_listed``.
+_BUSD_ASSET: Final = ("BUSD", "BUSD", "BUSD", 8, 4, "1", "", None)
+_BUSD_PAIRS: Final = (
+    ("XBTBUSD", "XBTBUSD", "BTC", "BUSD", 1, "0.1", "0.00005", "0.5", "40000.0", ()),
+    ("ETHBUSD", "ETHBUSD", "ETH", "BUSD", 2, "0.01", "0.001", "0.5", "2500.00", ()),
+    ("BUSDUSD", "BUSDUSD", "BUSD", "USD", 4, "0.0001", "5", "0.5", "0.9990", ()),
+)
+
+
+def listing_for(*, extra_assets: int = 0, is_busd_listed: bool = False) -> Listing:
+    """The assets and pairs; with *extra_assets* made-up ones and a dollar market each, and with BUSD's."""
     assets: list[ListedAsset] = []
-    for id_, altname, code, decimals, shown, usd, suffixes, collateral in _ASSETS:
+    rows = (*_ASSETS, _BUSD_ASSET) if is_busd_listed else _ASSETS
+    for id_, altname, code, decimals, shown, usd, suffixes, collateral in rows:
         for suffix in ("", *suffixes):
             assets.append(
                 ListedAsset(
@@ -193,7 +203,9 @@ def listing_for(*, extra_assets: int = 0) -> Listing:
         assets.append(msgspec.structs.replace(main[code], id=row, altname=row, suffix="S", collateral=None))
     pairs = [
         _pair(key, altname, main[base], main[quote], decimals, tick, order_min, cost_min, price, leverage)
-        for key, altname, base, quote, decimals, tick, order_min, cost_min, price, leverage in _PAIRS
+        for key, altname, base, quote, decimals, tick, order_min, cost_min, price, leverage in (
+            (*_PAIRS, *_BUSD_PAIRS) if is_busd_listed else _PAIRS
+        )
     ]
     for number in range(extra_assets):
         name = f"TOK{number:03d}"

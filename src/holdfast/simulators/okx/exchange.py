@@ -137,7 +137,9 @@ class OkxExchange:
         self.timers = timers
         self.settings = settings or OkxSimSettings()
         self.skew_us = round(self.settings.clock_skew_s * 1_000_000)
-        self.listing: Listing = listing_for(extra_currencies=self.profile.extra_currencies)
+        self.listing: Listing = listing_for(
+            extra_currencies=self.profile.extra_currencies, is_busd_listed=self.settings.is_busd_listed
+        )
         self.is_in_maintenance = False
         self.states: dict[str, str] = {}  # By instrument, where it is not live.
         self.fee_type: str = self.settings.fee_type

@@ -112,13 +112,21 @@ _INSTRUMENTS: Final = (
 )
 
 
-def listing_for(*, extra_currencies: int = 0) -> Listing:
-    """The currencies and instruments, and beside them *extra_currencies* made-up ones with a USDT market each."""
+# A currency that was given up, and what would still be traded for it: see ``is_busd_listed``.
+_BUSD: Final = ("BUSD", "Binance USD", 8, "1")
+_BUSD_INSTRUMENTS: Final = (
+    ("BTC", "BUSD", (), "0.1", 1, 8, "0.00001", "1", "40000.0"),
+    ("BUSD", "USDT", (), "0.0001", 4, 6, "1", "1", "0.9990"),
+)
+
+
+def listing_for(*, extra_currencies: int = 0, is_busd_listed: bool = False) -> Listing:
+    """The currencies and instruments; with *extra_currencies* made-up ones and a USDT market each, and with BUSD's."""
     currencies = [
         Currency(code=code, name=name, decimals=decimals, usd=Decimal(usd), position=position)
-        for position, (code, name, decimals, usd) in enumerate(_CURRENCIES)
+        for position, (code, name, decimals, usd) in enumerate((*_CURRENCIES, _BUSD) if is_busd_listed else _CURRENCIES)
     ]
-    rows = list(_INSTRUMENTS)
+    rows = [*_INSTRUMENTS, *_BUSD_INSTRUMENTS] if is_busd_listed else list(_INSTRUMENTS)
     for number in range(extra_currencies):
         code = f"TOK{number:03d}"
         price = 1 + number % 7

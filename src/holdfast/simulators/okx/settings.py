@@ -109,6 +109,7 @@ class OkxSimSettings(msgspec.Struct, frozen=True, kw_only=True):
     # Market and background
     market_step_s: float = 0.0
     background_trade_s: float = 0.0
+    is_busd_listed: bool = False  # Markets in a currency that was given up, from the start on.
     book_levels: int = 100
     liquidity: Decimal = Decimal(1)
     refill_s: float = 2.0
