@@ -16,7 +16,8 @@ __all__ = ["COMMANDS", "GROUPS", "asked_help", "build_app", "with_default"]
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("holdfast.cli.demo:demo", "Watch it work: a local venue, live balances, cuts that heal. No keys needed."),
-    "up": ("holdfast.cli.up:up", "Own the configured brokers and keep them live in the foreground."),
+    "up": ("holdfast.cli.up:up", "Own the configured brokers and keep them live; serve the API and the dashboard."),
+    "dashboard": ("holdfast.cli.dashboard:dashboard", "A link that signs a browser in to the dashboard, once."),
     "status": ("holdfast.cli.status:status", "Health, stream, store and nonces of each broker."),
     "balances": ("holdfast.cli.balances:balances", "Every balance, with state, age and source."),
     "verify-balance": ("holdfast.cli.verify_balance:verify_balance", "Whether an amount may be promised now."),
@@ -24,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "holdfast.cli.verify_end_to_end:verify_end_to_end",
         "Is a broker ready for real money: 110 points, with evidence.",
     ),
+    "route": ("holdfast.cli.route:route", "Which broker an order would go to now, and why not to the others."),
     "halt": ("holdfast.cli.trading:halt", "Take cancels only, until resumed."),
     "reduce": ("holdfast.cli.trading:reduce", "Take exits and cancels only, until resumed."),
     "resume": ("holdfast.cli.trading:resume", "Take every order again."),
@@ -76,6 +78,14 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "check": ("holdfast.cli.config:check", "Read the configuration and say everything that is wrong with it."),
             "show": ("holdfast.cli.config:show", "Show what is in force, without secrets."),
             "init": ("holdfast.cli.config:init", "Write a first configuration to start from."),
+        },
+    ),
+    "tokens": (
+        "Who may use the HTTP API.",
+        {
+            "create": ("holdfast.cli.tokens:create", "Make a token for a program or a person."),
+            "list": ("holdfast.cli.tokens:list_", "Every token that counts."),
+            "revoke": ("holdfast.cli.tokens:revoke", "End a token."),
         },
     ),
     "alerts": (
