@@ -201,8 +201,10 @@ class _Run:
         ]
         self.by_name = {site.name: site for site in self.sites}
         self.sites[0].record.number_tasks(asyncio.get_running_loop())
-        self.policy = self.rng.choice(("priority", "priority", "priority", "round_robin", "most_spendable"))
-        self.prefer = self.rng.choice(("stream", "stream", "rest"))
+        self.routing = self.rng.choice(
+            (*[RoutingSettings()] * 3, RoutingSettings(policy="round_robin"), RoutingSettings(policy="most_spendable"))
+        )
+        self.orders = self.rng.choice((*[OrderSettings()] * 2, OrderSettings(prefer="rest")))
         self.lanes: dict[str, dict[str, MemoryLane]] = {site.name: {} for site in self.sites}
         self.asked: list[_Asked] = []
         self.figures = Figures()
@@ -226,12 +228,12 @@ class _Run:
                 environment="simulated",
                 rest_url="http://127.0.0.1:1",
                 ws_url=site.play.ws_url,
-                orders=OrderSettings(prefer=self.prefer),
-                **({"rate_tier": "pro"} if site.play.id == "kraken" else {}),
+                orders=self.orders,
+                rate_tier="pro" if site.play.id == "kraken" else None,
             )
             for site in self.sites
         }
-        return Config(brokers=brokers, routing=RoutingSettings(policy=self.policy))
+        return Config(brokers=brokers, routing=self.routing)
 
     async def open(self) -> None:
         self.lives = [
@@ -529,7 +531,7 @@ async def _return(run: _Run, site: _Site, kind: str) -> None:
     await run.retry_lost()
     await asyncio.sleep(_BACK_AFTER_S + _BACK_WITHIN_S)
     back = [at_s for at_s, told in run.said("routing.decided", healed_s) if told["broker"] == site.name]
-    if run.policy == "priority" and site is run.sites[0]:
+    if run.routing.policy == "priority" and site is run.sites[0]:
         if not back or back[-1] < run.clock.now_s() - _BACK_WITHIN_S:
             run.violated(f"flow did not return to {site.name}, well for {run.clock.now_s() - well_s:.0f} s")
         run.figures.longest_return_s = back[0] - healed_s
