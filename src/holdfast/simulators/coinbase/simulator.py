@@ -17,14 +17,15 @@ from holdfast.simulators.coinbase.happenings import Happenings
 from holdfast.simulators.coinbase.listing import PLACES
 from holdfast.simulators.coinbase.market_channels import MarketChannels
 from holdfast.simulators.coinbase.plans import ROWS, plan_of
-from holdfast.simulators.coinbase.rest import RestSurface, route_of
+from holdfast.simulators.coinbase.rest import METHODS, RestSurface, route_of
 from holdfast.simulators.coinbase.settings import CoinbaseSimSettings
-from holdfast.simulators.coinbase.stream import StreamSurface
+from holdfast.simulators.coinbase.stream import CHANNELS, REQUESTS, WIRE_NAMES, StreamSurface
 from holdfast.simulators.coinbase.tokens import key_name_in
 from holdfast.simulators.coinbase.trading import OrderEntry
 from holdfast.simulators.coinbase.user_channel import UserChannel
 from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.ledger import LedgerEntry
+from holdfast.simulators.core.message_names import MessageNames
 from holdfast.simulators.core.order_log import stated_order
 from holdfast.simulators.core.orders import Change, Fill, Order, OrderRequest
 from holdfast.simulators.core.plans import Plan
@@ -222,6 +223,15 @@ class CoinbaseSimulator:
         """
         return self._events.happen(event)
 
+    @property
+    def message_names(self) -> MessageNames:
+        """What its calls, stream messages and channels are called."""
+        return MessageNames(
+            calls=frozenset(METHODS),
+            messages=frozenset(REQUESTS),
+            channels=frozenset({*CHANNELS, *WIRE_NAMES.values(), "subscriptions"}),
+        )
+
     def impair(self, fault: Mapping[str, Any]) -> bool:
         """
         Take a fault of ``holdfast.simulators.coinbase.faults.CATALOGUE``; an empty mapping clears all of them.
@@ -240,6 +250,7 @@ class CoinbaseSimulator:
             return False
         kind, fields = checked
         name = str(fault["kind"])
+        self.message_names.check_fault(name, fields)
         if kind.nature == "immediate":
             self._act(name, fields)
             return True

@@ -19,7 +19,7 @@ from holdfast.simulators.coinbase.tokens import TokenRefusedError, judge_token, 
 from holdfast.simulators.core.seam import Peer, SimReply
 from holdfast.simulators.core.wire_json import decode_json
 
-__all__ = ["CHANNELS", "Channel", "StreamSession", "StreamSurface", "Subscription"]
+__all__ = ["CHANNELS", "REQUESTS", "WIRE_NAMES", "Channel", "StreamSession", "StreamSurface", "Subscription"]
 
 CHANNELS: Final = ("user", "heartbeats", "ticker", "ticker_batch", "level2", "market_trades", "candles", "status")
 """Every channel that can be subscribed to."""
@@ -28,7 +28,8 @@ _PATHS: Final = ("", "/")
 _SIGNED: Final = ("user",)
 _TOO_MANY: Final = SimReply(status=429, headers={"content-type": "text/plain"}, body=b"Too Many Requests\n")
 _NOT_FOUND: Final = SimReply(status=404, headers={"content-type": "text/plain"}, body=b"not found\n")
-_WIRE: Final = {"level2": "l2_data"}  # What a channel's messages call it, where that differs.
+REQUESTS: Final = ("subscribe", "unsubscribe")
+WIRE_NAMES: Final = {"level2": "l2_data"}  # What a channel's messages call it, where that differs.
 # A timer may fire a hair early; that must not cost a whole further round.
 _HAIR_S: Final = 1e-6
 
@@ -76,7 +77,7 @@ class Subscription:
             return
         if not is_update and faults.spend("snapshot_empty", channel=channel) is not None:
             event = {name: [] if isinstance(value, list) else value for name, value in event.items()}
-        message: dict[str, Any] = {"channel": _WIRE.get(channel, channel), "events": [event]}
+        message: dict[str, Any] = {"channel": WIRE_NAMES.get(channel, channel), "events": [event]}
         if not is_update:
             session.send(message)
             return
@@ -211,7 +212,7 @@ class StreamSession:
             return
         message = decode_json(frame)
         kind = message.get("type") if isinstance(message, dict) else None
-        if not isinstance(message, dict) or kind not in ("subscribe", "unsubscribe"):
+        if not isinstance(message, dict) or kind not in REQUESTS:
             self.refuse("unsupported message")
             return
         exchange, settings = self.exchange, self.exchange.settings

@@ -18,6 +18,7 @@ from msgspec import Meta
 from holdfast.core.seams import Clock
 from holdfast.simulators.core.actions import ACTIONS, Action, Delay
 from holdfast.simulators.core.journal import Journal
+from holdfast.simulators.core.message_names import ANY, MessageNames
 
 __all__ = ["KINDS", "FaultPlan", "Firing", "Rule"]
 
@@ -41,9 +42,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """
     One fault: what it is for, when it fires, what it does.
 
-    Names, channels, types and keys take one text, or several of which any fits; null fits all. Of the messages that
-    fit, ``nth`` takes only that one (from 1), ``every`` each so-manieth, ``probability`` a seeded share; it fires at
-    most ``count`` times, and only from ``from_s`` until ``until_s`` seconds after it was added.
+    Names, channels, types and keys take one text, or several of which any fits; null and ``*`` fit all. Of the
+    messages that fit, ``nth`` takes only that one (from 1), ``every`` each so-manieth, ``probability`` a seeded share;
+    it fires at most ``count`` times, and only from ``from_s`` until ``until_s`` seconds after it was added.
     """
 
     kind: Literal["rest", "ws_in", "ws_out", "handshake", "streams"]
@@ -113,9 +114,9 @@ class _Armed:
         self.rng = Random(f"{seed}/{number}")  # noqa: S311 - reproducible faults, not secrets.
         self.firing = Firing(number, rule.action, self.rng)
         self.fields = tuple(
-            (name, frozenset([wanted] if isinstance(wanted, str) else wanted))
+            (name, wanted)
             for name in ("name", "channel", "type", "key")
-            if (wanted := getattr(rule, name)) is not None
+            if (wanted := _wanted(getattr(rule, name))) is not None
         )
 
     def fires(self, facts: Mapping[str, str], now_s: float) -> bool:
@@ -139,6 +140,12 @@ class _Armed:
         return True
 
 
+def _wanted(names: _Names) -> frozenset[str] | None:
+    """The names that fit; None where every one does."""
+    wanted = frozenset([names] if isinstance(names, str) else names or ())
+    return None if names is None or ANY in wanted else wanted
+
+
 def _tag(action: object) -> str:
     return str(type(action).__struct_config__.tag)  # type: ignore[attr-defined]
 
@@ -154,11 +161,18 @@ class FaultPlan:
         clock: Rules' times are measured on its ``now_s``.
         seed: The same seed, rules and traffic give the same faults.
         impair: The venue's own ``impair``, for kinds that are not transport; None refuses them.
+        names: What the venue's messages are called; rules for any other name are refused. None: any name is taken.
     """
 
     def __init__(
-        self, clock: Clock, *, seed: int = 0, impair: Callable[[Mapping[str, Any]], bool] | None = None
+        self,
+        clock: Clock,
+        *,
+        seed: int = 0,
+        impair: Callable[[Mapping[str, Any]], bool] | None = None,
+        names: MessageNames | None = None,
     ) -> None:
+        self._names = names
         self._now_s = clock.now_s
         self._seed = seed
         self._impair = impair
@@ -195,11 +209,17 @@ class FaultPlan:
         if rule["kind"] not in KINDS:
             return rule
         try:
-            return msgspec.convert(dict(rule), Rule)
+            made = msgspec.convert(dict(rule), Rule)
         except msgspec.ValidationError as wrong:
             text = str(wrong)
             hint = f"; known actions: {_ACTION_NAMES}" if ".action.do" in text or "`do`" in text else ""
             raise ValueError(f"add[{index}]: {text}{hint}") from None
+        try:
+            if self._names is not None:
+                self._names.check_rule(rule)
+        except ValueError as wrong:
+            raise ValueError(f"add[{index}]: {wrong}") from None
+        return made
 
     def _hand_to_venue(self, rule: Mapping[str, Any], index: int) -> None:
         try:

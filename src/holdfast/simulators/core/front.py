@@ -18,6 +18,7 @@ from holdfast.simulators.core import actions as do
 from holdfast.simulators.core.faults import FaultPlan, Firing
 from holdfast.simulators.core.journal import Journal
 from holdfast.simulators.core.line import Carrier, Line
+from holdfast.simulators.core.message_names import NamingVenue
 from holdfast.simulators.core.replies import edited, first_error, html_page
 from holdfast.simulators.core.seam import SimReply, SimRequest, SimulatedVenue
 
@@ -68,7 +69,8 @@ class Front:
         self.venue = venue
         self.loop = loop
         self.clock = clock
-        self.plan = plan or FaultPlan(clock, impair=venue.impair)
+        names = venue.message_names if isinstance(venue, NamingVenue) else None
+        self.plan = plan or FaultPlan(clock, impair=venue.impair, names=names)
         self.journal = journal or Journal(clock, describe_frame=venue.describe_frame)
         self.lines: dict[int, Line] = {}
         self._last_line = 0

@@ -24,11 +24,14 @@ from holdfast.simulators.kraken.gate import Gate
 from holdfast.simulators.kraken.render import encode
 from holdfast.simulators.kraken.rest_balances import NOTHING
 
-__all__ = ["PRIVATE_METHODS", "RestSurface", "parse_body"]
+__all__ = ["PRIVATE_METHODS", "PUBLIC_METHODS", "RestSurface", "parse_body"]
 
 _PUBLIC: Final = "/0/public/"
 _PRIVATE: Final = "/0/private/"
 _JSON: Final = "application/json; charset=utf-8"
+
+PUBLIC_METHODS: Final = rest_public.METHODS
+"""Every unsigned method, and what answers."""
 
 PRIVATE_METHODS: Final = {**rest_account.METHODS, **rest_orders.METHODS}
 """Every signed method: the permissions of which one suffices, and what answers."""
@@ -78,7 +81,7 @@ class RestSurface:
         return SimReply(status=200, headers={"content-type": _JSON}, body=encode(envelope))
 
     def _public(self, request: SimRequest, name: str) -> Any:
-        method = rest_public.METHODS.get(name)
+        method = PUBLIC_METHODS.get(name)
         if method is None:
             raise KrakenRefusedError(UNKNOWN_METHOD)
         self._gate.admit_public()

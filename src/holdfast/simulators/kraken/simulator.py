@@ -10,6 +10,7 @@ from holdfast.core.assets import AssetCode
 from holdfast.core.seams import Clock
 from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.ledger import LedgerEntry
+from holdfast.simulators.core.message_names import MessageNames
 from holdfast.simulators.core.order_log import stated_order
 from holdfast.simulators.core.orders import Change, Fill, Order, OrderRequest
 from holdfast.simulators.core.plans import Plan
@@ -26,11 +27,11 @@ from holdfast.simulators.kraken.gate import Gate
 from holdfast.simulators.kraken.happenings import Happenings
 from holdfast.simulators.kraken.market_channels import MarketChannels
 from holdfast.simulators.kraken.plans import ROWS, plan_of
-from holdfast.simulators.kraken.rest import RestSurface, parse_body
+from holdfast.simulators.kraken.rest import PRIVATE_METHODS, PUBLIC_METHODS, RestSurface, parse_body
 from holdfast.simulators.kraken.settings import KrakenSimSettings
 from holdfast.simulators.kraken.stream import HEARTBEAT, StreamSurface
 from holdfast.simulators.kraken.stream_orders import StreamOrders
-from holdfast.simulators.kraken.subscriptions import Subscriptions
+from holdfast.simulators.kraken.subscriptions import CHANNELS, Subscriptions
 from holdfast.simulators.kraken.tokens import TokenStore
 from holdfast.simulators.kraken.trading import OrderEntry
 
@@ -234,6 +235,15 @@ class KrakenSimulator:
         """
         return self._events.happen(event)
 
+    @property
+    def message_names(self) -> MessageNames:
+        """What its calls, stream messages and channels are called."""
+        return MessageNames(
+            calls=frozenset({*PUBLIC_METHODS, *PRIVATE_METHODS}),
+            messages=frozenset({*self._stream.handlers, "ping", "pong"}),
+            channels=frozenset(CHANNELS),
+        )
+
     def impair(self, fault: Mapping[str, Any]) -> bool:
         """
         Take a fault of ``holdfast.simulators.kraken.faults.CATALOGUE``; an empty mapping clears all of them.
@@ -252,6 +262,7 @@ class KrakenSimulator:
             return False
         kind, fields = checked
         name = str(fault["kind"])
+        self.message_names.check_fault(name, fields)
         if kind.nature == "immediate":
             self._act(name, fields)
             return True

@@ -21,9 +21,15 @@ from holdfast.simulators.kraken.rest_public import INTERVALS
 from holdfast.simulators.kraken.stream import StreamRequest, StreamSession, StreamSurface
 from holdfast.simulators.kraken.tokens import Token, TokenStore
 
-__all__ = ["Subscriptions"]
+__all__ = ["CHANNELS", "Subscriptions"]
 
 _PERMISSIONS: Final = {"balances": "query-funds", "executions": "query-open-trades"}
+_SYMBOLS: Final = ("ticker", "book", "trade", "ohlc")
+_CONNECTION: Final = ("status", "heartbeat")
+
+CHANNELS: Final = (*_PERMISSIONS, "instrument", *_SYMBOLS, *_CONNECTION)
+"""Every channel: private, of the listing, of a symbol, of the connection itself."""
+
 _FOREIGN: Final = {"balances": "executions", "executions": "balances"}
 
 
@@ -56,9 +62,9 @@ class Subscriptions:
             self._subscribe_private(request, str(channel))
         elif channel == "instrument":
             self._open_public(request, "instrument", None, {})
-        elif channel in ("ticker", "book", "trade", "ohlc"):
+        elif channel in _SYMBOLS:
             self._subscribe_public(request, str(channel))
-        elif channel in ("status", "heartbeat") and self._exchange.settings.can_status_be_subscribed:
+        elif channel in _CONNECTION and self._exchange.settings.can_status_be_subscribed:
             request.succeed({"channel": channel})
             request.session.start_heartbeats()
         else:

@@ -22,10 +22,13 @@ from holdfast.simulators.okx.order_desk import Answer
 from holdfast.simulators.okx.render import encode, us
 from holdfast.simulators.okx.rest_account import NOTHING
 
-__all__ = ["PREFIX", "SIGNED", "RestSurface", "endpoint_of", "query_fields"]
+__all__ = ["PREFIX", "PUBLIC", "SIGNED", "RestSurface", "endpoint_of", "query_fields"]
 
 PREFIX: Final = "/api/v5/"
 """Before every path."""
+
+PUBLIC: Final = rest_public.ENDPOINTS
+"""Every unsigned endpoint, and what answers."""
 
 SIGNED: Final = {**rest_account.ENDPOINTS, **rest_trade.ENDPOINTS}
 """Every signed endpoint: the right that is needed, and what answers."""
@@ -73,7 +76,7 @@ class RestSurface:
         return SimReply(status=200, headers={"content-type": _JSON}, body=encode(envelope))
 
     def _answer(self, request: SimRequest, name: str) -> Any:
-        public = rest_public.ENDPOINTS.get(name)
+        public = PUBLIC.get(name)
         if public is not None:
             fields = query_fields(request)
             self._services.gate.count(name, whose=ADDRESS, part=str(fields.get("instType", "")))

@@ -11,6 +11,7 @@ from holdfast.core.assets import AssetCode
 from holdfast.core.seams import Clock
 from holdfast.simulators.core.accounts import Account
 from holdfast.simulators.core.ledger import LedgerEntry
+from holdfast.simulators.core.message_names import MessageNames
 from holdfast.simulators.core.order_log import stated_order
 from holdfast.simulators.core.orders import Change, Fill, Order, OrderRequest
 from holdfast.simulators.core.plans import Plan
@@ -28,11 +29,11 @@ from holdfast.simulators.okx.order_channel import OrderChannel
 from holdfast.simulators.okx.order_desk import OrderDesk
 from holdfast.simulators.okx.plans import ROWS, plan_of
 from holdfast.simulators.okx.render import plain
-from holdfast.simulators.okx.rest import RestSurface, endpoint_of, query_fields
+from holdfast.simulators.okx.rest import PUBLIC, SIGNED, RestSurface, endpoint_of, query_fields
 from holdfast.simulators.okx.settings import OkxSimSettings
-from holdfast.simulators.okx.stream import StreamSurface
+from holdfast.simulators.okx.stream import EVENTS, StreamSurface
 from holdfast.simulators.okx.stream_orders import StreamOrders
-from holdfast.simulators.okx.subscriptions import Subscriptions
+from holdfast.simulators.okx.subscriptions import CHANNELS, Subscriptions
 from holdfast.simulators.okx.trading import OrderEntry
 
 __all__ = ["OkxSimulator"]
@@ -226,6 +227,15 @@ class OkxSimulator:
         """
         return self._events.happen(event)
 
+    @property
+    def message_names(self) -> MessageNames:
+        """What its calls, stream messages and channels are called."""
+        return MessageNames(
+            calls=frozenset({*SIGNED, *PUBLIC}),
+            messages=frozenset({*self._stream.handlers, *EVENTS}),
+            channels=frozenset(name for names in CHANNELS.values() for name in names),
+        )
+
     def impair(self, fault: Mapping[str, Any]) -> bool:
         """
         Take a fault of ``holdfast.simulators.okx.faults.CATALOGUE``; an empty mapping clears all of them.
@@ -244,6 +254,7 @@ class OkxSimulator:
             return False
         kind, fields = checked
         name = str(fault["kind"])
+        self.message_names.check_fault(name, fields)
         if kind.nature == "immediate":
             self._act(name, fields)
             return True

@@ -22,10 +22,13 @@ from holdfast.simulators.okx.gate import Gate
 from holdfast.simulators.okx.keys import ApiKey
 from holdfast.simulators.okx.render import encode
 
-__all__ = ["PATHS", "StreamSession", "StreamSurface"]
+__all__ = ["EVENTS", "PATHS", "StreamSession", "StreamSurface"]
 
 PATHS: Final = {f"/ws/v5/{kind}": kind for kind in ("public", "private", "business")}
 """Every stream address."""
+
+EVENTS: Final = ("error", "notice", "channel-conn-count", "channel-conn-count-error", "ping", "pong")
+"""What a message may be called beside what was asked for."""
 
 _TOO_OFTEN: Final = SimReply(status=429, headers={"content-type": "text/plain"}, body=b"too many connections")
 _NOT_FOUND: Final = SimReply(status=404, headers={"content-type": "text/plain"}, body=b"not found")
