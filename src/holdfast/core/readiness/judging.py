@@ -221,11 +221,11 @@ def judge_agreement(detailed: Snapshot, simple: Sequence[Snapshot], shown: Mappi
             first, second = _total(detailed, asset), _total(other, asset)
             if first != second:
                 wrong.append(f"{asset} {_shown(first)} in {detailed.read}, {_shown(second)} in {other.read}")
-    for asset, holding in detailed.holdings.items():
-        figure = shown.get(asset)
+    for asset in sorted({*detailed.holdings, *shown}):
+        figure, stated = shown.get(asset), _total(detailed, asset)
         total = None if figure is None else figure.total
-        if holding.total and total != holding.total:
-            wrong.append(f"{asset} {_shown(holding.total)} in {detailed.read}, {_shown(total)} shown by the broker")
+        if total != stated and (stated or total is not None):
+            wrong.append(f"{asset} {_shown(stated)} in {detailed.read}, {_shown(total)} shown by the broker")
     if wrong:
         return lost(
             f"Figures differ: {_few(wrong)}.",
@@ -287,6 +287,8 @@ def judge_products(instruments: Mapping[Symbol, Instrument]) -> Finding:
     """Whether there are products, and orders for each can be made out from what is stated."""
     if not instruments:
         return lost("The listing is empty.", "Wait for the venue to list its products again, and run again.")
+    # What a venue states of most of its products is missing where one lacks it; what it states of none is no rule here.
+    states_minimum = sum(each.quantity_min is not None for each in instruments.values()) * 2 > len(instruments)
     bare = [
         each.symbol
         for each in instruments.values()
@@ -294,7 +296,7 @@ def judge_products(instruments: Mapping[Symbol, Instrument]) -> Finding:
         and (
             each.quantity_step <= 0
             or each.price_step <= 0
-            or (each.quantity_min is None and each.cost_min is None)
+            or (states_minimum and each.quantity_min is None)
             or each.status is InstrumentStatus.UNKNOWN
         )
     ]
@@ -407,7 +409,7 @@ def judge_usd(
     found: dict[str, Symbol] = {}
     for quote in ("USD", "USDC", "USDT"):
         symbol = f"BTC-{quote}"
-        if symbol in instruments:
+        if symbol in instruments and instruments[symbol].status is not InstrumentStatus.OFFLINE:
             try:
                 told = normalize_symbol(f"BTC/{quote}", venue=venue, instruments=instruments, assets=assets)
             except UnknownNameError as error:

@@ -258,7 +258,7 @@ CHECKS: Final[tuple[CheckSpec, ...]] = (
         title="Candles: shape",
         points=3,
         proves="Minute candles of the reference instrument: prices above zero, each within its own high and low.",
-        needs=("market.products",),
+        needs=("connection.reach",),
     ),
     CheckSpec(
         name="market.candle_order",
@@ -282,7 +282,7 @@ CHECKS: Final[tuple[CheckSpec, ...]] = (
         title="Names round trip",
         points=4,
         proves="Every product's name leads to the venue's spelling, and back to itself.",
-        needs=("market.products",),
+        needs=("connection.reach",),
     ),
     CheckSpec(
         name="symbols.unsupported",
@@ -290,7 +290,7 @@ CHECKS: Final[tuple[CheckSpec, ...]] = (
         title="Unsupported names are filtered",
         points=3,
         proves="BUSD, which no venue settles any more, is no product here, and is refused with a reason.",
-        needs=("market.products",),
+        needs=("connection.reach",),
     ),
     CheckSpec(
         name="symbols.usd",
@@ -298,7 +298,7 @@ CHECKS: Final[tuple[CheckSpec, ...]] = (
         title="USD is supported",
         points=3,
         proves="Bitcoin is listed against US dollars, and USD, USDC and USDT are three different things.",
-        needs=("market.products",),
+        needs=("connection.reach",),
     ),
     CheckSpec(
         name="positions.retrieved",
@@ -322,7 +322,7 @@ CHECKS: Final[tuple[CheckSpec, ...]] = (
         title="Instrument can be traded",
         points=2,
         proves="The reference instrument takes orders now, and its smallest order and present price are known.",
-        needs=("market.products",),
+        needs=("connection.reach",),
     ),
     CheckSpec(
         name="trade.fees",
@@ -330,7 +330,7 @@ CHECKS: Final[tuple[CheckSpec, ...]] = (
         title="Fees are known",
         points=2,
         proves="The venue told the account's own rates.",
-        needs=("market.products", "credentials.accepted"),
+        needs=_ACCEPTED,
     ),
     CheckSpec(
         name="trade.dry_run",

@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, TypeVar
 from holdfast.core.seams import Clock
 from holdfast.errors import HoldfastError, Outcome, RateLimitedError
 
-__all__ = ["ASK_WITHIN_S", "Answer", "Answers"]
+__all__ = ["ASK_WITHIN_S", "Answer", "Answers", "patiently"]
 
 T = TypeVar("T")
 
@@ -53,18 +53,19 @@ class Answers:
         began_s = self._clock.now_s()
         try:
             async with asyncio.timeout(ASK_WITHIN_S):
-                answer = Answer(await self._patiently(question), None, self._clock.now_s() - began_s)
+                answer = Answer(await patiently(question), None, self._clock.now_s() - began_s)
         except (HoldfastError, TimeoutError) as error:
             answer = Answer(None, error, self._clock.now_s() - began_s)
         self._known[name] = answer
         return answer
 
-    async def _patiently(self, question: Callable[[], Awaitable[T]]) -> T:
-        """Ask again once our own share of the key's rate limit has room: that we ask much is not the venue's fault."""
-        while True:
-            try:
-                return await question()
-            except RateLimitedError as error:
-                if error.outcome is not Outcome.NEVER_SENT or error.retry_after_s is None:
-                    raise
-                await asyncio.sleep(error.retry_after_s + _BESIDE_S)
+
+async def patiently(question: Callable[[], Awaitable[T]]) -> T:
+    """Ask again once our own share of the key's rate limit has room: that we ask much is not the venue's fault."""
+    while True:
+        try:
+            return await question()
+        except RateLimitedError as error:
+            if error.outcome is not Outcome.NEVER_SENT or error.retry_after_s is None:
+                raise
+            await asyncio.sleep(error.retry_after_s + _BESIDE_S)

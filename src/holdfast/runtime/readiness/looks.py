@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from holdfast.core.assets import Symbol
 from holdfast.core.balances import OrdersSnapshot, Snapshot
 from holdfast.core.events import Event
 from holdfast.core.instruments import Instrument
@@ -47,6 +48,7 @@ from holdfast.errors import (
     ConfigError,
     CredentialParkedError,
     NotReadyError,
+    Outcome,
     PayloadError,
     PermissionMissingError,
     RateLimitedError,
@@ -189,6 +191,8 @@ class Looks:
             return "credentials.accepted"
         if isinstance(error, NotReadyError) or not self._is_listed:
             return "market.products"
+        if isinstance(error, TimeoutError) or getattr(error, "outcome", None) is Outcome.NEVER_SENT:
+            return "balance.agree"  # Figures in dispute are read again and again, and use up the key's rate limit.
         if isinstance(error, VenueBusyError) and not isinstance(error, RateLimitedError):
             return "connection.status"
         return None
@@ -479,7 +483,7 @@ class Looks:
         while True:
             status = supervisor.status()
             old = [
-                f"{asset} is {each.state.value}"
+                f"{asset} is {each.state.value}" + (f" ({each.reason})" if each.reason else "")
                 for asset, each in supervisor.balances().items()
                 if each.state.value not in ("live", "fresh")
             ]
@@ -497,14 +501,6 @@ class Looks:
                 f"`holdfast emergency-repair {self.subject.name}` finds out why, and mends what may be mended.",
             )
             return self.follow(finding, "balance.agree", "balance.held", "credentials.read_rights")
-        disputed = [each for each in self.happened if each.name == "discrepancy.found"]
-        if disputed:
-            asset = disputed[0].fields.get("asset")
-            finding = lost(
-                f"Two sources disagreed about {asset} during this run.",
-                f"`holdfast explain {self.subject.name} {asset}` has both answers; run again once it is quiet.",
-            )
-            return self.follow(finding, "balance.agree", "balance.held")
         states = ", ".join(f"{count} {word}" for word, count in status.states.items() if count)
         return earned(f"Figures: {states or 'none held'}; no two sources disagree.")
 
@@ -545,8 +541,15 @@ class Looks:
             return self.lost_by(answer.error, check="market.products", what="The venue's listing")
         return judge_products(self.client.instruments)
 
+    def listed(self) -> Mapping[Symbol, Instrument]:
+        """What the venue lists; raises ``NotReadyError`` where that was never read."""
+        if not self.client.instruments:
+            raise NotReadyError(f"{self.subject.name}: what the venue lists was not read", checks=("market.products",))
+        return self.client.instruments
+
     def reference(self) -> Instrument:
         """The instrument that stands for the others; raises ``UnsupportedError`` where none of them is listed."""
+        self.listed()
         found = reference_of(self.client.instruments)
         if found is None:
             raise UnsupportedError(
@@ -579,6 +582,7 @@ class Looks:
 
     async def round_trip(self) -> Finding:
         client, good = self.client, 0
+        self.listed()
         bad: list[str] = []
         instruments = list(client.instruments.values())
         for start in range(0, len(instruments), _CHUNK):
@@ -599,6 +603,7 @@ class Looks:
 
     async def unsupported(self) -> Finding:
         client = self.client
+        self.listed()
         return judge_unsupported(
             lambda text: (
                 normalize_symbol(
@@ -609,4 +614,4 @@ class Looks:
         )
 
     async def usd(self) -> Finding:
-        return judge_usd(self.client.instruments, venue=self.subject.venue, assets=self.client.assets)
+        return judge_usd(self.listed(), venue=self.subject.venue, assets=self.client.assets)

@@ -35,7 +35,7 @@ _DRY_RUN_WITHIN_S: Final = 10.0
 _BROKEN: Final = {
     "stream.gapped": "something was missing from the channel {channel}",
     "stream.lost": "the connection was lost ({reason})",
-    "stream.resubscribed": "the channel {channel} had to be asked for a new snapshot ({reason})",
+    "stream.resubscribed": "the channel {channel} contradicted what was read, and was asked anew ({reason})",
 }
 """Events that say that the stream was not whole, and how each is told."""
 
@@ -79,6 +79,8 @@ class LooksAtOrders:
             assert answer.error is not None
             return self._looks.lost_by(answer.error, check="positions.retrieved", what="The positions")
         found = self._positions = answer.value
+        if not self._looks.supervisor.balances() and self._looks.supervisor.has_figures:
+            return earned("Nothing is held: the account is proven to be empty.")
         if found.state.value not in ("live", "fresh") or not found.is_complete:
             notes = f": {'; '.join(found.notes)}" if found.notes else ""
             completeness = "" if found.is_complete else ", and not all of them could be read"
@@ -177,7 +179,8 @@ class LooksAtOrders:
                 await client.check_order(ticket, deadline_s=_DRY_RUN_WITHIN_S)
         except HoldfastError as error:
             await self._look_for(ticket.client_order_id)
-            return self._looks.lost_by(error, check="trade.dry_run", what=f"A dry run ({told})")
+            finding = self._looks.lost_by(error, check="trade.dry_run", what=f"A dry run ({told})")
+            return self._looks.follow(finding, "market.products")
         if await self._look_for(ticket.client_order_id):
             return lost(
                 f"THE VENUE PLACED WHAT IT WAS ASKED TO VALIDATE: {told} is open.",

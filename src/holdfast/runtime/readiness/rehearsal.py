@@ -21,6 +21,7 @@ from holdfast.core.readiness.judging import earned, lost
 from holdfast.core.seams import Clock
 from holdfast.core.venue import VenueClient
 from holdfast.errors import BreakerOpenError, HoldfastError, VenueUnreachableError
+from holdfast.runtime.readiness.answers import patiently
 from holdfast.runtime.vitals import Vitals
 from holdfast.store.memory import MemoryStore
 
@@ -42,7 +43,7 @@ class _Cut:
             raise VenueUnreachableError(
                 f"{read}: a fault made up by the rehearsal; nothing was sent", venue=self._client.venue, request=read
             )
-        return await self._client.read_balances(read)
+        return await patiently(lambda: self._client.read_balances(read))
 
 
 class Rehearsal:

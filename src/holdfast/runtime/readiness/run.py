@@ -25,7 +25,6 @@ from holdfast.core.readiness import (
     check_named,
     report_of,
 )
-from holdfast.core.readiness.causes import lost_by
 from holdfast.core.readiness.judging import lost
 from holdfast.core.readiness.report import check_of, follows
 from holdfast.runtime.audit import Told
@@ -131,7 +130,7 @@ class Verification:
                 return await self._looks[spec.name]()
         except Exception as error:
             # A bug in one look costs its points, and the others are still made; the text says whose fault it is.
-            return lost_by(error, broker=self._subject.name, what=spec.title)
+            return self._found.lost_by(error, check=spec.name, what=spec.title)
 
     def _tell(self, check: str, state: str, points: int, max_points: int, text: str) -> None:
         made = self._made.values()
