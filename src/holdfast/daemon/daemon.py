@@ -195,8 +195,8 @@ def check_binding(host: str, *, is_tls: bool, has_token: bool, is_allowed_plain:
         )
     if not is_tls and not is_allowed_plain:
         raise ConfigError(
-            f"daemon.host {host} is reached by others, and bearers would travel readable: set daemon.tls_cert_file, or, "
-            "where a proxy has TLS, daemon.allow_plain_remote = true"
+            f"daemon.host {host} is reached by others, and bearers would travel readable: set daemon.tls_cert_file, or"
+            " daemon.allow_plain_remote = true where a proxy has TLS"
         )
 
 

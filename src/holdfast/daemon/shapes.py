@@ -466,15 +466,13 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
 class ReloadReply(msgspec.Struct, frozen=True, kw_only=True):
     """
-    What a reload came to, by broker: ``reopened``, ``added``, ``removed``, ``unchanged``.
+    What a reload came to, by broker: ``reopened`` where settings or key changed, or ``unchanged``.
 
-    ``failed`` says why a broker could not be opened as configured; ``needs_restart`` names settings that changed and
-    count only after a restart.
+    ``failed`` says why a broker could not be opened as configured, and goes on as it was; ``needs_restart`` names
+    settings, and brokers that came or went, which count only after a restart.
     """
 
     reopened: list[str]
-    added: list[str]
-    removed: list[str]
     unchanged: list[str]
     failed: dict[str, str]
     needs_restart: list[str]

@@ -48,6 +48,7 @@ from holdfast.runtime.local import LocalBroker
 from holdfast.runtime.ownership import account_fingerprint, broker_fingerprint
 from holdfast.runtime.parts import Held, Parts, real_parts
 from holdfast.runtime.record import holdings_of, lows_of
+from holdfast.runtime.reloading import ReloadReport, needs_restart, why_not_live
 from holdfast.runtime.silence import SilentHttp, keep_silent
 from holdfast.runtime.supervisor import ACCOUNT_FACT, Contact, PinnedAccount, Supervisor
 from holdfast.runtime.trading import Trading
@@ -130,6 +131,8 @@ class Opening:
         self._alerts: DeskAlerts | None = None
         self._listeners = Listeners()
         self._routers: list[Router] = []
+        self._desk: Desk | None = None
+        self._reloading = asyncio.Lock()
         self._names_known: dict[str, str] = {}  # Every remembered intent of the desk, by client order id: whose it is.
 
     async def __aenter__(self) -> Desk:
@@ -164,7 +167,7 @@ class Opening:
             raise
         self._alerts.is_strict = False
         brokers = {seat.name: seat.broker for seat in self._seats}
-        return Desk(
+        self._desk = Desk(
             brokers,
             config=config,
             guard=self._guard,
@@ -173,6 +176,71 @@ class Opening:
             parts=self._given_parts,
             router=lambda open_brokers: self._router(open_brokers, config, parts=parts, emitter=emitter),
         )
+        return self._desk
+
+    async def reload(self, config: Config) -> ReloadReport:
+        """
+        Go on with *config*: brokers whose settings or keys changed are opened anew, one after the other. Suspends.
+
+        A broker that cannot be opened as configured now goes on as it was; its claims stay either way. Attached brokers
+        are their owner's to reload.
+
+        Raises:
+            ClosedError: The desk is not open.
+        """
+        desk, guard = self._desk, self._guard
+        if desk is None or guard is None:
+            raise ClosedError("this desk is not open: there is nothing to reload")
+        guard.check()
+        async with self._reloading:
+            parts = self._given_parts or real_parts(config)
+            before = desk.config
+            reopened: list[str] = []
+            unchanged: list[str] = []
+            failed: dict[str, str] = {}
+            later = needs_restart(before, config, chosen=frozenset(desk.brokers))
+            for at, seat in enumerate(list(self._seats)):
+                old, new = before.brokers[seat.name], config.brokers.get(seat.name)
+                if new is None:
+                    continue
+                other = why_not_live(old, new)
+                if other is not None:
+                    later.append(f"brokers.{seat.name}.{other}")
+                    continue
+                try:
+                    if old == new and not seat.has_other_key():
+                        unchanged.append(seat.name)
+                        continue
+                    venue = parts.venue(new.venue)
+                    parts.credential(new, venue)  # What cannot be read is told before anything is given back.
+                    _check_options(new, venue)
+                    self._seats[at] = await self._reopen(seat, old, new, config, parts=parts, emitter=desk._emitter)
+                    reopened.append(seat.name)
+                except HoldfastError as error:
+                    failed[seat.name] = str(error)
+            desk.config = config
+        return ReloadReport(
+            reopened=tuple(reopened), unchanged=tuple(unchanged), failed=failed, needs_restart=tuple(later)
+        )
+
+    async def _reopen(
+        self, seat: Seat, old: BrokerConfig, new: BrokerConfig, config: Config, *, parts: Parts, emitter: Emitter
+    ) -> Seat:
+        """The seat that takes another's place; raises what hindered it, when the old one is back."""
+        broker, listeners = seat.broker, seat.listeners
+        await seat.close(keeps_listeners=True)
+        made = self._seat(new, config, parts=parts, emitter=emitter, listeners=listeners)
+        try:
+            await made.open()
+        except HoldfastError:
+            await made.close(keeps_listeners=True)
+            back = self._seat(old, config, parts=parts, emitter=emitter, listeners=listeners)
+            self._seats[self._seats.index(seat)] = back
+            await back.open()
+            back.go_on_as(broker)
+            raise
+        made.go_on_as(broker)
+        return made
 
     def _router(self, brokers: Mapping[str, Broker], config: Config, *, parts: Parts, emitter: Emitter) -> Router:
         from holdfast.runtime.routing import Router  # Loaded by whoever routes.
@@ -191,11 +259,19 @@ class Opening:
         self._routers.append(router)
         return router
 
-    def _seat(self, broker: BrokerConfig, config: Config, *, parts: Parts, emitter: Emitter) -> Seat:
+    def _seat(
+        self,
+        broker: BrokerConfig,
+        config: Config,
+        *,
+        parts: Parts,
+        emitter: Emitter,
+        listeners: Listeners | None = None,
+    ) -> Seat:
         assert self._guard is not None
         assert self._alerts is not None
         alerts = self._alerts
-        listeners = Listeners()
+        listeners = Listeners() if listeners is None else listeners
 
         async def take() -> _OpenBroker:
             return await _open_broker(
@@ -230,6 +306,7 @@ class Opening:
         await self._close()
 
     async def _close(self) -> None:
+        self._desk = None
         if self._guard is not None:
             self._guard.close()
         seats, self._seats = self._seats, []
@@ -276,6 +353,13 @@ class _OpenBroker:
     def max_age_s(self) -> float:
         """Beyond which a fresh figure is stale."""
         return self._broker.reading.max_age_s
+
+    @property
+    def has_other_key(self) -> bool:
+        """Whether the credential that would be read now is another one than the one in use."""
+        assert self.supervisor is not None
+        look = self.supervisor.on_disk
+        return look is not None and look() == "changed"
 
     def start(self) -> None:
         """Begin to supervise."""

@@ -48,6 +48,11 @@ class Owned(Protocol):
         """Beyond which a fresh figure is stale."""
         ...
 
+    @property
+    def has_other_key(self) -> bool:
+        """Whether the credential that would be read now is another one than the one in use."""
+        ...
+
     def start(self) -> None:
         """Begin to supervise."""
         ...
@@ -277,8 +282,22 @@ class Seat:
         self._attachment = None
         self._emitter(event("owner.succeeded", broker=self.name, before=before))
 
-    async def close(self) -> None:
-        """Leave, or give the account back. Suspends."""
+    @property
+    def listeners(self) -> Listeners:
+        """This broker's own."""
+        return self._listeners[0]
+
+    def has_other_key(self) -> bool:
+        """Whether the key of an account that is owned here was changed on disk. Reads small files."""
+        return self._owned is not None and self._owned.has_other_key
+
+    def go_on_as(self, broker: Broker) -> None:
+        """Stand behind *broker*, which another seat was behind: whoever holds it goes on with this one."""
+        broker._use(self.broker._backend)
+        self._broker = broker
+
+    async def close(self, *, keeps_listeners: bool = False) -> None:
+        """Leave, or give the account back; with *keeps_listeners* for a seat that follows. Suspends."""
         self._is_closed = True
         if self._succeeding is not None:
             self._succeeding.cancel()
@@ -292,6 +311,6 @@ class Seat:
         finally:
             if self._owned is not None:
                 await self._owned.close()
-            for listeners in self._listeners[:1]:
+            for listeners in () if keeps_listeners else self._listeners[:1]:
                 with contextlib.suppress(Exception):
                     listeners.close()
