@@ -98,6 +98,7 @@ class Api:
         self.meters = Meters(clock)
         self.reload: Callable[[], Awaitable[ReloadReply]] | None = None
         self.readiness: dict[str, Any] = {}
+        self.closing: list[Callable[[], Awaitable[object]]] = []
         self._closers: list[Any] = []
 
     def _job_changed(self, job: Any) -> None:
@@ -143,6 +144,9 @@ class Api:
         if self.hub is not None:
             self.hub.close(reason)
         self.desk = None
+        for close in self.closing:
+            await close()
+        self.closing.clear()
         for each in self._closers:
             each.close()
         if self.scene is not None:

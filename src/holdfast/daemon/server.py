@@ -26,6 +26,7 @@ from holdfast.daemon.problems import ProblemReply, RefusedError, problem_of, sta
 from holdfast.daemon.routes import Route, match
 from holdfast.daemon.static import PageFiles
 from holdfast.errors import ConfigError, HoldfastError
+from holdfast.runtime.attach.lines import LineEnd
 from holdfast.runtime.attach.sockets import peer_of
 from holdfast.runtime.callers import Caller, asked_by
 from holdfast.runtime.documents import document_of
@@ -49,13 +50,15 @@ class _Connection(web.RequestHandler):
     """One connection, bounded in how long it may take to say what it wants."""
 
     # RequestHandler has slots, and so has what is added here.
-    __slots__ = ("_busy", "_deadline", "_server_of", "is_local")
+    __slots__ = ("_busy", "_deadline", "_gone", "_server_of", "_tunnel", "is_local")
 
     def __init__(self, server: HttpServer, *, is_local: bool, **options: Any) -> None:
         super().__init__(**options)
         self._server_of = server
         self.is_local = is_local
         self._busy = 0
+        self._tunnel: LineEnd | None = None
+        self._gone: asyncio.Future[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -75,12 +78,26 @@ class _Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._server_of.api.meters.connections -= 1
         self._relax()
+        tunnel, self._tunnel = self._tunnel, None
+        if tunnel is not None:
+            tunnel.lost("ended")
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._tunnel is not None:
+            self._tunnel.received(data)
+            return
         if not self._busy and self._deadline is None:
             self._expect()
         super().data_received(data)
+
+    async def hand_over(self, end: LineEnd) -> None:
+        """What comes from now on is no HTTP: *end* hears it. Suspends until the connection is gone."""
+        self._tunnel = end
+        self._gone = asyncio.get_running_loop().create_future()
+        await self._gone
 
     def begin(self) -> None:
         """A request's head is here."""
@@ -388,6 +405,12 @@ class HttpServer:
         if isinstance(value, Raw):
             return self._reply(value.text, value.content_type, status=value.status)
         return self.json(value)
+
+    async def tunnel(self, request: web.BaseRequest, end: LineEnd) -> None:
+        """Let *end* hear what comes over a request's connection from now on. Suspends until that is gone."""
+        connection = request.protocol
+        assert isinstance(connection, _Connection)
+        await connection.hand_over(end)
 
     # Replies
 

@@ -43,7 +43,7 @@ from holdfast.runtime.views import BalancesChanged
 __all__ = ["Attachment"]
 
 _OTHER_CLOCK_S: Final = 60.0
-_FATAL: Final = frozenset({"version"})
+_FATAL: Final = frozenset({"version", "refused"})
 """Why an owner would never take us, however often it is asked."""
 
 

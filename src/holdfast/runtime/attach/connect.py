@@ -1,18 +1,19 @@
-"""Attach to one account's owner by nothing but its socket or its broker's name: no configuration, no credential."""
+"""Attach to accounts' owners by nothing but a socket, a broker's name or a daemon's address: no configuration."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from holdfast.config import BrokerConfig, Config
 from holdfast.core.events import Event
-from holdfast.core.seams import Clock, RouteBook
-from holdfast.errors import ClosedError, ConfigError, UnknownNameError
+from holdfast.core.seams import Clock
+from holdfast.errors import ClosedError, ConfigError, OwnerSilentError, UnknownNameError
 from holdfast.runtime.attach.lines import LocalSockets, Place
 from holdfast.runtime.attach.succession import Seat
 from holdfast.runtime.desk import Desk
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Connecting", "connect", "connect_blocking", "place_of"]
 
 _WAIT_S: Final = 10.0
+_AGAIN_S: Final = 0.2
 
 
 def connect(
@@ -37,26 +39,35 @@ def connect(
     state_dir: str | os.PathLike[str] | None = None,
     wait_s: float = _WAIT_S,
     on_event: Callable[[Event], object] | None = None,
+    token_file: str | os.PathLike[str] | None = None,
+    ca_file: str | os.PathLike[str] | None = None,
 ) -> Connecting:
     """
     Use an account through the process that owns it, for the length of an ``async with`` block.
 
-    The desk has one broker and the interface of any other. Needs no configuration and no credential. When the owner
-    ends, the desk attaches to the next one and never takes the account over.
+    The desk has the interface of any other, and one broker; over HTTP, every broker of the daemon. Needs no
+    configuration and no credential. When the owner ends, the desk attaches to the next one and never takes the account
+    over.
 
     Args:
         target: A socket's path, ``unix:`` and a path, or a broker's name, with its environment where two have it:
-            ``kraken-master`` or ``simulated/kraken-master``.
+            ``kraken-master`` or ``simulated/kraken-master``. Or a daemon's address, ``https://host:port``, with
+            ``/brokers/NAME`` for one broker alone.
         state_dir: Where a name is looked up; ``HOLDFAST_STATE_DIR`` or the user's own state folder when None.
         wait_s: How long the owner is waited for, now and by every call.
         on_event: Called with every event of the owner.
+        token_file: Over HTTP: the file of mode 0600 that holds the token; the one that ``HOLDFAST_TOKEN_FILE`` names,
+            else ``HOLDFAST_TOKEN``, when None.
+        ca_file: Over HTTPS: PEM file of the authority that signed the daemon's certificate.
 
     Raises (on entering):
-        ConfigError: *target* names no socket, or the socket is another user's.
+        ConfigError: *target* names no socket, the socket is another user's, or the daemon does not take the token.
         UnknownNameError: No broker of that name ever had an owner here.
         OwnerSilentError: Nobody owns it now, or its owner does not answer.
     """
-    return Connecting(target, state_dir=state_dir, wait_s=wait_s, on_event=on_event)
+    return Connecting(
+        target, state_dir=state_dir, wait_s=wait_s, on_event=on_event, token_file=token_file, ca_file=ca_file
+    )
 
 
 def connect_blocking(
@@ -65,11 +76,17 @@ def connect_blocking(
     state_dir: str | os.PathLike[str] | None = None,
     wait_s: float = _WAIT_S,
     on_event: Callable[[Event], object] | None = None,
+    token_file: str | os.PathLike[str] | None = None,
+    ca_file: str | os.PathLike[str] | None = None,
 ) -> BlockingDesk:
     """``holdfast.connect`` for synchronous code: ``with holdfast.connect_blocking("kraken-master") as desk``."""
     from holdfast.runtime.blocking import BlockingDesk
 
-    return BlockingDesk(lambda: connect(target, state_dir=state_dir, wait_s=wait_s, on_event=on_event))
+    return BlockingDesk(
+        lambda: connect(
+            target, state_dir=state_dir, wait_s=wait_s, on_event=on_event, token_file=token_file, ca_file=ca_file
+        )
+    )
 
 
 def place_of(
@@ -91,7 +108,9 @@ def place_of(
             raise ConfigError(f"{text!a} names no socket of this host: write unix:/path/to/owner.sock")
         return Place(path=path), None
     if colon and rest.startswith("//"):
-        raise ConfigError(f"{text!a}: only unix sockets are connected to; write unix:/path or a broker's name")
+        raise ConfigError(
+            f"{text!a}: no socket, daemon or broker; write unix:/path, https://host:port or a broker's name"
+        )
     if not isinstance(target, str) or text.startswith(("/", ".", "~")) or text.endswith(".sock"):
         return Place(path=str(Path(text).expanduser().absolute())), None
     folder = StateFolder.open(state_dir)
@@ -117,9 +136,13 @@ class Connecting:
         state_dir: str | os.PathLike[str] | None,
         wait_s: float,
         on_event: Callable[[Event], object] | None,
+        token_file: str | os.PathLike[str] | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
         sockets: LocalSockets | None = None,
         clock: Clock | None = None,
     ) -> None:
+        self._token_file = token_file
+        self._ca_file = ca_file
         self._target = target
         self._state_dir = state_dir
         self._wait_s = wait_s
@@ -127,7 +150,7 @@ class Connecting:
         self._sockets = sockets
         self._clock = clock
         self._guard: Guard | None = None
-        self._seat: Seat | None = None
+        self._seats: list[Seat] = []
         self._router: Router | None = None
         self._listeners = Listeners()
 
@@ -135,23 +158,80 @@ class Connecting:
         if self._guard is not None:
             raise ClosedError("this desk was opened before: call holdfast.connect(...) again for another one")
         self._guard = Guard("this desk")
-        where, folder = place_of(self._target, state_dir=self._state_dir)
-        sockets = self._sockets
-        if sockets is None:
-            from holdfast.runtime.attach.sockets import UnixSockets
-
-            sockets = UnixSockets(folder)
         clock = self._clock
         if clock is None:
             from holdfast.runtime.clock import SystemClock
 
             clock = SystemClock()
         emitter = Emitter([] if self._on_event is None else [self._on_event])
-        self._seat = Seat(
+        try:
+            if isinstance(self._target, str) and self._target.startswith(("http://", "https://")):
+                brokers, config = await self._over_http(self._target, clock, emitter)
+            else:
+                brokers, config = await self._over_socket(clock, emitter)
+        except BaseException:
+            await self._close()
+            raise
+        return Desk(
+            brokers,
+            config=config,
+            guard=self._guard,
+            listeners=self._listeners,
+            emitter=emitter,
+            is_configured=False,
+        )
+
+    async def _over_socket(self, clock: Clock, emitter: Emitter) -> tuple[dict[str, Broker], Config]:
+        where, folder = place_of(self._target, state_dir=self._state_dir)
+        sockets = self._sockets
+        if sockets is None:
+            from holdfast.runtime.attach.sockets import UnixSockets
+
+            sockets = UnixSockets(folder)
+        broker = await self._sit(where, where.name or "", "", where.environment or "", sockets, clock, emitter)
+        environment = cast('Literal["production", "demo", "simulated"]', broker.environment)
+        found = BrokerConfig(name=broker.name, venue=broker.venue, environment=environment)
+        return {broker.name: broker}, Config(brokers={broker.name: found})
+
+    async def _over_http(self, url: str, clock: Clock, emitter: Emitter) -> tuple[dict[str, Broker], Config]:
+        from holdfast.runtime.attach.web import RemoteClock, WebLines, address_of, bearer_for, chosen_of
+
+        address = address_of(url)
+        theirs = RemoteClock(clock)
+        ca_file = None if self._ca_file is None else os.fspath(self._ca_file)
+        lines = WebLines(address, bearer_for(self._token_file), theirs, ca_file=ca_file)
+        end_s = clock.now_s() + self._wait_s
+        while True:
+            try:
+                config = chosen_of(await lines.brokers(), address)
+                break
+            except OwnerSilentError:
+                # It starts, or is just being restarted: worth as long as a call is.
+                if clock.now_s() >= end_s:
+                    raise
+                await asyncio.sleep(_AGAIN_S)
+        brokers = {}
+        for each in config.brokers.values():
+            where = Place(environment=each.environment, name=each.name)
+            brokers[each.name] = await self._sit(where, each.name, each.venue, each.environment, lines, theirs, emitter)
+        return brokers, config
+
+    async def _sit(
+        self,
+        where: Place,
+        name: str,
+        venue: str,
+        environment: str,
+        sockets: LocalSockets,
+        clock: Clock,
+        emitter: Emitter,
+    ) -> Broker:
+        assert self._guard is not None
+        seat = Seat(
             where=where,
-            name=where.name or "",
-            venue="",
-            environment=where.environment or "",
+            name=name,
+            venue=venue,
+            environment=environment,
             mode="attach",
             take=None,
             sockets=sockets,
@@ -162,42 +242,9 @@ class Connecting:
             guard=self._guard,
             wait_s=self._wait_s,
         )
-        try:
-            await self._seat.open()
-        except BaseException:
-            await self._close()
-            raise
-        broker = self._seat.broker
-        environment = cast('Literal["production", "demo", "simulated"]', broker.environment)
-        config = Config(
-            brokers={broker.name: BrokerConfig(name=broker.name, venue=broker.venue, environment=environment)}
-        )
-        return Desk(
-            {broker.name: broker},
-            config=config,
-            guard=self._guard,
-            listeners=self._listeners,
-            emitter=emitter,
-            is_configured=False,
-            router=lambda brokers: self._route(brokers, config, clock=clock, emitter=emitter),
-        )
-
-    def _route(self, brokers: Mapping[str, Broker], config: Config, *, clock: Clock, emitter: Emitter) -> Router:
-        from holdfast.runtime.parts import open_routes  # Loaded by whoever routes.
-        from holdfast.runtime.routing import Router
-
-        async def open_book(environment: str) -> RouteBook:
-            return await open_routes(StateFolder.open(self._state_dir), environment)
-
-        self._router = Router(
-            brokers,
-            settings=config.routing,
-            clock=clock,
-            randomness=random.SystemRandom(),
-            emit=emitter,
-            open_book=open_book,
-        )
-        return self._router
+        self._seats.append(seat)
+        await seat.open()
+        return seat.broker
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -208,7 +255,7 @@ class Connecting:
         if self._guard is not None:
             self._guard.close()
         self._listeners.close()
-        if self._seat is not None:
-            await self._seat.close()
+        for seat in self._seats:
+            await seat.close()
         if self._router is not None:
             await self._router.close()

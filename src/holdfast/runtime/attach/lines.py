@@ -32,10 +32,15 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Peer(msgspec.Struct, frozen=True, kw_only=True):
-    """The process at the other end, as the kernel says; None where it does not say."""
+    """
+    The process at the other end, as the kernel says; None where it does not say.
+
+    ``name`` is that of the bearer that it showed, where it came over a network.
+    """
 
     uid: int | None
     pid: int | None
+    name: str | None = None
 
 
 class LineEnd(Protocol):

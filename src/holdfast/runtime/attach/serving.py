@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from holdfast.core.events import Event, event
@@ -71,6 +71,7 @@ class OwnerServer:
         place: Where it is found; its owner lock is ours.
         check_ownership: Raises ``ClosedError`` once the account may be another process's.
         max_age_s: The age beyond which a fresh figure is stale, for whoever counts ages himself.
+        permit: Raises ``DeniedError`` where whoever is at a line may not make a call; everybody may where None.
     """
 
     def __init__(
@@ -83,7 +84,9 @@ class OwnerServer:
         emitter: Emitter,
         check_ownership: Callable[[], None],
         max_age_s: float | None = None,
+        permit: Callable[[LocalLine, str, Mapping[str, object]], None] | None = None,
     ) -> None:
+        self.permit = permit
         self.backend = backend
         self.clock = clock
         self._place = place
@@ -342,6 +345,8 @@ class _Session:
             peer = self._line.peer
             # User and process are the kernel's word; the command line is what it says of itself.
             command = message.command and message.command[:COMMAND_MAX]
+            if peer.name is not None:
+                command = f"{command or 'unnamed'} (token {peer.name})"[:COMMAND_MAX]
             self._caller = Caller(uid=peer.uid, pid=peer.pid or message.pid, command=command)
             self._server.greet(self)
         elif not self.is_greeted:
@@ -375,6 +380,8 @@ class _Session:
             if len(self._calls) >= _CALLS_MAX:
                 raise DeniedError(f"{_CALLS_MAX} calls of this process are under way already: wait for some to end")
             arguments = call.arguments(ask.arguments)
+            if self._server.permit is not None:
+                self._server.permit(self._line, call.name, arguments)
         except HoldfastError as error:
             self.say(Failed(id=ask.id, failure=failure_of(error)))
             return
