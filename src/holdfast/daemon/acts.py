@@ -20,6 +20,7 @@ __all__ = [
     "isolate",
     "link",
     "place",
+    "place_routed",
     "readiness",
     "refresh",
     "release",
@@ -27,6 +28,7 @@ __all__ = [
     "repair",
     "reset",
     "restart_stream",
+    "route",
     "session",
     "stop_job",
     "trading",
@@ -87,6 +89,44 @@ async def place(api: Api, call: Call) -> Any:
         post_only=body.post_only,
         **common,
     )
+    return {"order": order}
+
+
+def _routed(body: Any) -> dict[str, Any]:
+    return {
+        "quote_quantity": body.quote_quantity,
+        "bot": body.bot,
+        "policy": body.policy,
+        "brokers": body.brokers,
+    }
+
+
+def _limit(body: Any) -> dict[str, Any]:
+    return {"time_in_force": body.time_in_force, "post_only": body.post_only}
+
+
+async def route(api: Api, call: Call) -> Any:
+    body = call.body
+    routing = await api.open_desk().route(
+        body.symbol,
+        body.side,
+        body.quantity,
+        order_type=body.order_type,
+        price=body.price,
+        **_limit(body),
+        **_routed(body),
+    )
+    return {"broker": routing.broker, "code": routing.code.value, "routing": routing.document()}
+
+
+async def place_routed(api: Api, call: Call) -> Any:
+    body, desk = call.body, api.open_desk()
+    routed = {"intent_id": body.intent_id, **_routed(body)}
+    if body.order_type == "market":
+        if body.price is not None:
+            raise RefusedError(400, "order_input", "a market order has no price", field="price")
+        return {"order": await desk.place_market_order(body.symbol, body.side, body.quantity, **routed)}
+    order = await desk.place_limit_order(body.symbol, body.side, body.quantity, body.price, **_limit(body), **routed)
     return {"order": order}
 
 

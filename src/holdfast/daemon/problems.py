@@ -26,7 +26,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     ``code`` is a fixed word; ``message`` a sentence for people, which may quote a venue; ``hint`` what to do.
     ``retry_after_s`` is None where waiting does not help or nobody knows. ``outcome`` is what may have happened at the
-    venue, None where it was not asked. ``verdict`` is the arithmetic of a funds check that denied.
+    venue. ``verdict`` is the arithmetic of a funds check that denied, ``routing`` why no broker
+    would do.
     """
 
     code: str
@@ -38,6 +39,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     intent_id: str | None = None
     checks: tuple[str, ...] = ()
     verdict: dict[str, Any] | None = None
+    routing: dict[str, Any] | None = None
 
 
 class ProblemReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +78,8 @@ _STATUSES: Final[tuple[tuple[type[Exception], int], ...]] = (
     (errors.OrderRuleError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.FundsShortError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.UnsupportedError, HTTPStatus.NOT_IMPLEMENTED),
+    (errors.NotListedError, HTTPStatus.NOT_FOUND),
+    (errors.NoneFundedError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.DeniedError, HTTPStatus.SERVICE_UNAVAILABLE),
     (errors.UnknownOrderError, HTTPStatus.NOT_FOUND),
     (errors.VenueUnreachableError, HTTPStatus.BAD_GATEWAY),
@@ -114,6 +118,7 @@ def problem_of(error: Exception) -> Problem:
     if not isinstance(error, HoldfastError | ValueError):
         return Problem(code="bug", message="a bug of holdfast ended this request; the daemon's log has more")
     verdict = getattr(error, "verdict", None)
+    routing = getattr(error, "routing", None)
     outcome = getattr(error, "outcome", None)
     return Problem(
         code=code_of(type(error)),
@@ -125,6 +130,7 @@ def problem_of(error: Exception) -> Problem:
         intent_id=getattr(error, "intent_id", None),
         checks=tuple(getattr(error, "checks", ())),
         verdict=None if verdict is None else document_of(verdict),
+        routing=None if routing is None else routing.document(),
     )
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "orders",
     "reservation",
     "reservations",
+    "routed_order",
     "snapshot",
     "status",
     "timeline",
@@ -143,6 +144,10 @@ async def open_orders(api: Api, call: Call) -> Any:
 async def order(api: Api, call: Call) -> Any:
     found: Order = await api.broker(call).order(call.path["intent_id"])
     return {"order": found}
+
+
+async def routed_order(api: Api, call: Call) -> Any:
+    return {"order": await api.open_desk().order(call.path["intent_id"])}
 
 
 async def history(api: Api, call: Call) -> Any:

@@ -46,6 +46,9 @@ __all__ = [
     "ProbeBroker",
     "ReleaseBody",
     "ReservationsReply",
+    "RouteBody",
+    "RoutedOrderBody",
+    "RoutingReply",
     "SessionBody",
     "SessionReply",
     "StatusReply",
@@ -183,6 +186,28 @@ class VerifyBody(Body, frozen=True, kw_only=True):
     bot: Word | None = None
     intent_id: IntentId | None = None
     reserve: bool = False
+
+
+class RouteBody(Body, frozen=True, kw_only=True):
+    """An order that names no broker, to be asked where it would go."""
+
+    symbol: Symbol
+    side: Literal["buy", "sell"]
+    order_type: Literal["market", "limit"] = "market"
+    quantity: Amount | None = None
+    quote_quantity: Amount | None = None
+    price: Amount | None = None
+    time_in_force: Literal["gtc", "ioc", "fok"] = "gtc"
+    post_only: bool = False
+    bot: Word | None = None
+    policy: Literal["priority", "lowest_fee", "most_spendable", "round_robin"] | None = None
+    brokers: Annotated[list[Word], Meta(max_length=1000)] | None = None
+
+
+class RoutedOrderBody(RouteBody, frozen=True, kw_only=True):
+    """An order that names no broker, to be placed where it would go, once."""
+
+    intent_id: IntentId
 
 
 class CloseBody(Body, frozen=True, kw_only=True):
@@ -328,6 +353,14 @@ class VerdictReply(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     line: str
     verdict: dict[str, Any]
+
+
+class RoutingReply(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an order would go, ``null`` where no broker would do, and in ``routing`` why, for each of them."""
+
+    broker: str | None
+    code: str
+    routing: dict[str, Any]
 
 
 class OrderReply(msgspec.Struct, frozen=True, kw_only=True):

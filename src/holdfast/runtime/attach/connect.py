@@ -108,9 +108,7 @@ def place_of(
             raise ConfigError(f"{text!a} names no socket of this host: write unix:/path/to/owner.sock")
         return Place(path=path), None
     if colon and rest.startswith("//"):
-        raise ConfigError(
-            f"{text!a}: no socket, daemon or broker; write unix:/path, https://host:port or a broker's name"
-        )
+        raise ConfigError(f"{text!a}: no socket or daemon; write unix:/path, https://host:port or a broker's name")
     if not isinstance(target, str) or text.startswith(("/", ".", "~")) or text.endswith(".sock"):
         return Place(path=str(Path(text).expanduser().absolute())), None
     folder = StateFolder.open(state_dir)

@@ -216,10 +216,8 @@ class WebLines:
         except ssl.SSLError as error:
             raise ConfigError(f"{self._address}: its certificate is not trusted: {error.reason}") from None
         except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
-            why = type(error).__name__
-            raise OwnerSilentError(
-                f"no daemon answers at {self._address} ({why})", pid=None, silent_for_s=None
-            ) from None
+            text = f"no daemon answers at {self._address} ({type(error).__name__})"
+            raise OwnerSilentError(text, pid=None, silent_for_s=None) from None
         document = _json(body)
         if status != 200:
             raise ConfigError(f"the daemon at {self._address} does not take us: {_why(status, document)}")
