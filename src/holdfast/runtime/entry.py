@@ -22,6 +22,7 @@ from holdfast.core.closing import ClosingCode, plan_closing
 from holdfast.core.funds import FundsSettings, error_of
 from holdfast.core.intents import Intents
 from holdfast.core.orders import OrderAsk, OrderState, OrderType
+from holdfast.core.products import why_unsupported
 from holdfast.core.seams import Randomness
 from holdfast.core.venue import VenueClient, VenueStream
 from holdfast.core.venue_time import VenueTime
@@ -31,6 +32,7 @@ from holdfast.errors import (
     ReservationStateError,
     StoreError,
     UnknownNameError,
+    UnsupportedSymbolError,
 )
 from holdfast.runtime.account import Account
 from holdfast.runtime.cancelling import Cancelling
@@ -193,6 +195,11 @@ class OrderEntry:
                 raise NotReadyError(f"{self.name}: what the venue lists was not read yet: ask again", checks=("rules",))
             hint = near_symbols(symbol, self.client.instruments)
             raise UnknownNameError(f"{self.client.venue} lists no instrument {symbol!a}: {hint}")
+        reason = why_unsupported(instrument)
+        if reason is not None:
+            raise UnsupportedSymbolError(
+                f"{self.client.venue} lists {symbol}, and it is not traded here: {reason}", symbol=symbol, reason=reason
+            )
         if self.judging.balance(base).total is None:
             least = quantity or instrument.quantity_min or instrument.quantity_step
             ask = OrderAsk(symbol=symbol, side=Side.SELL, order_type=OrderType.MARKET, quantity=least)

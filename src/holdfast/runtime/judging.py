@@ -21,6 +21,7 @@ from holdfast.core.funds import FundsSettings, Gate, Terms, error_of, judge, jud
 from holdfast.core.instruments import Instrument
 from holdfast.core.intents import Intent
 from holdfast.core.orders import OrderAsk
+from holdfast.core.products import why_unsupported
 from holdfast.core.reservations import ReservationState
 from holdfast.core.seams import Clock, Randomness
 from holdfast.core.venue import VenueClient, VenueMode
@@ -207,8 +208,13 @@ class Judging:
             intent_id=intent_id,
         )
         if verdict.code is VerdictCode.INSTRUMENT_UNKNOWN:
-            hint = near_symbols(ask.symbol, self._client.instruments)
-            verdict = msgspec.structs.replace(verdict, note=f"{self._client.venue} lists no {ask.symbol!a}: {hint}")
+            listed = self._client.instruments.get(ask.symbol)
+            if listed is not None:
+                note = f"{self._client.venue} lists {ask.symbol}, and it is not traded here: {why_unsupported(listed)}"
+            else:
+                hint = near_symbols(ask.symbol, self._client.instruments)
+                note = f"{self._client.venue} lists no {ask.symbol!a}: {hint}"
+            verdict = msgspec.structs.replace(verdict, note=note)
         verdict = self._with_lingering(verdict)
         if intent_id is not None and without is None and client_order_id_of(intent_id) in self._claims.names:
             verdict = msgspec.structs.replace(verdict, code=VerdictCode.INTENT_REPEATED)
@@ -241,7 +247,7 @@ class Judging:
 
     def _terms_of(self, symbol: Symbol) -> Terms | None:
         instrument = self._client.instruments.get(symbol)
-        if instrument is None:
+        if instrument is None or why_unsupported(instrument) is not None:
             return None
         rate, source = self._quotes.taker_fee(symbol)
         known = self._terms.get(symbol)

@@ -76,7 +76,8 @@ CATALOGUE: Final[dict[str, EventKind]] = {
         count=whole,
     ),
     "external_trade": _kind(
-        "Another client of the account trades at the market: `quantity` of base, `side` buy or sell.",
+        "Another client of the account trades at the market: `quantity` of base, `side` buy or sell; with `leverage` "
+        "on margin, which opens a position or closes one.",
         "pair",
         "side",
         "quantity",
@@ -84,6 +85,7 @@ CATALOGUE: Final[dict[str, EventKind]] = {
         pair=text,
         side=one_of("buy", "sell"),
         quantity=amount,
+        leverage=whole,
     ),
     "external_order": _kind(
         "Another client of the account places a limit order of `quantity` at `price`.",

@@ -173,11 +173,15 @@ class Happenings:
     def _external(self, fields: dict[str, Any], *, limit: Decimal | None) -> dict[str, Any]:
         account, pair = self._account(fields), self._pair(fields)
         _positive(fields, "quantity")
+        leverage = fields.get("leverage")
+        if leverage is not None and leverage not in pair.leverage:
+            raise ValueError(f"{pair.code} is traded on margin with {pair.leverage or 'no leverage'}: {leverage!r}")
         request = OrderRequest(
             symbol=pair.code,
             side=fields["side"],
             quantity=fields["quantity"],
             limit_price=limit,
+            leverage=leverage,
             is_fee_in_base=fields["side"] == "sell" and self._exchange.settings.sell_fee_default == "fcib",
             details={
                 "ordertype": "market" if limit is None else "limit",
