@@ -8,7 +8,7 @@ from pathlib import Path
 
 import holdfast
 from holdfast.core.readiness import CheckOutcome, ReadinessReport
-from tests.readiness.defects import PERFECT, Defect
+from tests.readiness.defect import PERFECT, Defect
 from tests.readiness.rooms import Room
 
 __all__ = ["differences", "measured_with"]
@@ -80,7 +80,9 @@ def differences(defect: Defect, report: ReadinessReport) -> list[str]:
         wrong.append(f"the cause is not named: {[check.evidence for check in roots]}")
     wrong += [f"{check.name} has no fix" for check in report.lost if not check.how_to_fix]
     named = {check.name for check in roots}
-    wrong += [f"{check.name} follows from {check.follows}" for check in report.lost if check.follows not in {None, *named}]
+    wrong += [
+        f"{check.name} follows from {check.follows}" for check in report.lost if check.follows not in {None, *named}
+    ]
     wrong += [f"{check.name} has no evidence" for check in report.checks if not check.evidence]
     wrong += [
         f"{check.name} is earned for nothing"

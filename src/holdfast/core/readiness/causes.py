@@ -26,6 +26,7 @@ from holdfast.errors import (
     PermissionMissingError,
     RateLimitedError,
     VenueError,
+    VenueRejectedError,
 )
 
 __all__ = ["fix_of", "fix_of_cause", "lost_by"]
@@ -73,6 +74,11 @@ def fix_of(error: BaseException, *, broker: str) -> str:
             f"{_KEYS.get(error.code or '', _KEY)}; then restart what uses it, and "
             f"`holdfast nonce doctor --broker {broker} --retry` opens it at once."
         )
+    if isinstance(error, VenueRejectedError):
+        return (
+            "The venue refuses such a request, in the words of the evidence: see whether the account may do this in "
+            "its region and tier; a newer holdfast may know a new rule."
+        )
     if isinstance(error, VenueError):
         if error.fault is FaultClass.CLOCK:
             return (
@@ -91,7 +97,10 @@ def fix_of(error: BaseException, *, broker: str) -> str:
 
 _SET_CLOCK: Final = "Set this machine's clock (a time service keeps it right), then `holdfast emergency-repair BROKER`."
 
-_KEY: Final = "Put the key, secret and passphrase that belong together in place, and check the key's address list"
+_KEY: Final = (
+    "Put the key, secret and passphrase that belong together in place; see at the venue whether the key is there, not "
+    "over, and allowed from this machine's address"
+)
 
 _ADVICE: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]] = (
     (ConfigError, "Correct what it names, and run again; `holdfast config check` reads the configuration."),

@@ -416,7 +416,11 @@ def judge_usd(
                 return lost(f"BTC/{quote} is not understood: {error}.", "Update holdfast, or name it BASE-QUOTE.")
             found[quote] = told.symbol
     if "USD" not in found:
-        near = sorted(each.symbol for each in instruments.values() if each.base == "BTC")
+        near = sorted(
+            each.symbol
+            for each in instruments.values()
+            if each.base == "BTC" and each.status is not InstrumentStatus.OFFLINE
+        )
         return lost(
             f"BTC-USD is not listed; of bitcoin there are {_few(near) or 'none'}.",
             "Use an instrument that the venue lists in your region, and name it in the bot's settings.",

@@ -15,6 +15,7 @@ from holdfast.core.assets import Symbol
 from holdfast.core.balances import OrdersSnapshot, Snapshot
 from holdfast.core.events import Event
 from holdfast.core.instruments import Instrument
+from holdfast.core.parking import CAUSES
 from holdfast.core.readiness import CheckOutcome, Finding
 from holdfast.core.readiness.causes import fix_of_cause, lost_by
 from holdfast.core.readiness.judging import (
@@ -263,7 +264,8 @@ class Looks:
         if named is None:
             return finding
         fix = fix_of_cause(named, broker=self.subject.name)
-        return lost(f"{finding.evidence} ({named.replace('_', ' ')})", fix)
+        known = CAUSES.get(named)
+        return lost(f"{finding.evidence} ({named if known is None else known.meaning})", fix)
 
     def _parked_cause(self) -> str | None:
         supervisor = self.subject.supervisor

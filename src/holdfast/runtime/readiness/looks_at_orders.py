@@ -39,6 +39,18 @@ _BROKEN: Final = {
 }
 """Events that say that the stream was not whole, and how each is told."""
 
+_REASONS: Final = {
+    "connecting": "no connection was tried yet",
+    "credential": "the venue refuses the key its stream",
+    "network": "no connection comes about",
+    "no_snapshot": "acknowledged, and no snapshot came",
+    "refused": "the venue refused a channel",
+    "silent": "connected, and nothing was heard",
+    "unreachable": "no connection comes about",
+    "venue": "the venue refuses the connection",
+}
+"""Why a stream is not live, where its word alone says too little."""
+
 _STREAM_REFUSALS: Final = frozenset({"regressed", "cached", "out_of_order", "before_snapshot", "not_pushed"})
 
 
@@ -219,7 +231,8 @@ class LooksAtOrders:
             return earned(f"Live since {status.for_s:.0f} s: {' and '.join(wanted)} stated the account.")
         refused = [f"{each.name} refused: {each.refusal}" for each in status.channels if each.refusal]
         silent = [each.name for each in status.channels if each.is_subscribed and not each.has_snapshot]
-        what = [f"the stream is {status.state}" + (f" ({status.reason})" if status.reason else "")]
+        why = "" if status.reason is None else f" ({_REASONS.get(status.reason, status.reason)})"
+        what = [f"the stream is {status.state}{why}"]
         what += refused
         if silent:
             what.append(f"{' and '.join(silent)} acknowledged, and no snapshot came")
