@@ -26,78 +26,35 @@ import msgspec
 import holdfast
 from holdfast.config import BrokerConfig, Config, OrderSettings, RoutingSettings
 from holdfast.core.amounts import format_amount
-from holdfast.core.bindings import attempt_id
 from holdfast.core.credentials import Credential
 from holdfast.core.events import Event
-from holdfast.core.orders import OrderState
 from holdfast.core.seams import Emit, RouteBook, Store
 from holdfast.errors import (
-    DeniedError,
     HoldfastError,
     IntentRepeatedError,
-    NoBrokerError,
-    OutcomeUnknownError,
-    UnknownReservationError,
-    VenueError,
 )
-from holdfast.runtime.intent_record import client_order_id_of
 from holdfast.simulators.core.faults import FaultPlan
 from holdfast.simulators.core.journal import Journal
 from holdfast.simulators.core.memory import MemoryFront
 from holdfast.store.sqlite import SqliteStore
 from holdfast.store.sqlite.routes import SqliteRoutes
 from holdfast.testing import FakeClock, MemoryLane, memory_parts
-from tests.scenarios.checker import ViolationError
+from tests.scenarios.failover_judge import Asked, FailoverJudge
 from tests.scenarios.lives import Life, Record
 from tests.scenarios.venues import PLAYS, Play
 
-__all__ = ["KINDS", "MOVES_WITHIN_S", "Figures", "failover"]
-
-MOVES_WITHIN_S: Final = 10.0
-"""Within what time after a venue failed new orders go elsewhere, finding that out included."""
+__all__ = ["KINDS", "failover"]
 
 _BACK_AFTER_S: Final = RoutingSettings().fail_back_after_s
 _BACK_WITHIN_S: Final = 30.0
 _HEALED_WITHIN_S: Final = 150.0
 _FUNDS: Final = {"USD": "200000", "BTC": "5"}
 _SYMBOL: Final = "BTC-USD"
-_ATTEMPTS: Final = 8
 _MEMORY_DISK: Final = Path("/dev/shm")
 _PAGE: Final = "<html><body>We will be back soon.</body></html>"
 
 KINDS: Final = ("refused", "hangs", "error", "page", "slow", "mute", "lockout", "maintenance")
 """In which ways a venue fails."""
-
-
-class Figures(msgspec.Struct, kw_only=True):
-    """What one scenario counted."""
-
-    intents: int = 0
-    placed: int = 0
-    denied: int = 0
-    in_doubt: int = 0
-    found_in_doubt: int = 0  # Of those, how many were at the venue after all.
-    moved_on: int = 0  # Attempts of which nothing came, and that another broker took.
-    repeated: int = 0  # Asked again after a crash, and refused.
-    outages: int = 0
-    restarts: int = 0
-    failed_over: int = 0
-    failed_back: int = 0
-    longest_move_s: float = 0.0  # From the failure to the last order that was sent there in vain.
-    longest_return_s: float = 0.0  # From healing to the first order that went back.
-
-
-@dataclasses.dataclass
-class _Asked:
-    """One intent as its bot knows it."""
-
-    intent_id: str
-    began_s: float
-    is_exit: bool
-    life: int
-    ended_s: float | None = None
-    broker: str | None = None
-    error: BaseException | None = None
 
 
 class _Site:
@@ -206,17 +163,15 @@ class _Run:
         )
         self.orders = self.rng.choice((*[OrderSettings()] * 2, OrderSettings(prefer="rest")))
         self.lanes: dict[str, dict[str, MemoryLane]] = {site.name: {} for site in self.sites}
-        self.asked: list[_Asked] = []
-        self.figures = Figures()
+        self.judge = FailoverJudge(clock=self.clock)
+        self.asked = self.judge.asked
+        self.figures = self.judge.figures
         self.events: list[tuple[float, Event]] = []
         self.desk: holdfast.Desk | None = None
         self.lives: list[Life] = []
         self._opened = contextlib.AsyncExitStack()
         self._bots: list[asyncio.Task[None]] = []
-        self.pace_s = (0.3, 1.2)
-
-    def violated(self, what: str) -> None:
-        raise ViolationError(f"P8 at {self.clock.now_s():.3f} s: {what}")
+        self.pace_s = (0.4, 2.0)
 
     # The client
 
@@ -330,13 +285,13 @@ class _Run:
             if self.desk is not None:
                 is_exit = number == 2 and rng.random() < 0.3
                 self.figures.intents += 1
-                asked = _Asked(f"i{self.figures.intents}", self.clock.now_s(), is_exit, self.figures.restarts)
+                asked = Asked(f"i{self.figures.intents}", self.clock.now_s(), is_exit, self.figures.restarts)
                 self.asked.append(asked)
                 # An order does not wait for the one before it: bots are many.
                 task = asyncio.get_running_loop().create_task(self._place(asked, rng.random() < 0.5))
                 self._bots.append(task)
 
-    async def _place(self, asked: _Asked, is_market: bool) -> None:
+    async def _place(self, asked: Asked, is_market: bool) -> None:
         desk = self.desk
         assert desk is not None
         try:
@@ -381,71 +336,6 @@ class _Run:
         await asyncio.sleep(self.rng.choice((0.5, 3.0, 15.0)))
         await self.open()
 
-    # Judging
-
-    def judge_move(self, site: _Site, *, failed_s: float, healed_s: float) -> None:
-        """After the stated time nothing went there in vain, and everything went elsewhere."""
-        accepted = site.ids()
-        began = {
-            client_order_id_of(attempt_id(each.intent_id, number)): each
-            for each in self.asked
-            for number in range(1, _ATTEMPTS)
-        }
-        for sending in site.record.sent:
-            if not failed_s <= sending.at_s < healed_s or sending.client_order_id in accepted:
-                continue
-            asked = began.get(sending.client_order_id or "")
-            if asked is None or asked.is_exit:
-                continue
-            self.figures.longest_move_s = max(self.figures.longest_move_s, asked.began_s - failed_s)
-            if asked.began_s > failed_s + MOVES_WITHIN_S:
-                self.violated(
-                    f"{asked.intent_id}, asked for {asked.began_s - failed_s:.1f} s after {site.name} failed, was sent "
-                    "there in vain"
-                )
-        for asked in self.asked:
-            is_late = failed_s + MOVES_WITHIN_S < asked.began_s < healed_s - 5.0 and not asked.is_exit
-            if is_late and isinstance(asked.error, NoBrokerError):
-                refused = [(each.broker, each.code, each.sentence[:80]) for each in asked.error.routing.refusals]
-                self.violated(f"{asked.intent_id} was denied while two venues were well: {refused}")
-
-    async def judge_orders(self) -> None:
-        """Each intent is at one broker, or at none with a reason that is told."""
-        desk, figures = self.desk, self.figures
-        assert desk is not None
-        there = {site.name: site.ids() for site in self.sites}
-        for asked in self.asked:
-            ids = [client_order_id_of(attempt_id(asked.intent_id, number)) for number in range(1, _ATTEMPTS)]
-            found = [(name, each) for name in there for own in ids for each in there[name].get(own, ())]
-            if len(found) > 1:
-                self.violated(f"{asked.intent_id} was placed {len(found)} times: {[name for name, _ in found]}")
-            holder = found[0][0] if found else None
-            error = asked.error
-            if asked.broker is not None:
-                figures.placed += 1
-                if holder != asked.broker:
-                    self.violated(f"{asked.intent_id} was told to be at {asked.broker}, and is at {holder}")
-            elif isinstance(error, OutcomeUnknownError):
-                figures.in_doubt += 1
-                order = await desk.resolution(asked.intent_id, timeout_s=120)
-                figures.found_in_doubt += holder is not None
-                if (order.state is OrderState.ABSENT) is not (holder is None) or holder not in (None, order.broker):
-                    self.violated(f"{asked.intent_id} was resolved as {order.state} at {order.broker}, is at {holder}")
-            elif isinstance(error, IntentRepeatedError):
-                with contextlib.suppress(UnknownReservationError):
-                    order = await desk.resolution(asked.intent_id, timeout_s=120)
-                    if holder is not None and order.broker != holder:
-                        self.violated(f"{asked.intent_id} is looked for at {order.broker}, and is at {holder}")
-                    holder = None
-                if holder is not None:
-                    self.violated(f"{asked.intent_id} is at {holder}, and the desk does not know")
-            elif isinstance(error, DeniedError | VenueError):
-                figures.denied += 1
-                if holder is not None:
-                    self.violated(f"{asked.intent_id} was denied ({type(error).__name__}: {error}), and is at {holder}")
-            else:
-                self.violated(f"{asked.intent_id} was lost: {type(error).__name__}: {error}")
-
     def said(self, name: str, since_s: float = 0.0) -> list[tuple[float, dict[str, Any]]]:
         return [(at_s, event.fields) for at_s, event in self.events if event.name == name and at_s >= since_s]
 
@@ -483,7 +373,7 @@ async def failover(seed: int, keeps_digest: bool) -> dict[str, Any]:
         await _outage(run, site, kind)
         await _return(run, site, kind)
         await run.stop()
-        await run.judge_orders()
+        await run.judge.judge_orders({each.name: each.ids() for each in run.sites}, run.desk.resolution)
         figures = run.figures
         figures.failed_over = len(run.said("routing.failed_over"))
         figures.failed_back = len(run.said("routing.failed_back"))
@@ -514,18 +404,20 @@ async def _outage(run: _Run, site: _Site, kind: str) -> None:
     healed_s = run.clock.now_s()
     site.heal()
     if not run.figures.restarts:
-        run.judge_move(site, failed_s=failed_s, healed_s=healed_s)
+        run.judge.judge_move(
+            site.name, sent=site.record.sent, accepted=site.ids(), failed_s=failed_s, healed_s=healed_s
+        )
 
 
 async def _return(run: _Run, site: _Site, kind: str) -> None:
     """Flow returns to a venue that is well for long enough, and does not go back and forth."""
     healed_s = run.clock.now_s()
-    run.pace_s = (2.0, 6.0)
+    run.pace_s = (5.0, 12.0)
     desk = run.desk
     assert desk is not None
     while not desk[site.name].is_available():
         if run.clock.now_s() - healed_s > _HEALED_WITHIN_S + 600.0 * (kind == "lockout"):
-            run.violated(f"{site.name} is not available after {kind}: {desk[site.name].status().reasons}")
+            run.judge.violated(f"{site.name} is not available after {kind}: {desk[site.name].status().reasons}")
         await asyncio.sleep(1.0)
     well_s = run.clock.now_s()
     await run.retry_lost()
@@ -533,18 +425,10 @@ async def _return(run: _Run, site: _Site, kind: str) -> None:
     back = [at_s for at_s, told in run.said("routing.decided", healed_s) if told["broker"] == site.name]
     if run.routing.policy == "priority" and site is run.sites[0]:
         if not back or back[-1] < run.clock.now_s() - _BACK_WITHIN_S:
-            run.violated(f"flow did not return to {site.name}, well for {run.clock.now_s() - well_s:.0f} s")
+            run.judge.violated(f"flow did not return to {site.name}, well for {run.clock.now_s() - well_s:.0f} s")
         run.figures.longest_return_s = back[0] - healed_s
-    _judge_flapping(run, site)
-
-
-def _judge_flapping(run: _Run, site: _Site) -> None:
-    over = collections.Counter(told["broker"] for _, told in run.said("routing.failed_over"))
-    back = collections.Counter(told["broker"] for _, told in run.said("routing.failed_back"))
-    lives = run.figures.restarts + 1
-    if over[site.name] > lives or back[site.name] > 1:
-        run.violated(f"flow moved {over[site.name]} times away from {site.name}, and {back[site.name]} times back")
-    strays = {name: count for name, count in over.items() if name != site.name}
-    if strays and not run.figures.restarts:
-        told = [(round(at_s, 1), each) for at_s, each in run.said("routing.failed_over") if each["broker"] in strays]
-        run.violated(f"flow left venues that were well: {told}")
+    run.judge.judge_flapping(
+        site.name,
+        over=[(at_s, told) for at_s, told in run.said("routing.failed_over")],
+        back=[(at_s, told) for at_s, told in run.said("routing.failed_back")],
+    )

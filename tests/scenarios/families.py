@@ -14,6 +14,7 @@ from typing import Any, Final
 from holdfast.core.amounts import format_amount
 from holdfast.simulators.core.mutations import MUTATIONS
 from tests.scenarios.breakers import breakers
+from tests.scenarios.failover import failover
 from tests.scenarios.trading import trading
 from tests.scenarios.world import World, world
 
@@ -391,6 +392,7 @@ FAMILIES: Final[dict[str, Family]] = {
     "mixed": mixed,
     "trading": trading,
     "breakers": breakers,
+    "failover": failover,
     "day": day,
     "week": week,
 }

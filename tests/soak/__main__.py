@@ -35,6 +35,7 @@ PARTS: Final = (
     "order_crashes_coinbase",
     "order_crashes_okx",
     "breakers",
+    "failover",
     "rows",
     "trading",
     "days",
