@@ -42,7 +42,7 @@ def main(*, quick: bool = False, folder: Path = FOLDER, told: Callable[[str], No
             raise FailoverBrokenError(f"{len(failed)} of {len(results)} failed, the first: {figures['failed'][0]}")
     return (
         f"{count} seeds: {found['intents']} intents, {found['placed']} placed, {found['in_doubt']} in doubt and "
-        f"resolved, {found['denied']} denied, none doubled, none lost; orders moved within {found['longest_move_s']:.1f} s"
+        f"resolved, {found['denied']} denied, none doubled, none lost; moved within {found['longest_move_s']:.1f} s"
     )
 
 
