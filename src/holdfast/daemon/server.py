@@ -135,12 +135,14 @@ class _Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         # What cannot be parsed, as a rule: nothing of it is said back.
         self._server_of.api.meters.refused("malformed")
-        self.force_close()
         if status >= 500 and exc is not None:
             self._server_of.report("a request failed", exc)
-            return self._server_of.problem(500, problem_of(Exception()))
-        refused = RefusedError(400, "malformed", "this is no HTTP request that is understood here")
-        return self._server_of.problem(400, refused.problem)
+            reply = self._server_of.problem(500, problem_of(Exception()))
+        else:
+            refused = RefusedError(400, "malformed", "this is no HTTP request that is understood here")
+            reply = self._server_of.problem(400, refused.problem)
+        reply.force_close()
+        return reply
 
 
 def _is_ours(transport: asyncio.BaseTransport) -> bool:
