@@ -18,14 +18,22 @@ if TYPE_CHECKING:
     from holdfast.core.balances import BalanceState as BalanceState
     from holdfast.core.balances import Side as Side
     from holdfast.core.balances import Source as Source
+    from holdfast.core.candles import CandleSeries as CandleSeries
     from holdfast.core.health import Health as Health
     from holdfast.core.orders import OrderState as OrderState
     from holdfast.core.orders import OrderType as OrderType
     from holdfast.core.orders import TimeInForce as TimeInForce
+    from holdfast.core.positions import Position as Position
+    from holdfast.core.positions import PositionList as PositionList
+    from holdfast.core.products import Product as Product
+    from holdfast.core.products import ProductList as ProductList
     from holdfast.core.reservations import ReservationState as ReservationState
     from holdfast.core.routing import Policy as Policy
     from holdfast.core.routing import RouteCode as RouteCode
     from holdfast.core.routing import Routing as Routing
+    from holdfast.core.symbols import SymbolName as SymbolName
+    from holdfast.core.valuation import AccountBalance as AccountBalance
+    from holdfast.core.valuation import AccountBalanceDetailed as AccountBalanceDetailed
     from holdfast.core.verdicts import TradingState as TradingState
     from holdfast.core.verdicts import Verdict as Verdict
     from holdfast.core.verdicts import VerdictCode as VerdictCode
@@ -63,6 +71,7 @@ if TYPE_CHECKING:
     from holdfast.errors import UnknownOrderError as UnknownOrderError
     from holdfast.errors import UnknownReservationError as UnknownReservationError
     from holdfast.errors import UnsupportedError as UnsupportedError
+    from holdfast.errors import UnsupportedSymbolError as UnsupportedSymbolError
     from holdfast.errors import VenueError as VenueError
     from holdfast.errors import VenueRejectedError as VenueRejectedError
     from holdfast.runtime.attach.connect import connect as connect
@@ -72,6 +81,7 @@ if TYPE_CHECKING:
     from holdfast.runtime.blocking_broker import BlockingBroker as BlockingBroker
     from holdfast.runtime.blocking_broker import BlockingReservation as BlockingReservation
     from holdfast.runtime.broker import Broker as Broker
+    from holdfast.runtime.closing import Closing as Closing
     from holdfast.runtime.desk import Desk as Desk
     from holdfast.runtime.open import open as open  # noqa: A004  # The verb users read: holdfast.open().
     from holdfast.runtime.reservation import Reservation as Reservation
@@ -101,6 +111,15 @@ _HOMES = {
     "TradingState": "holdfast.core.verdicts",
     "Verdict": "holdfast.core.verdicts",
     "VerdictCode": "holdfast.core.verdicts",
+    "AccountBalance": "holdfast.core.valuation",
+    "AccountBalanceDetailed": "holdfast.core.valuation",
+    "CandleSeries": "holdfast.core.candles",
+    "Closing": "holdfast.runtime.closing",
+    "Position": "holdfast.core.positions",
+    "PositionList": "holdfast.core.positions",
+    "Product": "holdfast.core.products",
+    "ProductList": "holdfast.core.products",
+    "SymbolName": "holdfast.core.symbols",
     "connect": "holdfast.runtime.attach.connect",
     "connect_blocking": "holdfast.runtime.attach.connect",
     "BlockingDesk": "holdfast.runtime.blocking",
@@ -153,6 +172,7 @@ _HOMES = {
             "UnknownOrderError",
             "UnknownReservationError",
             "UnsupportedError",
+            "UnsupportedSymbolError",
             "VenueError",
             "VenueRejectedError",
         ),
@@ -161,6 +181,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "AccountBalance",
+    "AccountBalanceDetailed",
     "AllUnhealthyError",
     "BadCredentialError",
     "Balance",
@@ -174,7 +196,9 @@ __all__ = [
     "BreakerOpenError",
     "Broker",
     "BrokerStatus",
+    "CandleSeries",
     "ClosedError",
+    "Closing",
     "Config",
     "ConfigError",
     "CredentialBusyError",
@@ -204,6 +228,10 @@ __all__ = [
     "OwnerSilentError",
     "PayloadError",
     "Policy",
+    "Position",
+    "PositionList",
+    "Product",
+    "ProductList",
     "Reservation",
     "ReservationError",
     "ReservationState",
@@ -214,12 +242,14 @@ __all__ = [
     "Side",
     "Source",
     "StoreError",
+    "SymbolName",
     "TimeInForce",
     "TradingState",
     "UnknownNameError",
     "UnknownOrderError",
     "UnknownReservationError",
     "UnsupportedError",
+    "UnsupportedSymbolError",
     "VenueError",
     "VenueRejectedError",
     "Verdict",

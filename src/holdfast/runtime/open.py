@@ -43,6 +43,7 @@ from holdfast.runtime.echoes import UnechoedHttp, UnechoedStreams
 from holdfast.runtime.emitter import Emitter
 from holdfast.runtime.entry import EntrySettings, OrderEntry
 from holdfast.runtime.guard import Guard
+from holdfast.runtime.identities import Identities
 from holdfast.runtime.listeners import Listeners
 from holdfast.runtime.local import LocalBroker
 from holdfast.runtime.ownership import account_fingerprint, broker_fingerprint
@@ -133,6 +134,7 @@ class Opening:
         self._routers: list[Router] = []
         self._desk: Desk | None = None
         self._reloading = asyncio.Lock()
+        self._identities = Identities()
         self._names_known: dict[str, str] = {}  # Every remembered intent of the desk, by client order id: whose it is.
 
     async def __aenter__(self) -> Desk:
@@ -281,6 +283,7 @@ class Opening:
                 emitter=emitter,
                 listeners=(listeners, self._listeners),
                 names=self._names_known,
+                identities=self._identities,
                 alerts=alerts,
             )
 
@@ -408,6 +411,7 @@ async def _open_broker(
     emitter: Emitter,
     listeners: tuple[Listeners, Listeners],
     names: dict[str, str],
+    identities: Identities,
     alerts: DeskAlerts,
 ) -> _OpenBroker:
     opened = _OpenBroker(broker, own=parts.own)
@@ -419,6 +423,7 @@ async def _open_broker(
         opened.own(credential.fingerprint)
         opened.store = store = await parts.store(broker, emitter)
         pinned = await _pinned_account(store)
+        identities.know(broker.name, pinned, credential.fingerprint)
         if pinned is not None and pinned.fingerprint == credential.fingerprint:
             opened.own_account(pinned.account_id)  # Known already: said now, not once the venue has been asked.
         lane = parts.lane(broker, credential, emitter)
@@ -527,6 +532,7 @@ async def _open_broker(
             checks_account_mode=venue.facts.checks_account_mode,
             counters=counters,
             credential_hint=credential.hint or None,
+            broker_of=identities.broker_of,
         )
         opened.supervisor.surroundings = lambda: parts.surroundings(broker, venue.facts, site.rest_url)
         opened.alerts = await alerts.watch(opened.supervisor, in_doubt_after_s=broker.orders.in_doubt_alert_s)

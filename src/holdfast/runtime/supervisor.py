@@ -136,6 +136,7 @@ class Supervisor:
         redact: Takes what is secret out of a text.
         counters: What the client counts its calls with, where it counts them.
         credential_hint: The last characters of the public key, for a person who has several.
+        broker_of: Which other broker of the desk an account belongs to, or None: for a person who mixed them up.
     """
 
     def __init__(
@@ -162,6 +163,7 @@ class Supervisor:
         redact: Callable[[str], str] = str,
         counters: KeptCounters | None = None,
         credential_hint: str | None = None,
+        broker_of: Callable[[str], str | None] = lambda _: None,
     ) -> None:
         self.name = account.name
         self.venue = venue
@@ -187,6 +189,7 @@ class Supervisor:
         self._notes: tuple[str, ...] = ()
         self._counters = counters
         self._credential_hint = credential_hint
+        self._broker_of = broker_of
         self._credential_info: CredentialInfo | None = None
         self.vitals = vitals
         self._connecting = Alarm(account.clock)  # Waits between two connections; rung, it looks again at once.
@@ -383,8 +386,10 @@ class Supervisor:
             self.account.emitter(
                 event("account.mismatched", broker=self.name, expected=pinned.account_id, found=info.account_id)
             )
+            other = self._broker_of(info.account_id)
+            whose = f"{info.account_id}, which is that of {other}" if other is not None else info.account_id
             detail = (
-                f"the store of {self.name} belongs to account {pinned.account_id}, and the key to {info.account_id}: "
+                f"the store of {self.name} belongs to account {pinned.account_id}, and the key to {whose}: "
                 "use another broker name for the other account, or holdfast restore --start-new to begin a new store"
             )
             self.account.halt("account_mismatch", detail=detail)
