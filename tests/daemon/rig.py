@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -131,12 +131,12 @@ class Sse:
         kind, data = "message", ""
         while True:
             line = (await self._answer.content.readuntil(b"\n")).decode().rstrip("\n")
-            if not line and not self._answer.content.at_eof():
+            if not line:
                 if data:
                     return kind, json.loads(data)
+                if self._answer.content.at_eof():
+                    raise EOFError("the stream ended")
                 continue
-            if not line:
-                raise EOFError("the stream ended")
             name, _, value = line.partition(": ")
             if name == "id":
                 self.last_id = value
@@ -144,10 +144,6 @@ class Sse:
                 kind = value
             elif name == "data":
                 data += value
-
-    def buffered(self) -> Iterator[bytes]:
-        """What has arrived and was not read."""
-        yield self._answer.content.read_nowait()
 
 
 @contextlib.asynccontextmanager
