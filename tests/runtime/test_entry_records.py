@@ -28,7 +28,7 @@ from holdfast.runtime.intent_record import (
 )
 from holdfast.testing import FakeClock, run_virtual
 from tests.core.intent_life import Life, fill
-from tests.runtime.entry_rig import D, trading
+from tests.runtime.entry_rig import D, SlowStore, trading
 
 # As they are kept
 
@@ -281,3 +281,16 @@ def test_a_clock_that_drifts_is_compared_again_now_and_then() -> None:
             assert valid_s == pytest.approx(5, abs=0.5)
 
     run_virtual(main())
+
+
+def test_the_list_of_orders_tells_what_one_order_tells_however_slow_the_store_is() -> None:
+    """A day's report that is written in the moment of the last fill has that fill in it."""
+
+    async def scenario() -> None:
+        async with trading(store=SlowStore(delay_s=0.5)) as t:
+            await t.buy("a")
+            t.orders.fill(next(iter(t.orders.open)))
+            assert (await t.broker.ended("a", timeout_s=5)).state == "filled"
+            assert [(each.intent_id, each.state) for each in await t.broker.orders()] == [("a", "filled")]
+
+    run_virtual(scenario())

@@ -218,6 +218,10 @@ class Intents:
             return found
         return next((each for each in reversed(self._gone.values()) if name in (each.intent_id, each.order_id)), None)
 
+    def recent(self) -> list[Intent]:
+        """Every live intent, and those that ended lately, as they stand now."""
+        return [*self._gone.values(), *self._live.values()]
+
     def doubts(self) -> list[Intent]:
         """Intents whose order's outcome is unknown."""
         return [each for each in self._live.values() if each.order is OrderState.IN_DOUBT]

@@ -284,8 +284,11 @@ class Claims:
 
     async def orders(self, *, limit: int) -> list[Order]:
         """Remembered orders of ours, the latest change first. Suspends."""
-        found = [intent_of(row) for row in await self.account.store.intents(limit=limit)]
-        return [order_of(intent, self.name) for intent in found if intent.ticket is not None]
+        found = {row.intent_id: intent_of(row) for row in await self.account.store.intents(limit=limit)}
+        # What has just changed may still be on its way to the store.
+        found.update({intent.intent_id: intent for intent in self.intents.recent()})
+        latest = sorted(found.values(), key=lambda intent: intent.updated_us, reverse=True)[:limit]
+        return [order_of(intent, self.name) for intent in latest if intent.ticket is not None]
 
     async def reservation(self, intent_id: str) -> ReservationView:
         """One claim, live or ended; raises ``UnknownReservationError``. Suspends."""
