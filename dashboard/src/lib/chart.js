@@ -17,7 +17,7 @@ const BELOW = 20;
 export function draw(box, told, { asset, say }) {
   const nowMs = told.wall_us / 1000;
   const at = (seconds) => (nowMs - (told.now_s - seconds) * 1000) / 1000;
-  const { since, times, total, spendable, texts, figures } = series(told, at);
+  const { since, times, total, spendable, texts, figures, remembered } = series(told, at);
   const now = at(told.now_s);
   const style = getComputedStyle(box);
   const colour = (name) => style.getPropertyValue(`--${name}`).trim();
@@ -40,7 +40,7 @@ export function draw(box, told, { asset, say }) {
     padding: [10, 14, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false, setScale: false }, points: { show: false } },
-    scales: { x: { time: true, range: () => [since, now] }, y: { range: (_, low, high) => padded(low, high) } },
+    scales: { x: { time: true, range: () => [since, now] }, y: { range: (_, low, high) => padded(low, high, remembered) } },
     axes: [
       {
         font, stroke: colours['ink-3'], size: BELOW + LANES.length * (LANE + 6), gap: LANES.length * (LANE + 6) + 4, grid: { show: false }, ticks: { show: false },
@@ -57,15 +57,15 @@ export function draw(box, told, { asset, say }) {
     ],
     series: [
       {},
-      { stroke: colours['ink-2'], width: 1.4, spanGaps: false, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false } },
+      { stroke: colours['ink-2'], width: 1.4, spanGaps: false, points: { show: false } },
       {
-        stroke: colours.focus, width: 1.8, spanGaps: false, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false },
+        stroke: colours.focus, width: 1.8, spanGaps: false, points: { show: false },
         fill: colours['light-fill'],
       },
     ],
     hooks: {
       drawClear: [(plot) => stale(plot, figures, hatch)],
-      draw: [(plot) => lanes(plot, stretches, colours, hatch, font), (plot) => labels(plot, times, total, spendable, colours, font)],
+      draw: [(plot) => lastKnown(plot, remembered, colours), (plot) => lanes(plot, stretches, colours, hatch, font), (plot) => labels(plot, times, total, spendable, colours, font)],
       setCursor: [(plot) => say(readOut(plot.cursor.idx, texts, asset, nowMs))],
     },
   };
@@ -91,51 +91,70 @@ function stretch(span, at, now) {
   return { from: at(span.start_s), to: span.end_s === null ? now : at(span.end_s) };
 }
 
+const DRAWN = (step) => step.total !== null && step.state !== 'stale';
+
+/** What is known as lines, each step level to its end; what is merely remembered or not on record has no line. */
 function series(told, at) {
   const since = at(told.since_s);
   const now = at(told.now_s);
-  const times = [];
-  const total = [];
-  const spendable = [];
-  const texts = [];
-  const figures = [];
+  const steps = [];
   for (const step of told.steps) {
     const time = Math.max(since, at(step.at_s));
-    if (times.length && time <= times[times.length - 1]) {
-      // Two within one moment, or from before the left edge: the later one holds.
-      times.pop();
-      total.pop();
-      spendable.pop();
-      texts.pop();
+    // Two within one moment, or from before the left edge: the later one holds.
+    if (steps.length && time <= steps[steps.length - 1].time) steps.pop();
+    steps.push({ ...step, time });
+  }
+  const times = [since];
+  const total = [null];
+  const spendable = [null];
+  const texts = [null];
+  const figures = [];
+  const remembered = [];
+  const put = (time, step, isDrawn) => {
+    if (time <= times[times.length - 1]) {
+      if (times.length > 1 || time < since) return;
+      times.pop(), total.pop(), spendable.pop(), texts.pop();
     }
     times.push(time);
-    total.push(step.total === null ? null : parseFloat(step.total));
-    spendable.push(step.spendable === null ? null : parseFloat(step.spendable));
-    texts.push({ ...step, time });
-  }
-  texts.forEach((step, index) => {
-    const to = index + 1 < texts.length ? texts[index + 1].time : now;
-    if (step.state) figures.push({ from: step.time, to, kind: FIGURES[step.state] ?? 'dotted', state: step.state });
+    total.push(isDrawn ? parseFloat(step.total) : null);
+    spendable.push(isDrawn && step.spendable !== null ? parseFloat(step.spendable) : null);
+    texts.push(step);
+  };
+  steps.forEach((step, index) => {
+    const to = index + 1 < steps.length ? steps[index + 1].time : now;
+    const isDrawn = DRAWN(step);
+    put(step.time, step, isDrawn);
+    if (isDrawn) put(to - Math.min(0.001, (to - step.time) / 2), step, true);
+    if (step.total !== null && !isDrawn) {
+      remembered.push({
+        from: step.time, to, total: parseFloat(step.total), spendable: step.spendable === null ? null : parseFloat(step.spendable),
+      });
+    }
+    if (step.state) {
+      const kind = FIGURES[step.state] ?? 'dotted';
+      const last = figures[figures.length - 1];
+      if (last && last.kind === kind && last.to === step.time) last.to = to;
+      else figures.push({ from: step.time, to, kind });
+    }
   });
-  if (times.length) {
-    // The last figures hold until now, and the axis ends there.
+  // The axis ends at now, whatever was heard last.
+  if (times[times.length - 1] < now) {
     times.push(now);
     total.push(total[total.length - 1]);
     spendable.push(spendable[spendable.length - 1]);
-    texts.push({ ...texts[texts.length - 1], time: now });
-  } else {
-    times.push(since, now);
-    total.push(null, null);
-    spendable.push(null, null);
-    texts.push(null, null);
+    texts.push(texts[texts.length - 1]);
   }
-  return { since, times, total, spendable, texts, figures };
+  return { since, times, total, spendable, texts, figures, remembered };
 }
 
-function padded(low, high) {
-  if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
-  const room = (high - low) * 0.12 || Math.abs(high) * 0.1 || 1;
-  return [low - room < 0 && low >= 0 ? 0 : low - room, high + room];
+function padded(low, high, remembered) {
+  const known = [low, high, ...remembered.flatMap((each) => [each.total, each.spendable])].filter(
+    (value) => value !== null && Number.isFinite(value),
+  );
+  if (!known.length) return [0, 1];
+  const [least, most] = [Math.min(...known), Math.max(...known)];
+  const room = (most - least) * 0.12 || Math.abs(most) * 0.1 || 1;
+  return [least - room < 0 && least >= 0 ? 0 : least - room, most + room];
 }
 
 const two = (value) => String(value).padStart(2, '0');
@@ -184,6 +203,27 @@ function stale(plot, figures, hatch) {
   ctx.restore();
 }
 
+/** The last good values, while they were nothing more than that: dashed and grey. */
+function lastKnown(plot, remembered, colours) {
+  const { ctx } = plot;
+  const scale = devicePixelRatio || 1;
+  ctx.save();
+  ctx.strokeStyle = colours['ink-3'];
+  ctx.lineWidth = 1.4 * scale;
+  ctx.setLineDash([3 * scale, 3 * scale]);
+  for (const each of remembered) {
+    for (const value of [each.total, each.spendable]) {
+      if (value === null) continue;
+      const y = plot.valToPos(value, 'y', true);
+      ctx.beginPath();
+      ctx.moveTo(plot.valToPos(each.from, 'x', true), y);
+      ctx.lineTo(plot.valToPos(each.to, 'x', true), y);
+      ctx.stroke();
+    }
+  }
+  ctx.restore();
+}
+
 /** Each line says what it is, on itself. */
 function labels(plot, times, total, spendable, colours, font) {
   const { ctx, bbox } = plot;
@@ -191,6 +231,7 @@ function labels(plot, times, total, spendable, colours, font) {
   ctx.save();
   ctx.font = font.replace(/^\d+px/, `600 ${10 * scale}px`);
   ctx.textBaseline = 'bottom';
+  ctx.textAlign = 'left';
   for (const [values, text, colour, side] of [[total, 'total', colours['ink-2'], -1], [spendable, 'spendable', colours.focus, 1]]) {
     // In the middle of the longest step, where there is room for it.
     let best = -1;

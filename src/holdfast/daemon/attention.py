@@ -21,7 +21,7 @@ from holdfast.daemon.snapshot import Attention, Part, Readiness, Sentence, age, 
 from holdfast.daemon.wording import VENUE_MODES, plain, said_of_difference, said_of_parking, said_of_stream
 from holdfast.runtime.views import BreakerStatus, BrokerStatus, CapabilityHealth, Dispute, ReservationView
 
-__all__ = ["ORDER", "attention_of", "cause_of", "difference_said", "takes_orders", "worst_breaker"]
+__all__ = ["ORDER", "attention_of", "cause_of", "difference_said", "shortly", "takes_orders", "worst_breaker"]
 
 ORDER: Final = ("in_doubt", "halted", "parked", "down", "stuck", "degraded", "discrepancy", "readiness")
 """Kinds, most money at risk first."""
@@ -53,6 +53,15 @@ def cause_of(status: BrokerStatus, balances: Iterable[Balance]) -> Sentence:
     return (*what, text(". "), *_does(status))
 
 
+def shortly(status: BrokerStatus, balances: Iterable[Balance]) -> Sentence:
+    """Why a broker takes no new orders, in the two things that weigh most."""
+    if status.is_halted or status.trading_state is not TradingState.ACTIVE:
+        return _halted(status)
+    if status.nonce.parked_cause is not None:
+        return _parked(status)
+    return (*_wrong(status, tuple(balances), most=2), text("."))
+
+
 def attention_of(
     status: BrokerStatus,
     balances: Sequence[Balance],
@@ -72,7 +81,7 @@ def attention_of(
     if status.nonce.parked_cause is not None:
         rows.append(_row(status, "parked", "error", _parked(status), _parked_does(status), "repair", "Repair…"))
     elif status.health is Health.DOWN:
-        rows.append(_row(status, "down", "error", _wrong(status, balances), _does(status), "repair", "Repair…"))
+        rows.append(_row(status, "down", "error", _wrong(status, balances, most=2), _does(status), "repair", "Repair…"))
     stuck = [each for each in status.capabilities if each.breaker.is_stuck]
     for each in stuck:
         rows.append(_stuck(status, each))
@@ -82,7 +91,7 @@ def attention_of(
         action, label = (
             ("restart-stream", "Restart stream") if is_stream and not _opened(status) else ("repair", "Repair…")
         )
-        rows.append(_row(status, "degraded", "warning", _wrong(status, balances), _does(status), action, label))
+        rows.append(_row(status, "degraded", "warning", _wrong(status, balances, most=2), _does(status), action, label))
     rows += [_discrepancy(status, each) for each in status.disputes]
     if readiness is not None and not readiness.is_ready:
         measured = strong(f"{readiness.points} of {readiness.max_points}")
@@ -170,8 +179,8 @@ def _opened(status: BrokerStatus) -> CapabilityHealth | None:
     return None if worst is None or worst.breaker.state is BreakerState.CLOSED else worst
 
 
-def _wrong(status: BrokerStatus, balances: Sequence[Balance]) -> Sentence:
-    """What is wrong, worst first, at most three things."""
+def _wrong(status: BrokerStatus, balances: Sequence[Balance], *, most: int = 3) -> Sentence:
+    """What is wrong, worst first, at most *most* things."""
     said: list[tuple[Part, ...]] = []
     opened = _opened(status)
     if opened is not None:
@@ -182,17 +191,21 @@ def _wrong(status: BrokerStatus, balances: Sequence[Balance]) -> Sentence:
         ))  # fmt: skip
     elif status.error_count:
         said.append((strong(f"{status.error_count} reads in a row failed"),))
-    said += _figures(status, balances)
+    are_all_old, figures = _figures(balances)
+    if are_all_old:
+        said += figures
     if status.stream.state != "live" and status.stream.reason != "not_wanted":
         reason = said_of_stream(status.stream.reason)
         said.append((text("Stream "), strong(status.stream.state), text(f" ({reason}) for "), age(status.stream.for_s)))
+    if not are_all_old:
+        said += figures
     if status.venue_mode in VENUE_MODES:
         said.append((strong(f"{VENUE_MODES[status.venue_mode][:1].upper()}{VENUE_MODES[status.venue_mode][1:]}"),))
     if not status.store.is_ok:
         said.append((text("The store takes no writes: "), strong(plain(status.store.reason or "failed"))))
     if not said:
         said.append((text(", ".join(plain(each) for each in status.reasons).capitalize() or "Nothing named"),))
-    return _joined(said[:3])
+    return _joined(said[:most])
 
 
 def _break(breaker: BreakerStatus) -> Sentence:
@@ -205,17 +218,18 @@ def _break(breaker: BreakerStatus) -> Sentence:
     return ()
 
 
-def _figures(status: BrokerStatus, balances: Sequence[Balance]) -> list[Sentence]:
+def _figures(balances: Sequence[Balance]) -> tuple[bool, list[Sentence]]:
+    """Whether no figure can be acted on, and what is to be said of those that cannot."""
     stale = [each for each in balances if each.state.value == "stale"]
     if not balances:
-        return [(text("Figures "), strong("unknown"), text(": no answer was believed yet"))]
+        return True, [(text("Figures "), strong("unknown"), text(": no answer was believed yet"))]
     if not stale:
-        return []
+        return False, []
     oldest_s = max((each.age_s for each in stale if each.age_s is not None), default=None)
     old: Sentence = () if oldest_s is None else (text(", "), age(oldest_s), text(" old"))
     if len(stale) == len(balances):
-        return [(text("Figures "), strong("stale"), *old)]
-    return [(text(f"{len(stale)} of {len(balances)} figures "), strong("stale"), *old)]
+        return True, [(text("Figures "), strong("stale"), *old)]
+    return False, [(text(f"{len(stale)} of {len(balances)} figures "), strong("stale"), *old)]
 
 
 def _does(status: BrokerStatus) -> Sentence:
@@ -255,7 +269,12 @@ def _stuck(status: BrokerStatus, capability: CapabilityHealth) -> Attention:
 
 def _discrepancy(status: BrokerStatus, dispute: Dispute) -> Attention:
     what: list[Part] = []
-    if dispute.ours is not None and dispute.theirs is not None:
+    stated = {"held_exceeds_total": "held", "available_exceeds_total": "available"}.get(dispute.kind)
+    if stated is not None and dispute.ours is not None and dispute.theirs is not None:
+        # The venue contradicts itself: both figures are its own.
+        what += [text(f"The venue states {stated} "), amount(dispute.theirs, dispute.asset), text(", total ")]
+        what += [amount(dispute.ours, dispute.asset), text(", for "), age(dispute.for_s)]
+    elif dispute.ours is not None and dispute.theirs is not None:
         with exact():
             difference = dispute.ours - dispute.theirs
         where = "more here than at the venue" if difference > 0 else "less here than at the venue"

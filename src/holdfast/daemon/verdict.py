@@ -9,7 +9,7 @@ from holdfast.core.amounts import exact, format_amount
 from holdfast.core.assets import AssetCode
 from holdfast.core.balances import Balance
 from holdfast.core.reservations import ReservationState
-from holdfast.daemon.attention import cause_of, takes_orders
+from holdfast.daemon.attention import shortly, takes_orders
 from holdfast.daemon.snapshot import Claims, Part, Sentence, Sums, Verdict, strong, text
 from holdfast.runtime.views import BrokerStatus, ReservationView
 
@@ -116,8 +116,8 @@ def _detail(
     for status in barred[:_NAMED]:
         if parts:
             parts.append(text(" "))
-        cause = cause_of(status, tuple(balances[status.broker].values()))
-        parts += [strong(status.broker), text(" does not: "), *cause]
+        why = shortly(status, balances[status.broker].values())
+        parts += [strong(status.broker), text(" does not: "), *why]
     if len(barred) > _NAMED:
         parts.append(text(f" Nor do {len(barred) - _NAMED} more."))
     return tuple(parts)
