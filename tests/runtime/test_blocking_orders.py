@@ -123,3 +123,21 @@ def test_halted_and_active_again(broker: holdfast.BlockingBroker) -> None:
     assert sold is not None
     assert sold.quantity == Decimal("0.1")
     assert broker.budgets() == {}
+
+
+def test_worth_positions_products_names_and_candles_answer_without_await(
+    venue: FakeVenue, broker: holdfast.BlockingBroker
+) -> None:
+    figure = broker.get_account_balance()
+    assert figure.total == Decimal("1000") + Decimal("0.5") * Decimal("39999.9")
+    detailed = broker.get_account_balance_detailed("BTC")
+    assert detailed.quote == "BTC"
+    assert {each.asset for each in detailed.assets} == {"BTC", "USD"}
+    assert [position.asset for position in broker.get_positions()] == ["BTC"]
+    assert "BTC-USD" in broker.get_all_products().symbols
+    assert broker.normalize_symbol_for_broker("btc/usd").symbol == "BTC-USD"
+    with pytest.raises(holdfast.UnsupportedSymbolError):
+        broker.normalize_symbol_for_broker("BTC-BUSD")
+    assert broker.get_candles("BTC-USD", "1m").candles == ()
+    nothing = broker.close_position("SOL-USD")
+    assert (nothing.order, nothing.code) == (None, "nothing")

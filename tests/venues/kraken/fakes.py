@@ -124,6 +124,7 @@ FIXTURES = {
     "Balance": "http_balance",
     "BalanceEx": "http_balance_ex",
     "OpenOrders": "http_open_orders",
+    "OpenPositions": "http_open_positions",
     "ClosedOrders": "http_closed_orders",
     "QueryOrders": "http_query_orders",
     "TradesHistory": "http_trades_history",

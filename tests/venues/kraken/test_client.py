@@ -202,6 +202,8 @@ async def test_every_read_of_the_protocol_answers() -> None:
     # Kraken's own bound is exclusive: asked for one candle earlier, so that the one that begins then is told.
     assert bench.http.of("OHLC")[0].fields == {"pair": "XXBTZUSD", "interval": "1", "since": "540"}
     assert len((await client.open_orders()).orders) == 2
+    assert len((await client.positions()).positions) == 2
+    assert bench.http.of("OpenPositions")[0].fields["docalcs"] == "true"
     assert all(not isinstance(order, OpenOrder) for order in (await client.open_orders_by_id(["A", "B"])).values())
     assert bench.http.of("QueryOrders")[0].fields["txid"] == "A,B"
     assert len(await client.closed_orders()) == 2

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Final
-
-from holdfast.core.amounts import ZERO, round_up, rounding_up, subtract
+from holdfast.core.amounts import ZERO, subtract
 from holdfast.core.balances import Side
 from holdfast.core.positions import MarginPosition, PositionSide
 from holdfast.errors import PayloadError
@@ -19,8 +16,8 @@ def open_positions(body: bytes, names: Names) -> tuple[MarginPosition, ...]:
     """
     ``OpenPositions``: every open margin position, so absence means that there is none.
 
-    Costs are those of the whole opening trade, and stated for what of it is still open: a part that was closed already
-    is taken off in proportion, rounded up.
+    Cost, fee and margin are told as Kraken states them. Where a part was closed its page does not say of what they are;
+    in its own sample the profit is value less that cost, so they are taken to be of what is open.
 
     Raises:
         PayloadError: Not this shape (asked for by market it is a list), more closed than was opened, or no side.
@@ -43,23 +40,12 @@ def open_positions(body: bytes, names: Names) -> tuple[MarginPosition, ...]:
                 venue_symbol=row.pair,
                 side=PositionSide.LONG if parse.side_of(row.type, where) is Side.BUY else PositionSide.SHORT,
                 quantity=subtract(opened, closed),
-                cost=_open_part(parse.optional_amount(row.cost, f"{where}.cost"), opened, closed),
-                fee=_open_part(parse.optional_amount(row.fee, f"{where}.fee"), opened, closed),
-                margin=_open_part(parse.optional_amount(row.margin, f"{where}.margin"), opened, closed),
+                cost=parse.optional_amount(row.cost, f"{where}.cost"),
+                fee=parse.optional_amount(row.fee, f"{where}.fee"),
+                margin=parse.optional_amount(row.margin, f"{where}.margin"),
                 value=parse.optional_amount(row.value, f"{where}.value"),
                 unrealised=parse.optional_amount(net, f"{where}.net"),
                 opened_at_s=None if row.time is None else parse.unix_s(row.time, f"{where}.time"),
             )
         )
     return tuple(found)
-
-
-_POSITION_PLACES: Final = 10
-
-
-def _open_part(whole: Decimal | None, opened: Decimal, closed: Decimal) -> Decimal | None:
-    if whole is None or not closed:
-        return whole
-    with rounding_up():
-        part = whole * (opened - closed) / opened
-    return round_up(part, places=_POSITION_PLACES)
