@@ -34,6 +34,7 @@ from holdfast.core.denials import error_of
 from holdfast.core.events import CATALOGUE
 from holdfast.errors import FaultClass, Outcome
 from holdfast.venues.kraken import errors as kraken_errors
+from tools.daemon_pages import api_page, metrics_page
 from tools.docstrings import markdown_of
 from tools.fault_rows import fault_rows_page
 from tools.faults_coinbase import faults_coinbase_page
@@ -476,6 +477,8 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
         lambda: faults_okx_page(introduction=FAULTS_INTRODUCTION, table=table, code=code),
     ),
     "reference/venues.md": ("src/holdfast/venues", venues_page),
+    "reference/api.md": ("src/holdfast/daemon/routes.py", lambda: api_page(table=table, code=code)),
+    "reference/metrics.md": ("src/holdfast/daemon/metrics.py", lambda: metrics_page(table=table, code=code)),
     "reference/library.md": ("src/holdfast/__init__.py", library_page),
 }
 
