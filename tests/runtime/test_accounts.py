@@ -103,7 +103,8 @@ async def trades(broker: holdfast.Broker, intent_id: str) -> str:
     """Place a resting order and take it back; what became of it, or why not."""
     try:
         order = await broker.place_limit_order("BTC-USD", "buy", "0.001", "20000", intent_id=intent_id)
-        return (await broker.cancel_order(order)).state.value
+        await broker.cancel_order(order)
+        return (await broker.ended(intent_id, timeout_s=30)).state.value
     except HoldfastError as error:
         return type(error).__name__
 

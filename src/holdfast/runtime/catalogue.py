@@ -44,16 +44,18 @@ class Catalogue:
         client: The venue's unsigned reads.
         judging: Knows how to wait for a listing that is being read.
         time: The venue's clock, on which candles begin.
+        listed_s: Our clock, when the listing that is at hand can have been asked for at the earliest.
     """
 
-    def __init__(self, account: Account, client: VenueClient, judging: Judging, time: VenueTime) -> None:
+    def __init__(
+        self, account: Account, client: VenueClient, judging: Judging, time: VenueTime, listed_s: float
+    ) -> None:
         self._account = account
         self._client = client
         self._judging = judging
         self._time = time
         self._clock = account.clock
-        # When the supervisor read it is not told; not before now, so that no age is told too young.
-        self._listed_s = account.clock.now_s()
+        self._listed_s = listed_s
         self._listing: asyncio.Task[None] | None = None
 
     async def instrument(self, symbol: Symbol) -> Instrument:

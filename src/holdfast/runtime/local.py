@@ -66,6 +66,8 @@ class LocalBroker:
         self.name = supervisor.name
         self.venue = supervisor.venue
         self.environment = supervisor.environment
+        # The listing is read after this: no age of it is told too young.
+        self._opened_s = supervisor.account.clock.now_s()
         self._catalogue: Catalogue | None = None
         self._worth: Worth | None = None
 
@@ -137,7 +139,9 @@ class LocalBroker:
             from holdfast.runtime.catalogue import Catalogue
 
             account = self.supervisor.account
-            self._catalogue = Catalogue(account, self.entry.client, self.entry.judging, self.entry.time)
+            self._catalogue = Catalogue(
+                account, self.entry.client, self.entry.judging, self.entry.time, listed_s=self._opened_s
+            )
         return self._catalogue
 
     @property
