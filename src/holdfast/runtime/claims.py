@@ -268,9 +268,11 @@ class Claims:
         if row is not None:
             return intent_of(row)
         for row in await self.account.store.intents(limit=_ORDERS_SEARCHED):
-            is_named = row.client_order_id == intent_id
-            if intent_id in row.record and ((intent := intent_of(row)).order_id == intent_id or is_named):
-                return intent
+            if intent_id not in row.record:
+                continue
+            found = intent_of(row)
+            if intent_id in (found.order_id, found.client_order_id):
+                return found
         raise UnknownReservationError(f"no intent {intent_id!a} is remembered at {self.name}", intent_id=intent_id)
 
     async def order(self, intent_id: str) -> Order:
