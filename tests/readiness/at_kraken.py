@@ -63,18 +63,6 @@ def _dry_run_refused(room: Room) -> None:
         room.fault(kind="refuse", name=name, error="EGeneral:Invalid arguments:volume", for_s=600)
 
 
-def _steal_once() -> Act:
-    """Another program sends one nonce of a minute ahead, once the measurement has begun."""
-    stolen: list[Room] = []
-
-    def act(room: Room) -> None:
-        if not stolen:
-            stolen.append(room)
-            room.fault(kind="stolen_nonce", nonce=room.venue.now_us() + 400_000)
-
-    return act
-
-
 def _swap(room: Room) -> None:
     """Put the key of another account in place."""
     room.use_key(room.happen(kind="new_account", name="other"))
@@ -346,15 +334,6 @@ KRAKEN: list[Defect] = [
     _k("no price", 8, ("trade.rules",), "answered Ticker with HTTP 502", rest("Ticker", do="html_error", status=502)),
     _k("lockout", 75, ("credentials.accepted",), "Temporary lockout", fault(kind="lockout", for_s=600)),
     _k("foreign nonce scale", 63, ("credentials.accepted",), "Invalid nonce", fault(kind="stolen_nonce", scale="ns")),
-    _k(
-        "nonce taken once by another program",
-        0,
-        (),
-        "nonces were refused",
-        nothing,
-        late=True,
-        meanwhile=_steal_once(),
-    ),
     _k(
         "rate limit used up by others",
         63,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from holdfast.simulators.core.memory import MemoryFront
 from holdfast.testing import FakeClock, MemoryLane, MemoryOwners, MemorySockets, memory_config, memory_parts
 from tests.scenarios.venues import PLAYS
 
-__all__ = ["Room", "room"]
+__all__ = ["Room"]
 
 
 class Room:
@@ -110,6 +109,11 @@ class Room:
             self.config, self.play.broker, timeout_s=timeout_s, parts=self.parts(), tell=self.events.append
         )
 
+    @staticmethod
+    async def once(venue: str, **parts: Any) -> ReadinessReport:
+        """One measurement in a room of its own."""
+        return await Room(venue, **parts).measured()
+
     def happen(self, **event: Any) -> Any:
         """Something happens at the venue."""
         return self.venue.happen(event)
@@ -117,9 +121,3 @@ class Room:
     def fault(self, **rule: Any) -> None:
         """A fault is in force from now on."""
         self.front.plan.add(rule)
-
-
-@contextlib.asynccontextmanager
-async def room(venue: str, **parts: Any) -> AsyncIterator[Room]:
-    """A room for the block."""
-    yield Room(venue, **parts)

@@ -23,6 +23,7 @@ PARTS: Final = (
     "contexts",
     "bounds",
     "refusals",
+    "readiness",
     "canary",
     "stops",
     "nonces",

@@ -169,10 +169,8 @@ def judge_clock(time: ServerTime) -> Finding:
     )
 
 
-def judge_status(status: VenueStatus, *, lacks: str | None) -> Finding:
-    """The venue's word about itself; *lacks* is why it has none."""
-    if lacks is not None:
-        return exempt("The venue has no word about itself.", lacks)
+def judge_status(status: VenueStatus) -> Finding:
+    """The venue's word about itself."""
     detail = f" ({status.detail})" if status.detail else ""
     if status.mode is VenueMode.ONLINE:
         return earned(f"The venue says that it is online{detail}.")

@@ -11,12 +11,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Generic, TypeVar
 
 from holdfast.core.seams import Clock
-from holdfast.errors import HoldfastError, Outcome, RateLimitedError
+from holdfast.errors import HoldfastError, LockoutError, Outcome, RateLimitedError
 
 __all__ = ["ASK_WITHIN_S", "Answer", "Answers", "patiently"]
 
 T = TypeVar("T")
 
+_REFUSALS_MAX: Final = 2
+_REFUSED_S: Final = 5.0
+_PATIENCE_S: Final = 20.0
 _BESIDE_S: Final = 1.0  # What else asks with this key needs room too.
 
 ASK_WITHIN_S: Final = 30.0
@@ -61,11 +64,23 @@ class Answers:
 
 
 async def patiently(question: Callable[[], Awaitable[T]]) -> T:
-    """Ask again once our own share of the key's rate limit has room: that we ask much is not the venue's fault."""
+    """
+    Ask again once there is room: that we ask much is not the venue's fault.
+
+    Our own share of the key's rate limit is waited for; where the venue itself refused, it is asked twice more. Through
+    a lockout nothing is asked.
+    """
+    refused, began_s = 0, asyncio.get_running_loop().time()
     while True:
         try:
             return await question()
+        except LockoutError:
+            raise
         except RateLimitedError as error:
-            if error.outcome is not Outcome.NEVER_SENT or error.retry_after_s is None:
+            refused += error.outcome is not Outcome.NEVER_SENT
+            if refused > _REFUSALS_MAX:
                 raise
-            await asyncio.sleep(error.retry_after_s + _BESIDE_S)
+            wait_s = (_REFUSED_S if error.retry_after_s is None else error.retry_after_s) + _BESIDE_S
+            if asyncio.get_running_loop().time() + wait_s - began_s > _PATIENCE_S:
+                raise
+            await asyncio.sleep(wait_s)

@@ -15,7 +15,7 @@ from holdfast.core.assets import Symbol
 from holdfast.core.balances import OrdersSnapshot, Snapshot
 from holdfast.core.events import Event
 from holdfast.core.instruments import Instrument
-from holdfast.core.parking import CAUSES
+from holdfast.core.parking import BAD_KEY, CAUSES
 from holdfast.core.readiness import CheckOutcome, Finding
 from holdfast.core.readiness.causes import fix_of_cause, lost_by
 from holdfast.core.readiness.judging import (
@@ -43,7 +43,7 @@ from holdfast.core.readiness.judging import (
     reference_of,
 )
 from holdfast.core.symbols import normalize_symbol
-from holdfast.core.venue import Capability, CredentialInfo, ServerTime, VenueClient
+from holdfast.core.venue import Capability, CredentialInfo, SequencePolicy, ServerTime, VenueClient
 from holdfast.errors import (
     BadCredentialError,
     ConfigError,
@@ -55,6 +55,7 @@ from holdfast.errors import (
     RateLimitedError,
     UnsupportedError,
     VenueBusyError,
+    VenueRejectedError,
 )
 from holdfast.runtime.readiness.answers import Answer, Answers
 from holdfast.runtime.readiness.rehearsal import Rehearsal
@@ -96,7 +97,8 @@ class Looks:
         self.happened: list[Event] = []
         self.took_s: dict[str, float] = {}
         self.lost: dict[str, Finding] = {}
-        self._blamed: dict[str, str] = {}
+        self._blamed: dict[str, str] = {}  # The check that a failing question cost first.
+        self._costs: dict[str, str] = {}  # The check that an error cost first, by its words.
         self._rehearsal: Rehearsal | None = None
         self._facts = subject.surroundings.facts
         self.by_check: dict[str, Callable[[], Awaitable[Finding]]] = {
@@ -180,10 +182,10 @@ class Looks:
         *question* is what was asked: the first check that it cost names the cause, and the others follow.
         """
         finding = lost_by(error, broker=self.subject.name, what=what)
-        root = self._root_of(error)
-        if root is None and question is not None:
-            root = self._blamed.setdefault(question, check)
-        return self.follow(finding, root if root != check else None)
+        roots = [self._root_of(error), self._costs.setdefault(f"{type(error).__name__}: {error}", check)]
+        if question is not None:
+            roots.append(self._blamed.setdefault(question, check))
+        return self.follow(finding, *(root for root in roots if root != check))
 
     def _root_of(self, error: BaseException) -> str | None:
         if isinstance(error, PermissionMissingError):
@@ -217,6 +219,22 @@ class Looks:
         answer = self.answers.known("time")
         time = None if answer is None else answer.value
         return wall_s if not isinstance(time, ServerTime) else time.venue_time_s + clock.now_s() - time.received_s
+
+    def exempt_by_facts(self, check: str) -> Finding | None:
+        """The finding for what the venue offers nothing of, whatever else is wrong; None where there is a look."""
+        facts, lacks = self._facts, self._facts.lacks
+        if check == "connection.status" and Capability.VENUE_STATUS in lacks:
+            return exempt("The venue has no word about itself.", lacks[Capability.VENUE_STATUS])
+        if check == "trade.dry_run" and Capability.ORDER_CHECK in lacks:
+            reason = lacks[Capability.ORDER_CHECK]
+            return exempt("No order was tried: the venue validates nothing that it does not place.", reason)
+        if check in ("stream.snapshot", "stream.sequence") and not facts.has_stream:
+            why = lacks.get(Capability.ORDER_STREAM, "the venue has no private stream")
+            return exempt("The venue has no private stream.", why)
+        if check == "stream.nonces" and facts.sequence is SequencePolicy.NONE:
+            why = "the venue has no nonces: it takes unique tokens or timestamps"
+            return exempt("Signed calls carry no rising number.", why)
+        return None
 
     # Credentials
 
@@ -257,10 +275,13 @@ class Looks:
     def _refused(self, answer: Answer[CredentialInfo] | Answer[Snapshot], what: str) -> Finding:
         error = answer.error
         assert error is not None
-        if isinstance(error, PermissionMissingError | PayloadError):
+        is_known = f"{type(error).__name__}: {error}" in self._costs
+        if isinstance(error, PermissionMissingError | PayloadError) and not is_known:
             return earned(f"The signature was accepted; {what}: {error}")
         finding = self.lost_by(error, check="credentials.accepted", what=what)
         named = self._parked_cause() if isinstance(error, BadCredentialError) else None
+        if named is None and type(error) is VenueRejectedError:
+            named = BAD_KEY  # A venue that says no more than no.
         if named is None:
             return finding
         fix = fix_of_cause(named, broker=self.subject.name)
@@ -366,14 +387,11 @@ class Looks:
         return self.lost_by(answer.error, check="connection.clock", what="The venue's clock")
 
     async def status(self) -> Finding:
-        lacks = self._facts.lacks.get(Capability.VENUE_STATUS)
-        if lacks is not None:
-            return exempt("The venue has no word about itself.", lacks)
         answer = await self.answers.ask("status", self.client.status)
         if answer.value is None:
             assert answer.error is not None
             return self.lost_by(answer.error, check="connection.status", what="The venue's status")
-        return judge_status(answer.value, lacks=None)
+        return judge_status(answer.value)
 
     async def account(self) -> Finding:
         told = self._told()

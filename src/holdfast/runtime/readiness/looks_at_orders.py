@@ -18,8 +18,7 @@ from holdfast.core.orders import OrderTicket, OrderType, TimeInForce
 from holdfast.core.positions import PositionKind, PositionList
 from holdfast.core.readiness import Finding
 from holdfast.core.readiness.causes import lost_by
-from holdfast.core.readiness.judging import dry_run_of, earned, exempt, judge_tradable, lost
-from holdfast.core.venue import Capability, SequencePolicy
+from holdfast.core.readiness.judging import dry_run_of, earned, judge_tradable, lost
 from holdfast.errors import DeniedError, HoldfastError, PermissionMissingError, StoreError
 from holdfast.runtime.readiness.looks import Looks
 from holdfast.runtime.readiness.subject import Subject
@@ -83,8 +82,13 @@ class LooksAtOrders:
             return lost("The broker could not be opened.", "Mend what kept it from being opened first.")
         answer = await self._looks.answers.ask("positions", ask)
         for _ in range(_ATTEMPTS - 1):
-            if answer.value is None or answer.value.is_complete:
+            if answer.value is None:
                 break
+            is_known = answer.value.state.value in ("live", "fresh")
+            if answer.value.is_complete and is_known:
+                break
+            if not is_known:
+                await self._looks.supervisor.refresh(timeout_s=_AGAIN_AFTER_S)
             await asyncio.sleep(_AGAIN_AFTER_S)  # Our own share of the rate limit may have had no room.
             answer = await self._looks.answers.ask("positions", ask, is_again=True)
         if answer.value is None:
@@ -160,9 +164,6 @@ class LooksAtOrders:
         return earned(f"{reference.symbol}: taker {rates.taker * 100:f} %, maker {rates.maker * 100:f} %.")
 
     async def dry_run(self) -> Finding:
-        reason = self._facts.lacks.get(Capability.ORDER_CHECK)
-        if reason is not None:
-            return exempt("No order was tried: the venue validates nothing that it does not place.", reason)
         supervisor, client = self._looks.supervisor, self._looks.client
         symbol = self._looks.reference().symbol
         answer = self._looks.answers.known("tickers")
@@ -211,9 +212,6 @@ class LooksAtOrders:
     # The stream
 
     async def snapshot(self) -> Finding:
-        if not self._facts.has_stream:
-            why = self._facts.lacks.get(Capability.ORDER_STREAM, "the venue has no private stream")
-            return exempt("The venue has no private stream.", why)
         supervisor = self._looks.supervisor
         life = supervisor.account.life
         if life is None:
@@ -260,9 +258,6 @@ class LooksAtOrders:
         )
 
     async def sequence(self) -> Finding:
-        if not self._facts.has_stream:
-            why = self._facts.lacks.get(Capability.ORDER_STREAM, "the venue has no private stream")
-            return exempt("The venue has no private stream.", why)
         supervisor, clock = self._looks.supervisor, self._subject.clock
         assert supervisor.account.life is not None
         until_s = clock.now_s() + _WATCHED_S
@@ -280,7 +275,9 @@ class LooksAtOrders:
                     "are read over REST meanwhile.",
                 )
                 is_disputed = event.fields.get("reason") == "disputed"
-                return self._looks.follow(finding, *(("balance.agree", "balance.held") if is_disputed else ()))
+                return self._looks.follow(
+                    finding, *(("balance.agree", "balance.held", "balance.current") if is_disputed else ())
+                )
         status = supervisor.account.stream_status(clock.now_s())
         if status.state != "live" or status.last_frame_age_s is None:
             return lost(
@@ -293,10 +290,6 @@ class LooksAtOrders:
         return earned(f"Nothing missing, repeated or older in this run; {heard}{before}.")
 
     async def nonces(self) -> Finding:
-        if self._facts.sequence is SequencePolicy.NONE:
-            return exempt(
-                "Signed calls carry no rising number.", "the venue has no nonces: it takes unique tokens or timestamps"
-            )
         supervisor = self._looks.supervisor
         refused = supervisor.lane.refused - self._refused_before
         if refused:
