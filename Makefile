@@ -39,7 +39,7 @@ $$python -m tools.environment $(1) $(2) $(3)
 endef
 
 help:
-	@echo "make run [ARGS=…]       a local Kraken, the real client, live balances (ARGS go to 'holdfast demo')"
+	@echo "make run [ARGS=…]       three local venues, the real client, live trading, a dashboard (ARGS go to 'holdfast demo')"
 	@echo "make test [ARGS=…]      the default tests (ARGS go to pytest)"
 	@echo "make lint               ruff and strict mypy"
 	@echo "make format             let ruff rewrite what it can"

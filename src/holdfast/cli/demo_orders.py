@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DemoBot"]
 
-_SYMBOL: Final = "BTC-USD"
 _ENDED_WITHIN_S: Final = 10.0
 
 
@@ -23,12 +22,22 @@ class DemoBot:
     """
     Does what the script says with orders.
 
+    Args:
+        broker: Where.
+        say: Takes a line for people.
+        symbol: What it trades.
+        prefix: Of its intents: they are one desk's, whatever broker they went to.
+
     Attributes:
         done: What became of each, in order, as the summary has it.
     """
 
-    def __init__(self, broker: Broker, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, broker: Broker, say: Callable[[str], None], *, symbol: str = "BTC-USD", prefix: str = "demo"
+    ) -> None:
         self._broker = broker
+        self._symbol = symbol
+        self._prefix = prefix
         self._say = say
         self._count = 0
         self.done: list[dict[str, Any]] = []
@@ -36,7 +45,7 @@ class DemoBot:
     async def act(self, step: Mapping[str, Any]) -> None:
         """One step; whatever comes of it is noted and said, never raised. Suspends."""
         self._count += 1
-        intent_id = f"demo-{self._count}"
+        intent_id = f"{self._prefix}-{self._count}"
         try:
             order = await self._order(step, intent_id)
         except DeniedError as error:
@@ -53,11 +62,11 @@ class DemoBot:
         match step["do"]:
             case "limit":
                 return await broker.place_limit_order(
-                    _SYMBOL, step["side"], step["quantity"], step["price"], intent_id=intent_id
+                    self._symbol, step["side"], step["quantity"], step["price"], intent_id=intent_id
                 )
             case "market":
                 return await broker.place_market_order(
-                    _SYMBOL,
+                    self._symbol,
                     step["side"],
                     step.get("quantity"),
                     quote_quantity=step.get("quote_quantity"),

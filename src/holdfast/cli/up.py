@@ -19,6 +19,7 @@ from holdfast.cli.session import chosen_names, load, wait
 
 if TYPE_CHECKING:
     from holdfast.config import Config
+    from holdfast.core.events import Event
     from holdfast.daemon.daemon import Daemon
     from holdfast.daemon.shapes import ReloadReply
     from holdfast.runtime.desk import Desk
@@ -96,6 +97,7 @@ async def serving(
     as_json: bool,
     read_again: Callable[[], Config] | None = None,
     log: bool = True,
+    on_event: Callable[[Event], object] | None = None,
 ) -> AsyncIterator[tuple[Desk, Daemon]]:
     """
     Own *names* and serve them over HTTP for the length of the block; a link for a browser is printed.
@@ -109,6 +111,7 @@ async def serving(
         as_json: One line of JSON on stdout instead of a link on stderr.
         read_again: Reads the configuration anew, for SIGHUP and ``POST /v1/reload``; None where it cannot be.
         log: Write events to stderr.
+        on_event: Called with every event from the very first.
     """
     import holdfast
     from holdfast.daemon.access import Role
@@ -120,7 +123,7 @@ async def serving(
         if daemon.url is not None:
             code = daemon.access.mint(Role.READ)
             _tell_address(daemon.url, f"{daemon.url}/#code={code}", as_json=as_json)
-        opening = holdfast.open(config, mode=mode, brokers=names, contact="stream", log=log)
+        opening = holdfast.open(config, mode=mode, brokers=names, contact="stream", log=log, on_event=on_event)
         async with opening as desk:
             daemon.begin(desk)
             if read_again is not None:
