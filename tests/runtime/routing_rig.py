@@ -15,6 +15,7 @@ from holdfast.config.routing import RoutingSettings
 from holdfast.core.events import Event
 from holdfast.core.seams import Emit, RouteBook, Store
 from holdfast.core.venue import Venue
+from holdfast.runtime.attach.connect import Connecting
 from holdfast.runtime.open import Mode
 from holdfast.runtime.parts import Parts
 from holdfast.store.sqlite import SqliteStore
@@ -23,6 +24,18 @@ from holdfast.testing import FakeClient, FakeClock, FakeStream, FakeVenue, Memor
 from holdfast.testing.parts import memory_parts
 
 FUNDS = {"USD": ("100000", "0"), "BTC": ("5", "0")}
+
+
+class _ByPath:
+    """Sockets of this host by their paths."""
+
+    def __init__(self, sockets: MemorySockets) -> None:
+        self._sockets = sockets
+        self.serve = sockets.serve
+
+    def connect(self, place: Any, end: Any) -> Any:
+        environment, _, name = place.path.strip("/").partition("/")
+        return self._sockets.connect(type(place)(environment=environment, name=name), end)
 
 
 class Host:
@@ -91,6 +104,21 @@ class Host:
                 await desk.ready()
             yield desk
 
+    @contextlib.asynccontextmanager
+    async def connected(self, name: str, state_dir: Path) -> AsyncIterator[holdfast.Desk]:
+        """A desk that knows nothing but a socket."""
+        opening = Connecting(
+            f"unix:/simulated/{name}",
+            state_dir=state_dir,
+            wait_s=10.0,
+            on_event=self.events.append,
+            sockets=_ByPath(self.sockets),
+            clock=self.clock,
+        )
+        async with opening as desk:
+            await desk.ready()
+            yield desk
+
     def client(self, name: str) -> FakeClient:
         return self.venues[name].clients[-1]
 
@@ -100,7 +128,7 @@ class Host:
     def sent(self, name: str) -> int:
         """How many orders were handed to a wire of this venue's."""
         venue = self.venues[name]
-        return sum(len(each.sent) for each in (*venue.clients, *venue.streams))
+        return sum(len(each.sent) for each in venue.clients) + sum(len(each.sent) for each in venue.streams)
 
     def said(self, name: str) -> list[dict[str, Any]]:
         return [event.fields for event in self.events if event.name == name]

@@ -582,6 +582,20 @@ async def test_an_attached_desk_fails_over_and_takes_over(tmp_path: Path) -> Non
     assert host.sent("one") + host.sent("two") == 2
 
 
+@played
+async def test_a_desk_that_knows_a_socket_alone_binds_in_the_hosts_own_folder(tmp_path: Path) -> None:
+    host = Host("one")
+    state = tmp_path / "state"
+    async with host.desk(), host.connected("one", state) as desk:
+        order = await buy(desk, "i1")
+
+        assert order.broker == "one"
+        with pytest.raises(IntentRepeatedError):
+            await buy(desk, "i1")
+        assert (await desk.order("i1")).order_id == order.order_id
+    assert (state / "routes" / "simulated.db").exists()
+
+
 # The book
 
 

@@ -416,7 +416,7 @@ async def _return(run: _Run, site: _Site, kind: str) -> None:
     desk = run.desk
     assert desk is not None
     while not desk[site.name].is_available():
-        if run.clock.now_s() - healed_s > _HEALED_WITHIN_S + 600.0 * (kind == "lockout"):
+        if run.clock.now_s() - healed_s > _HEALED_WITHIN_S + 1000.0 * (kind == "lockout"):
             run.judge.violated(f"{site.name} is not available after {kind}: {desk[site.name].status().reasons}")
         await asyncio.sleep(1.0)
     well_s = run.clock.now_s()

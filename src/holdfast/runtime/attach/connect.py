@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from holdfast.config import BrokerConfig, Config
 from holdfast.core.events import Event
-from holdfast.core.seams import Clock
-from holdfast.errors import ClosedError, ConfigError, OwnerSilentError, UnknownNameError
+from holdfast.core.seams import Clock, RouteBook
+from holdfast.errors import ClosedError, ConfigError, OwnerSilentError, UnknownNameError, UnsupportedError
 from holdfast.runtime.attach.lines import LocalSockets, Place
 from holdfast.runtime.attach.succession import Seat
 from holdfast.runtime.desk import Desk
@@ -177,7 +177,34 @@ class Connecting:
             listeners=self._listeners,
             emitter=emitter,
             is_configured=False,
+            router=lambda open_brokers: self._routing(open_brokers, config, clock=clock, emitter=emitter),
         )
+
+    def _routing(self, brokers: Mapping[str, Broker], config: Config, *, clock: Clock, emitter: Emitter) -> Router:
+        from holdfast.runtime.parts import open_routes  # Loaded by whoever routes.
+        from holdfast.runtime.routing import Router
+
+        is_elsewhere = isinstance(self._target, str) and self._target.startswith(("http://", "https://"))
+
+        async def open_book(environment: str) -> RouteBook:
+            if is_elsewhere:
+                # Its host has the book; one of ours would know nothing of who else asks there.
+                raise UnsupportedError(
+                    "over HTTP an order names its broker, as desk.route(...).broker does; one that names none is the "
+                    "daemon's to place: POST /v1/orders",
+                    capability="routing",
+                )
+            return await open_routes(StateFolder.open(self._state_dir), environment)
+
+        self._router = Router(
+            brokers,
+            settings=config.routing,
+            clock=clock,
+            randomness=random.SystemRandom(),
+            emit=emitter,
+            open_book=open_book,
+        )
+        return self._router
 
     async def _over_socket(self, clock: Clock, emitter: Emitter) -> tuple[dict[str, Broker], Config]:
         where, folder = place_of(self._target, state_dir=self._state_dir)
