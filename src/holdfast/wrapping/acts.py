@@ -28,6 +28,7 @@ from holdfast.errors import (
     VenueRejectedError,
 )
 from holdfast.runtime.broker import Broker
+from holdfast.runtime.intent_record import client_order_id_of
 from holdfast.runtime.views import Order
 from holdfast.wrapping.balances import balance_structure
 from holdfast.wrapping.engine import Account, Engine, engine_of
@@ -100,10 +101,13 @@ class Bond:
         """Whether an order was placed under this id of the bot's own, as far as this process knows."""
         return name in self._own_ids.values()
 
-    def _learn(self, order: Order) -> None:
-        if order.client_order_id is None or order.intent_id in (None, order.client_order_id):
+    def _learn(self, own_id: str | None) -> None:
+        if own_id is None:
             return
-        self._own_ids[order.client_order_id] = order.intent_id
+        venues_id = client_order_id_of(own_id)
+        if venues_id == own_id:
+            return
+        self._own_ids[venues_id] = own_id
         if len(self._own_ids) > _IDS_KEPT:
             del self._own_ids[next(iter(self._own_ids))]
 
@@ -124,7 +128,7 @@ class Bond:
             self._has_remembered = True
             with contextlib.suppress(HoldfastError):  # Without them the venue's own ids are shown.
                 for order in reversed(await broker.orders(limit=_ORDERS_REMEMBERED)):
-                    self._learn(order)
+                    self._learn(order.intent_id)
         return broker
 
     async def balances(self, exchange: Any) -> dict[str, Any]:
@@ -141,11 +145,11 @@ class Bond:
         await self._settle_in(broker)
         codes = codes_of(exchange, broker.assets)
         call = order_call(exchange, codes, **asked)
+        self._learn(call.intent_id)  # Before it is sent: a stream of ccxt's may tell of it first.
         try:
             order = await self._placed_once(broker, call, exchange)
         except VenueRejectedError as error:
             raise rejected_order(error, exchange) from error
-        self._learn(order)
         return order_structure(exchange, order, codes)
 
     async def cancel(self, exchange: Any, order_id: str) -> dict[str, Any]:
