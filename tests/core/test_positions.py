@@ -105,7 +105,7 @@ def test_markets_are_taken_by_the_quote_asked_for_then_by_what_most_is_traded_in
 
 def test_what_no_open_market_sells_is_shown_and_cannot_be_closed() -> None:
     [position] = positions([balance("DOT28.S", "7")])
-    assert (position.symbol, position.closable, position.price, position.value) == (None, 0, None, None)
+    assert (position.symbol, position.closable, position.price, position.value) == (None, ZERO, None, None)
     assert "no open market" in (position.note or "")
 
 
@@ -148,7 +148,13 @@ def test_margin_positions_stand_beside_spot_ones_in_the_same_shape() -> None:
     assert [each.kind for each in found] == ["spot", "margin", "margin"]
     by_id = {each.position_id: each for each in found}
     first = by_id["T1"]
-    assert (first.asset, first.side, first.quantity, first.closable, first.age_s) == ("BTC", "short", D("0.1"), 0, 2.0)
+    assert (first.asset, first.side, first.quantity, first.closable, first.age_s) == (
+        "BTC",
+        "short",
+        D("0.1"),
+        ZERO,
+        2.0,
+    )
     assert first.value == D("-4001")  # What buying it back would cost.
     assert (first.unrealised, first.margin, first.cost) == (D("99"), D("1000"), D("4100"))
     assert "closed at the venue" in (first.note or "")
@@ -195,17 +201,17 @@ def test_all_that_is_spendable_is_sold_and_what_stays_is_explained() -> None:
 
 def test_all_sold_leaves_nothing_to_explain() -> None:
     found = plan(balance("BTC", "0.5"))
-    assert (found.quantity, found.left, found.explanation) == (D("0.5"), 0, "sells 0.5 BTC")
+    assert (found.quantity, found.left, found.explanation) == (D("0.5"), ZERO, "sells 0.5 BTC")
 
 
 def test_nothing_owned_dust_and_kept_are_three_answers() -> None:
     nothing = plan(balance("BTC", "0"))
     assert (nothing.code, nothing.explanation) == ("nothing", "no BTC is owned")
     dust = plan(balance("BTC", "0.00009"))
-    assert (dust.code, dust.quantity, dust.left) == ("dust", 0, D("0.00009"))
+    assert (dust.code, dust.quantity, dust.left) == ("dust", ZERO, D("0.00009"))
     assert "less than the least order" in dust.explanation
     kept = plan(balance("BTC", "0.5", held=D("0.5"), available=ZERO, spendable=ZERO))
-    assert (kept.code, kept.quantity, kept.left) == ("kept", 0, D("0.5"))
+    assert (kept.code, kept.quantity, kept.left) == ("kept", ZERO, D("0.5"))
     assert "held by open orders: cancel them" in kept.explanation
 
 

@@ -194,12 +194,12 @@ def test_nothing_known_is_none_and_never_zero() -> None:
 
 def test_proven_zeros_are_worth_zero_and_need_no_price() -> None:
     found = worth([balance("USD", "0"), balance("ODD", "0.000")], {}, {})
-    assert (found.total, found.spendable, found.is_complete, found.state) == (0, 0, True, "live")
+    assert (found.total, found.spendable, found.is_complete, found.state) == (ZERO, ZERO, True, "live")
 
 
 def test_an_asset_of_unknown_total_makes_the_sum_unknown_in_state_and_incomplete() -> None:
     found = worth([balance("USD", "10"), balance("EUR", None)], {}, {})
-    assert (found.total, found.is_complete, found.state) == (10, False, "unknown")
+    assert (found.total, found.is_complete, found.state) == (D(10), False, "unknown")
     assert found.left_out == (LeftOut(asset="EUR", total=None, why="unknown"),)
 
 
@@ -207,9 +207,9 @@ def test_a_stale_figure_or_an_old_price_makes_the_whole_stale_and_says_which() -
     stale = balance("BTC", "1", state=BalanceState.STALE, age_s=90.0, reason="gap")
     known = listed("BTC-USD")
     found = worth([balance("USD", "1"), stale], prices(BTC_USD=("40000", "40001")), known)
-    assert (found.total, found.state, found.age_s, found.reason) == (40001, "stale", 90.0, "gap")
+    assert (found.total, found.state, found.age_s, found.reason) == (D(40001), "stale", 90.0, "gap")
     old = worth([balance("USD", "1"), balance("BTC", "1")], prices(BTC_USD=("40000", "40001"), age_s=30.1), known)
-    assert (old.total, old.state, old.reason) == (40001, "stale", "price_age")
+    assert (old.total, old.state, old.reason) == (D(40001), "stale", "price_age")
     assert old.age_s == pytest.approx(30.1)
     young = worth([balance("BTC", "1")], prices(BTC_USD=("40000", "40001"), age_s=30.0), known)
     assert (young.state, young.reason) == ("fresh", None)
@@ -231,7 +231,7 @@ def test_spendable_is_unknown_where_of_one_asset_it_is() -> None:
 
 def test_what_is_reserved_held_or_kept_counts_in_the_total_and_not_in_spendable() -> None:
     found = worth([balance("USD", "100", held=D("40"), available=D("60"), reserved=D("10"), spendable=D("50"))], {}, {})
-    assert (found.total, found.spendable) == (100, 50)
+    assert (found.total, found.spendable) == (D(100), D(50))
 
 
 def test_what_is_owed_takes_from_the_sum_at_the_price_to_buy_it_back() -> None:

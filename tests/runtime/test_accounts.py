@@ -8,6 +8,7 @@ import dataclasses
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ def test_one_accounts_fault_leaves_the_other_as_it_was(fault: str, tmp_path: Pat
             assert (well.health, well.error_count, well.is_available) == ("healthy", 0, True)
             assert well.nonce.parked_cause is None
             assert all(each.breaker.state == "closed" and not each.breaker.openings for each in well.capabilities)
-            assert (master.balance("USD").state, master.balance("USD").total) == ("live", 10_000)
+            assert (master.balance("USD").state, master.balance("USD").total) == ("live", Decimal(10_000))
             assert await trades(master, f"after {fault}") == "canceled"
             # What is known of the other stays, labelled, and is not made zero.
             assert sub.balance("USD").total == 2500

@@ -94,7 +94,7 @@ def test_prices_that_were_never_had_leave_their_asset_out_and_a_silent_venue_is_
             lose(t, "tickers")
             asked = len(t.asked("tickers"))
             found = await t.broker.get_account_balance()
-            assert (found.total, found.is_complete) == (1000, False)
+            assert (found.total, found.is_complete) == (D(1000), False)
             assert [(each.asset, each.why) for each in found.left_out] == [
                 ("BTC", "no_price"),
                 ("ETH", "no_price"),
@@ -123,6 +123,30 @@ def test_one_markets_nonsense_hides_no_others_price() -> None:
             price = by_asset["ETH"].price
             assert price is not None
             assert price.path == ("ETH-BTC", "BTC-USD")
+
+    run_virtual(main())
+
+
+def test_prices_that_were_told_are_kept_when_the_rest_takes_too_long() -> None:
+    """A venue that has one call for each market: what ten seconds were too short for is told the next time."""
+
+    async def main() -> None:
+        codes = [f"TOK{number:02d}" for number in range(30)]
+        async with trading(funds=dict.fromkeys(codes, ("1", "0"))) as t:
+            for code in codes:
+                t.orders.instruments[f"{code}-USD"] = fake_instrument(f"{code}-USD")
+                t.orders.prices[f"{code}-USD"] = ("2", "3")
+            honest = t.client.tickers
+
+            async def tickers(symbols: Any) -> Any:
+                await asyncio.sleep(0.4 * len(symbols))
+                return await honest(symbols)
+
+            t.client.tickers = tickers  # type: ignore[method-assign]
+            first = await t.broker.get_account_balance()
+            assert (first.total, first.is_complete) == (D(40), False)
+            second = await t.broker.get_account_balance()
+            assert (second.total, second.is_complete) == (D(60), True)
 
     run_virtual(main())
 
@@ -300,7 +324,7 @@ def test_what_cannot_be_asked_for_is_refused_before_anything_is_sent() -> None:
                 {"since": "now"},
             ):
                 with pytest.raises(OrderInputError):
-                    await t.broker.get_candles("BTC-USD", **wrong)  # type: ignore[arg-type]
+                    await t.broker.get_candles("BTC-USD", **wrong)
             with pytest.raises(OrderInputError, match="it has 1m, 5m, 1h, 1d"):
                 await t.broker.get_candles("BTC-USD", "15m")
             with pytest.raises(UnknownNameError):
@@ -354,7 +378,7 @@ def test_closing_explains_what_stays() -> None:
             assert "below the step of BTC-USD" in closing.explanation
             await asyncio.sleep(5)
             again = await t.broker.close_position("BTC-USD")
-            assert (again.order, again.quantity) == (None, 0)
+            assert (again.order, again.quantity) == (None, D(0))
             assert "0.1 BTC is kept by your floor" in again.explanation
             rules = t.orders.instruments["BTC-USD"]
             t.orders.instruments["BTC-USD"] = msgspec.structs.replace(rules, quantity_step=D("1e-9"), quantity_min=None)

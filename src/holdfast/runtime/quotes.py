@@ -23,6 +23,7 @@ __all__ = ["Quotes"]
 
 _WAIT_S: Final = 2.0
 _TICKER_PAUSES_S: Final = (0.1, 0.4)
+_TOGETHER: Final = 20
 _RULES_KEPT_S: Final = 60.0
 _RULES_AGAIN_S: Final = 5.0
 _CLOSED_KEPT_S: Final = 2.0
@@ -76,32 +77,39 @@ class Quotes:
         """
         Have a price of each younger than half of *max_age_s*, where the venue gives one. Suspends.
 
-        Asked for together; one by one where that answer cannot be believed, so that one market's nonsense hides no
-        other's price. A venue that does not answer is not asked again for each of them.
+        Asked for together, twenty at a time, so that what was told is kept should the rest take too long; one by one
+        where an answer cannot be believed, so that one market's nonsense hides no other's price. A venue that does not
+        answer is not asked again for each of them.
         """
         oldest_s = self._clock.now_s() - max_age_s / 2
         due = [symbol for symbol in symbols if (known := self._tickers.get(symbol)) is None or known.as_of_s < oldest_s]
-        if not due:
-            return
+        for start in range(0, len(due), _TOGETHER):
+            if not await self._ask_tickers(due[start : start + _TOGETHER]):
+                return
+
+    async def _ask_tickers(self, due: list[Symbol]) -> bool:
+        """Whether the venue answered, with whatever."""
         for pause_s in (_TICKER_PAUSES_S[0], None):
             try:
                 self._tickers.update(await self._client.tickers(due))
-                return
             except RateLimitedError:
-                return
+                return False
             except (PayloadError, UnknownNameError):
                 break
             except HoldfastError:
                 if pause_s is None:
-                    return
+                    return False
                 await asyncio.sleep(pause_s)
+            else:
+                return True
         for symbol in due:
             try:
                 self._tickers.update(await self._client.tickers([symbol]))
             except (PayloadError, UnknownNameError):
                 continue
             except HoldfastError:
-                return
+                return False
+        return True
 
     async def want_rules(self, symbol: Symbol, *, waits: bool) -> None:
         """
