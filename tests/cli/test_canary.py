@@ -144,6 +144,9 @@ ARGUMENTS: dict[str, list[list[str]]] = {
     "sim kraken": [],  # What it prints when ready are throw-away credentials.
     "config init": [["another.toml"]],
     "nonce doctor": [[], ["--retry"]],
+    "dashboard": [[], ["--role", "operate"]],
+    "tokens create": [["bot", "--file", "bot.token"]],
+    "tokens revoke": [["none"]],
 }
 """What a command is called with; nothing where it is not named, and not at all where the list is empty."""
 
