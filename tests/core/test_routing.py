@@ -280,6 +280,14 @@ def test_an_order_without_an_answer_sends_new_ones_elsewhere() -> None:
     assert after((NOW_S, broker(waiting_since_s=NOW_S - 3.1))).is_out
 
 
+def test_a_venue_of_which_only_the_stream_answers_is_taken_last() -> None:
+    half = broker("a", suspicion="its venue did not tell its time when asked")
+
+    assert chosen(half, broker("b")).ranking == ("b", "a")
+    assert chosen(half, broker("b", "funds_short")).broker == "a"
+    assert after((NOW_S, half)).is_out
+
+
 def test_a_broker_that_begins_is_not_failing() -> None:
     begins = (0.0, broker(health=Health.DOWN, heard_s=0.0))
 

@@ -260,6 +260,20 @@ async def test_the_first_order_after_a_quiet_hour_finds_a_dead_venue_out(tmp_pat
 
 
 @played
+async def test_a_stream_that_goes_on_talking_hides_nothing(tmp_path: Path) -> None:
+    host = Host()
+    async with host.desk() as desk:
+        await asyncio.sleep(20.0)
+        host.client("one").latency_s = 600.0
+        await asyncio.sleep(6.0)
+
+        assert (await buy(desk)).broker == "two"
+        assert (
+            await buy(desk, brokers=["one"])
+        ).broker == "one"  # Orders go over its stream, and nobody else is asked.
+
+
+@played
 async def test_what_provably_never_left_goes_on_to_the_next_broker(tmp_path: Path) -> None:
     host = Host()
     async with host.desk() as desk:

@@ -53,7 +53,7 @@ _SYMBOL: Final = "BTC-USD"
 _MEMORY_DISK: Final = Path("/dev/shm")
 _PAGE: Final = "<html><body>We will be back soon.</body></html>"
 
-KINDS: Final = ("refused", "hangs", "error", "page", "slow", "mute", "lockout", "maintenance")
+KINDS: Final = ("refused", "hangs", "error", "page", "slow", "mute", "rest", "lockout", "maintenance")
 """In which ways a venue fails."""
 
 
@@ -114,6 +114,8 @@ class _Site:
             rules = [rest(do="answer", body=_PAGE, commits=rng.random() < 0.5), no_stream, cut]
         elif kind == "slow":
             rules = [rest(**{**late, "where": "reply"}), {"kind": "ws_out", "action": late}, no_stream]
+        elif kind == "rest":
+            rules = [rest(do="lose_request", how="silence")]
         elif kind == "mute":
             rules = [no_stream, silent]
         elif kind == "lockout":

@@ -40,6 +40,7 @@ __all__ = [
     "RoutingRules",
     "choose",
     "remember",
+    "suspected",
 ]
 
 NEVER_S: Final = float("-inf")
@@ -112,9 +113,10 @@ class BrokerFacts(msgspec.Struct, frozen=True, kw_only=True):
     What is known of one broker at the moment of a decision; times are our clock.
 
     ``verdict`` is that on this very order, None where it could not be had; ``trouble`` is then a fixed word with a
-    sentence. ``heard_s`` is when the venue was last heard, on any channel. ``fault_s`` is when anything counted last
-    went wrong, ``openings`` how often a breaker has opened. ``waiting_since_s`` is when the order left that has waited
-    longest for its answer. ``turn`` counts up with each choice: the least was chosen longest ago.
+    sentence. ``heard_s`` is when the venue was last heard, on any channel; ``suspicion`` is a sentence where it is, and
+    answers nothing that it is asked. ``fault_s`` is when anything counted last went wrong, ``openings`` how often a
+    breaker has opened. ``waiting_since_s`` is when the order left that has waited longest for its answer. ``turn``
+    counts up with each choice: the least was chosen longest ago.
     """
 
     broker: str
@@ -129,6 +131,7 @@ class BrokerFacts(msgspec.Struct, frozen=True, kw_only=True):
     fault_s: float = NEVER_S
     openings: int = 0
     waiting_since_s: float | None = None
+    suspicion: str | None = None
     turn: int = 0
     was_tried: str | None = None
 
@@ -173,7 +176,7 @@ def remember(record: Record, facts: BrokerFacts, *, rules: RoutingRules, now_s: 
     sick = failing(facts, rules=rules, now_s=now_s)
     is_spotless = not record.was_fit and facts.fault_s == NEVER_S and not facts.openings
     is_beginning = is_spotless and facts.trouble is None and sick is not None and sick[0] != "unheard"
-    if (sick is not None and not is_beginning) or is_slow(facts, rules=rules, now_s=now_s):
+    if (sick is not None and not is_beginning) or suspected(facts, rules=rules, now_s=now_s) is not None:
         failed_s = now_s
     elif facts.openings > record.openings or record.is_out:
         failed_s = max(failed_s, min(facts.fault_s, now_s))
@@ -185,10 +188,12 @@ def remember(record: Record, facts: BrokerFacts, *, rules: RoutingRules, now_s: 
     )
 
 
-def is_slow(facts: BrokerFacts, *, rules: RoutingRules, now_s: float) -> bool:
-    """Whether an order of ours has waited too long for its answer there."""
+def suspected(facts: BrokerFacts, *, rules: RoutingRules, now_s: float) -> tuple[str, str] | None:
+    """Why others are better although it is fit, as a word and a sentence; None where nothing speaks against it."""
     since_s = facts.waiting_since_s
-    return since_s is not None and now_s - since_s > rules.answer_within_s
+    if since_s is not None and now_s - since_s > rules.answer_within_s:
+        return "unanswered", f"an order has waited {now_s - since_s:.1f} s for its answer"
+    return None if facts.suspicion is None else ("half_silent", facts.suspicion)
 
 
 def failing(facts: BrokerFacts, *, rules: RoutingRules, now_s: float) -> tuple[str, str] | None:
@@ -240,9 +245,8 @@ def choose(
             refusals.append(Refusal(broker=each.broker, kind=kind, code=code, sentence=sentence))
             continue
         is_failing = failing(each, rules=rules, now_s=now_s) is not None
-        is_out = is_slow(each, rules=rules, now_s=now_s) or records.get(each.broker, _BLANK).is_on_probation(
-            rules, now_s
-        )
+        is_suspect = suspected(each, rules=rules, now_s=now_s) is not None
+        is_out = is_suspect or records.get(each.broker, _BLANK).is_on_probation(rules, now_s)
         fit.append(((is_failing, is_out, *_rank(each, policy), place), each))
     if not fit:
         code = _answer(refusals)

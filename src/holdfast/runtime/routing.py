@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -29,8 +29,8 @@ from holdfast.core.routing import (
     RouteCode,
     Routing,
     choose,
-    is_slow,
     remember,
+    suspected,
 )
 from holdfast.core.seams import Clock, Emit, Randomness, RouteBook, RouteRow
 from holdfast.errors import (
@@ -111,7 +111,7 @@ class Router:
         self._out_s: dict[str, float] = {}
         self._turns: dict[str, int] = {}
         self._turn = 0
-        self._heard_s: dict[str, float] = {}
+        self._probed_s: dict[str, float] = {}
         self._waiting: dict[str, dict[str, float]] = {}
         self._is_closed = False
 
@@ -137,7 +137,7 @@ class Router:
         began_s = self._clock.now_s()
         found = await asyncio.gather(*(self._look(broker, ask) for broker in asked))
         now_s = self._clock.now_s()
-        facts = [self._facts(broker, now_s, *found[place], tried or {}) for place, broker in enumerate(asked)]
+        facts = [self._facts(broker, now_s, found[place], tried or {}) for place, broker in enumerate(asked)]
         for each in facts:
             self._observe(each, now_s)
         choice = choose(facts, ask=ask, policy=chosen_policy, records=self._records, rules=self._rules, now_s=now_s)
@@ -172,18 +172,23 @@ class Router:
             )
         return asked
 
-    async def _look(self, broker: Broker, ask: OrderAsk) -> tuple[Verdict | None, tuple[str, str] | None]:
+    async def _look(self, broker: Broker, ask: OrderAsk) -> _Look:
         """The verdict of one broker on the order, and what is wrong with asking it; never raises for the broker."""
         status, now_s = broker.status(), self._clock.now_s()
         is_shut = status.health is Health.DOWN or not status.is_available
         if is_shut and ask.side is Side.BUY:
-            return None, None  # Its status says why; asking it would only take time.
-        is_silent = now_s - self._last_heard_s(broker.name, status, now_s) > self._rules.heard_within_s
+            return _Look()  # Its status says why; asking it would only take time.
+        answered_s = self._answered_s(broker.name, status, now_s)
+        is_unanswered = now_s - answered_s > self._rules.heard_within_s
         # Beside each other: a venue that never answers must not keep an exit from being judged.
         silence, (verdict, trouble) = await asyncio.gather(
-            self._wake(broker) if is_silent else _nothing(), self._judge(broker, ask)
+            self._wake(broker) if is_unanswered else _nothing(), self._judge(broker, ask)
         )
-        return verdict, silence or trouble
+        is_heard = self._clock.now_s() - self._heard_s(broker.name, broker.status()) <= self._rules.heard_within_s
+        if silence is None or is_heard:
+            # A stream may go on talking while nothing else of a venue does.
+            return _Look(verdict=verdict, trouble=trouble, suspicion=silence)
+        return _Look(verdict=verdict, trouble=("unheard", silence))
 
     async def _judge(self, broker: Broker, ask: OrderAsk) -> tuple[Verdict | None, tuple[str, str] | None]:
         within_s = self._settings.decide_within_s
@@ -198,8 +203,8 @@ class Router:
         except HoldfastError as error:
             return None, (_word_of(error), str(error)[:300])
 
-    async def _wake(self, broker: Broker) -> tuple[str, str] | None:
-        """Have a venue that was silent say something; why it is taken for gone where it does not."""
+    async def _wake(self, broker: Broker) -> str | None:
+        """Have a venue that was silent answer something; what it did instead where it does not."""
         asked_s = self._clock.now_s()
         try:
             await broker.probe(timeout_s=self._settings.decide_within_s)
@@ -208,18 +213,11 @@ class Router:
         except UnsupportedError:
             pass  # A venue without a clock cannot be asked; what it is, its figures tell.
         except HoldfastError as error:
-            return "unheard", f"its venue was silent, and did not tell its time when asked: {error}"[:300]
-        self._heard_s[broker.name] = asked_s
+            return f"its venue did not tell its time when asked: {error}"[:300]
+        self._probed_s[broker.name] = asked_s
         return None
 
-    def _facts(
-        self,
-        broker: Broker,
-        now_s: float,
-        verdict: Verdict | None,
-        trouble: tuple[str, str] | None,
-        tried: Mapping[str, str],
-    ) -> BrokerFacts:
+    def _facts(self, broker: Broker, now_s: float, look: _Look, tried: Mapping[str, str]) -> BrokerFacts:
         status = broker.status()
         faults = [each.last_fault_age_s for each in status.capabilities if each.last_fault_age_s is not None]
         return BrokerFacts(
@@ -229,9 +227,10 @@ class Router:
             reasons=status.reasons,
             is_available=status.is_available,
             trading_state=status.trading_state,
-            verdict=verdict,
-            trouble=trouble,
-            heard_s=self._last_heard_s(broker.name, status, now_s),
+            verdict=look.verdict,
+            trouble=look.trouble,
+            suspicion=look.suspicion,
+            heard_s=self._heard_s(broker.name, status),
             fault_s=now_s - min(faults) if faults else NEVER_S,
             openings=sum(each.breaker.openings for each in status.capabilities if each.name != "stream"),
             waiting_since_s=self._waiting_since_s(broker.name, status, now_s),
@@ -239,11 +238,18 @@ class Router:
             was_tried=tried.get(broker.name),
         )
 
-    def _last_heard_s(self, name: str, status: BrokerStatus, now_s: float) -> float:
-        ages = [status.stream.last_frame_age_s, status.last_success_age_s]
+    def _answered_s(self, name: str, status: BrokerStatus, now_s: float) -> float:
+        """When the venue last answered something that it was asked."""
+        ages = [status.last_success_age_s]
         ages += [each.last_success_age_s for each in status.capabilities if each.name != "stream"]
         youngest_s = min((age_s for age_s in ages if age_s is not None), default=None)
-        return max(self._heard_s.get(name, NEVER_S), NEVER_S if youngest_s is None else now_s - youngest_s)
+        return max(self._probed_s.get(name, NEVER_S), NEVER_S if youngest_s is None else now_s - youngest_s)
+
+    def _heard_s(self, name: str, status: BrokerStatus) -> float:
+        """When the venue was last heard, asked or not."""
+        now_s = self._clock.now_s()
+        age_s = status.stream.last_frame_age_s
+        return max(self._answered_s(name, status, now_s), NEVER_S if age_s is None else now_s - age_s)
 
     def _waiting_since_s(self, name: str, status: BrokerStatus, now_s: float) -> float | None:
         """Since when an order of ours has waited while the venue answered none: a long line is no silence."""
@@ -261,8 +267,9 @@ class Router:
     def _observe(self, facts: BrokerFacts, now_s: float) -> None:
         before = self._records.get(facts.broker, Record())
         after = remember(before, facts, rules=self._rules, now_s=now_s)
-        if is_slow(facts, rules=self._rules, now_s=now_s):
-            code, reason = "unanswered", "an order waits for its answer"
+        suspicion = suspected(facts, rules=self._rules, now_s=now_s)
+        if suspicion is not None:
+            code, reason = suspicion
         elif facts.trouble is not None:
             code, reason = facts.trouble
         elif facts.verdict is not None and not facts.verdict.is_approved:
@@ -476,6 +483,14 @@ class Router:
                     **told,
                 )
             )
+
+
+class _Look(NamedTuple):
+    """What asking one broker came to."""
+
+    verdict: Verdict | None = None
+    trouble: tuple[str, str] | None = None  # Why it is not fit.
+    suspicion: str | None = None  # Why others are better.
 
 
 class _Held:
