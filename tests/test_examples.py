@@ -22,7 +22,7 @@ SAYS = {
     "trading_bot.py": (
         r"(?s)50000 USD\? funds_short: .*bid-1 is open\nbuy-1 is filled: .*too-much was denied: .*"
         r"buy-2 is unknown: 1\d\d\.\d+ USD stay reserved.*buy-2 is filled\nbid-1 is canceled\nout-1 is filled: .*"
-        r"nothing is left to sell\nat last: .*\(live\)"
+        r"nothing is left to sell: no BTC is owned\nat last: .*\(live\)"
     ),
     "two_bots.py": (
         r"(?s)grid-1 .* placed\ngrid-2 .* placed\ngrid-3 .* denied: budget_short\n"

@@ -33,8 +33,8 @@ LISTED: dict[str, Callable[[], set[str]]] = {
 }
 
 
-def with_busd(subject: Subject) -> Subject:
-    """The venue with markets in BUSD."""
+def with_settings(subject: Subject, **switches: Any) -> Subject:
+    """The venue with these switches."""
     makers: dict[str, Any] = {
         "kraken": (KrakenSimulator, KrakenSimSettings),
         "coinbase": (CoinbaseSimulator, CoinbaseSimSettings),
@@ -43,7 +43,7 @@ def with_busd(subject: Subject) -> Subject:
     simulator, settings = makers[subject.venue.id]
 
     def simulate(seed: int, profile: str, clock: Any, timers: Any) -> Any:
-        return simulator(seed=seed, profile=profile, clock=clock, timers=timers, settings=settings(is_busd_listed=True))
+        return simulator(seed=seed, profile=profile, clock=clock, timers=timers, settings=settings(**switches))
 
     return dataclasses.replace(subject, simulate=simulate)
 
@@ -69,7 +69,7 @@ def test_every_instrument_that_the_venue_lists_is_named_both_ways(subject: Subje
                 assert back.symbol == symbol or len(same) > 1
             assert {"USD", "USDC", "USDT"} <= set(broker.assets)
 
-    in_town(with_busd(subject), scenario)
+    in_town(with_settings(subject, is_busd_listed=True), scenario)
 
 
 @VENUES
@@ -94,7 +94,7 @@ def test_markets_in_what_was_given_up_are_filtered_with_the_reason_and_take_no_o
                     await broker.place_market_order(symbol, "buy", "0.001")
             assert town.log() == []
 
-    in_town(with_busd(subject), scenario)
+    in_town(with_settings(subject, is_busd_listed=True), scenario)
 
 
 @VENUES
@@ -188,6 +188,26 @@ def test_candles_come_in_our_shape_whatever_the_venues(subject: Subject) -> None
                 await broker.get_candles("NOPE-XYZ")
 
     in_town(subject, scenario)
+
+
+@VENUES
+def test_minutes_without_a_trade_are_told_or_counted_and_never_made_up(subject: Subject) -> None:
+    async def scenario(town: Town) -> None:
+        async with town.desk(contact="rest") as broker:
+            found = await broker.get_candles(subject.symbol, "1m", limit=60)
+            quiet = [candle for candle in found.candles if candle.volume == ZERO]
+            if subject.venue.id == "coinbase":
+                assert (len(quiet), found.missing) == (0, pytest.approx(15, abs=1))
+                assert not found.is_complete
+                assert "left out" in (found.note or "")
+            else:
+                assert (len(quiet), found.missing) == (15, 0)
+                assert found.is_complete
+                assert all(candle.open == candle.close for candle in quiet)
+            since = await broker.get_candles(subject.symbol, "1m", since=found.candles[0].start_s, limit=20)
+            assert len(since) == 20
+
+    in_town(with_settings(subject, quiet_candles=4), scenario)
 
 
 def test_a_margin_position_at_kraken_is_told_beside_what_is_held() -> None:

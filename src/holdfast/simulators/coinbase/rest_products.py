@@ -19,7 +19,7 @@ from holdfast.simulators.coinbase.exchange import CoinbaseExchange
 from holdfast.simulators.coinbase.listing import Product
 from holdfast.simulators.coinbase.render import rfc3339
 from holdfast.simulators.core.arithmetic import divide
-from holdfast.simulators.core.markets import Market, PublicTrade
+from holdfast.simulators.core.markets import Market, PublicTrade, with_quiet
 
 __all__ = ["GRANULARITIES", "METHODS", "PRODUCT_FLAGS", "product_row", "server_us"]
 
@@ -222,8 +222,12 @@ def _candles(call: Call) -> dict[str, Any]:
     until_s = min(ends, call.exchange.now_us() // 1_000_000)
     if until_s < begins:
         return {"candles": []}
-    candles = _market(call.exchange, product).candles(interval_s=span_s, since_s=begins, until_s=until_s)
-    candles.reverse()
+    made = with_quiet(
+        _market(call.exchange, product).candles(interval_s=span_s, since_s=begins, until_s=until_s),
+        interval_s=span_s,
+        every=call.exchange.settings.quiet_candles,
+    )
+    candles = [candle for candle in reversed(made) if candle.count]  # A bucket without a trade has no row.
     return {
         "candles": [
             {

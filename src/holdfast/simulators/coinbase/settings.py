@@ -112,6 +112,7 @@ class CoinbaseSimSettings(msgspec.Struct, frozen=True, kw_only=True):
     market_step_s: float = 0.0  # Above 0: prices walk this often. The profile busy sets both where they are 0.
     background_trade_s: float = 0.0  # Above 0: mean time between trades made on the account by its other bot.
     is_busd_listed: bool = False  # Markets in a currency that was given up, from the start on.
+    quiet_candles: int = 0  # Above 0: nothing was traded in every so-manieth candle that REST tells.
     book_levels: int = 100
     liquidity: Decimal = Decimal(1)  # How much of its usual size each level has.
     refill_s: float = 2.0  # After which liquidity that was taken is offered again.

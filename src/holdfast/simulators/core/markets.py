@@ -21,7 +21,7 @@ from holdfast.core.assets import AssetCode
 from holdfast.simulators.core.arithmetic import divide, multiply, to_step
 from holdfast.simulators.core.dice import Dice, number_for
 
-__all__ = ["Candle", "Level", "Market", "MarketRules", "PublicTrade"]
+__all__ = ["Candle", "Level", "Market", "MarketRules", "PublicTrade", "with_quiet"]
 
 _KEEP_TRADES: Final = 2000
 _KEEP_MOVES: Final = 20_000
@@ -76,6 +76,24 @@ class Candle(msgspec.Struct, frozen=True, kw_only=True):
     vwap: Decimal
     volume: Decimal
     count: int
+
+
+def with_quiet(candles: list[Candle], *, interval_s: int, every: int) -> list[Candle]:
+    """
+    The same with every so-manieth bucket quiet: nothing was traded, and all four prices are the one before.
+
+    Which ones they are depends on their start alone. None for 0.
+    """
+    if not every:
+        return candles
+    return [
+        msgspec.structs.replace(
+            each, high=each.open, low=each.open, close=each.open, vwap=Decimal(0), volume=Decimal(0), count=0
+        )
+        if each.start_s // interval_s % every == 0
+        else each
+        for each in candles
+    ]
 
 
 class Market:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from holdfast.core.amounts import exact, total_of
 from holdfast.simulators.core.arithmetic import divide
-from holdfast.simulators.core.markets import Market
+from holdfast.simulators.core.markets import Market, with_quiet
 from holdfast.simulators.kraken.call import Call
 from holdfast.simulators.kraken.errors import KrakenRefusedError, invalid_arguments
 from holdfast.simulators.kraken.exchange import FEES, KrakenExchange
@@ -189,7 +189,11 @@ def _ohlc(call: Call) -> Any:
     now_s = call.exchange.now_us() // 1_000_000
     since_s = max(_since_s(call) + 1, now_s - now_s % interval_s - (_MOST_CANDLES - 1) * interval_s)
     market = call.exchange.engine.markets[pair.code]
-    candles = market.candles(interval_s=interval_s, since_s=since_s, until_s=now_s)
+    candles = with_quiet(
+        market.candles(interval_s=interval_s, since_s=since_s, until_s=now_s),
+        interval_s=interval_s,
+        every=call.exchange.settings.quiet_candles,
+    )
     rows = [
         [
             candle.start_s,

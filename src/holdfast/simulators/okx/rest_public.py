@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from holdfast.core.amounts import exact, round_down, total_of
-from holdfast.simulators.core.markets import Candle, Market, PublicTrade
+from holdfast.simulators.core.markets import Candle, Market, PublicTrade, with_quiet
 from holdfast.simulators.okx.call import Call, wrong_parameter
 from holdfast.simulators.okx.exchange import OkxExchange
 from holdfast.simulators.okx.listing import Instrument
@@ -292,7 +292,8 @@ def _candle_rows(call: Call, *, most_back: int) -> list[list[str]]:
     # The last candle of a page is whole, unless it is the one that is still forming.
     ends_s = (until_s - offset_s) // interval_s * interval_s + offset_s + interval_s
     made = market.candles(interval_s=interval_s, since_s=since_s, until_s=min(now_s, ends_s), offset_s=offset_s)
-    candles = [one for one in made if one.start_s <= until_s]
+    every = call.exchange.settings.quiet_candles
+    candles = with_quiet([one for one in made if one.start_s <= until_s], interval_s=interval_s, every=every)
     rows = [candle_row(instrument, one, ends_s=one.start_s + interval_s, now_s=now_s) for one in candles[-limit:]]
     return rows[::-1]
 

@@ -110,6 +110,7 @@ class OkxSimSettings(msgspec.Struct, frozen=True, kw_only=True):
     market_step_s: float = 0.0
     background_trade_s: float = 0.0
     is_busd_listed: bool = False  # Markets in a currency that was given up, from the start on.
+    quiet_candles: int = 0  # Above 0: nothing was traded in every so-manieth candle that REST tells.
     book_levels: int = 100
     liquidity: Decimal = Decimal(1)
     refill_s: float = 2.0
