@@ -24,7 +24,7 @@ class RoutingSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             description="Who is routed between, the first being preferred; empty: every broker, as configured. All of "
             "them have to be of one environment.",
-            examples=[("kraken-master", "okx-master")],
+            examples=[("kraken-master",)],
         ),
     ] = ()
     fail_back_after_s: Annotated[
