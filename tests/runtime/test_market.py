@@ -223,6 +223,27 @@ def test_margin_positions_that_cannot_be_read_leave_the_list_incomplete_and_spot
     run_virtual(main())
 
 
+def test_an_account_that_is_set_up_in_a_refused_way_is_labelled_with_the_reason() -> None:
+    async def main() -> None:
+        venue = FakeVenue()
+        venue.account_mode, venue.refusal = "portfolio margin", "portfolio margin: change the account to spot mode"
+        venue.margin = [
+            MarginPosition(
+                position_id="T1", symbol="ETH-USD", venue_symbol="ETHUSD", side=PositionSide.LONG, quantity=D("2")
+            )
+        ]
+        async with trading(venue=venue, contact="rest", is_ready=False) as t:
+            await asyncio.sleep(10)
+            assert t.broker.status().halted_reason == "account_mode"
+            found = await t.broker.get_positions()
+            assert [each.asset for each in found] == ["ETH"]
+            assert not found.is_complete
+            assert any("change the account to spot mode" in note for note in found.notes)
+            assert (await t.broker.get_account_balance()).total is None
+
+    run_virtual(main())
+
+
 def test_a_venue_without_margin_is_complete_without_it_and_says_why() -> None:
     async def main() -> None:
         async with trading() as t:

@@ -66,8 +66,11 @@ class Worth:
         """See ``Broker.get_positions``."""
         held = await self._held(quote)
         notes: list[str] = []
+        halted = self._supervisor.account.halted_detail
+        if halted is not None:
+            notes.append(halted)  # Such as an account that is set up in a way that the adapter does not read.
         stated: StatedPositions | None = None
-        is_complete = True
+        is_complete = halted is None
         try:
             stated = await self._client.positions()
         except UnsupportedError as error:

@@ -37,6 +37,7 @@ async def test_figures_orders_and_fills_are_the_venues(name: str, symbol: str, m
                 assert figure.total == Decimal(truth[asset]["total"])
                 assert (figure.state, figure.source) == ("fresh", "rest")
 
+            await _tells_what_every_broker_tells(broker, symbol, money)
             placed = await broker.place_limit_order(symbol, "buy", "0.001", "20000")
             assert placed.state == "open"
             spendable = broker.balance(money).spendable
@@ -53,6 +54,26 @@ async def test_figures_orders_and_fills_are_the_venues(name: str, symbol: str, m
 
             with pytest.raises(holdfast.FundsShortError):
                 await broker.place_limit_order(symbol, "buy", "100", "20000")
+
+
+async def _tells_what_every_broker_tells(broker: holdfast.Broker, symbol: str, money: str) -> None:
+    """The facade is the same behind ccxt: what it cannot have is said, and not made up."""
+    found = await broker.normalize_symbol_for_broker(symbol.replace("-", "/").lower())
+    assert found.symbol == symbol
+    listing = await broker.get_all_products()
+    assert symbol in listing.symbols
+    candles = await broker.get_candles(symbol, "1h", limit=20)
+    assert [candle.is_final for candle in candles.candles] == [True] * 19 + [False]
+    held = await broker.get_positions(money)
+    assert held.is_complete
+    assert any("spot accounts" in note for note in held.notes)
+    [bitcoin] = [position for position in held if position.asset == "BTC"]
+    assert bitcoin.quantity == broker.balance("BTC").total
+    figure = await broker.get_account_balance(money)
+    least = broker.balance(money).total
+    assert figure.total is not None
+    assert least is not None
+    assert figure.total > least
 
 
 @pytest.mark.soak
