@@ -39,6 +39,7 @@ from tools.docstrings import markdown_of
 from tools.fault_rows import fault_rows_page
 from tools.faults_coinbase import faults_coinbase_page
 from tools.faults_okx import faults_okx_page
+from tools.readiness_page import readiness_page
 from tools.venues_page import venues_page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -479,6 +480,10 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "reference/venues.md": ("src/holdfast/venues", venues_page),
     "reference/api.md": ("src/holdfast/daemon/routes.py", lambda: api_page(table=table, code=code)),
     "reference/metrics.md": ("src/holdfast/daemon/metrics.py", lambda: metrics_page(table=table, code=code)),
+    "reference/readiness.md": (
+        "src/holdfast/core/readiness/table.py",
+        lambda: readiness_page(table=table, code=code),
+    ),
     "reference/library.md": ("src/holdfast/__init__.py", library_page),
 }
 

@@ -129,6 +129,7 @@ def report_lines(report: ReadinessReport, *, min_score: int | None = None, compa
 
     lines = [*([report.heading] if report.heading else []), headline(report), second_line(report, min_score=min_score)]
     lines += [f"  !! {text}" for text in report.warnings]
+    lines += [f"  note: {text}" for text in report.notes]
     lines.append("")
     for category in report.categories:
         exempt = category.worth - category.max_points

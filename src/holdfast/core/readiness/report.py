@@ -129,9 +129,9 @@ class ReadinessReport(msgspec.Struct, frozen=True, kw_only=True):
     One broker's readiness, measured.
 
     ``started_us`` is UTC microseconds on our clock, ``took_s`` seconds. ``heading`` is not empty where this proves
-    nothing about going live. ``warnings`` are what is to be shouted, such as a key that can withdraw. ``account`` is
-    the venue's id of the account, shortened; None where it was not told. ``record`` is why the run does not stand in
-    the journal; None where it does.
+    nothing about going live. ``warnings`` are what is to be shouted, such as a key that can withdraw; ``notes`` what
+    else the venue says of the credential. ``account`` is the venue's id of the account, shortened; None where it was
+    not told. ``record`` is why the run does not stand in the journal; None where it does.
     """
 
     broker: str
@@ -146,6 +146,7 @@ class ReadinessReport(msgspec.Struct, frozen=True, kw_only=True):
     account: str | None = None
     heading: str = ""
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     comparison: Comparison | None = None
     record: str | None = None
     schema_version: int = SCHEMA_VERSION
@@ -233,6 +234,7 @@ def report_of(
     version: str,
     account: str | None = None,
     warnings: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
 ) -> ReadinessReport:
     """
     Put checks together: the report's order, the sums, and what stands at its head.
@@ -266,6 +268,7 @@ def report_of(
         account=account,
         heading="" if environment == "production" else f"{NOT_A_PROOF}: {broker} speaks to {_PLACES[environment]}.",
         warnings=warnings,
+        notes=tuple(visible(note) for note in notes),
     )
 
 

@@ -156,8 +156,7 @@ class Looks:
         info = self.info
         if info is None:
             return ()
-        shouted = ("THIS KEY CAN WITHDRAW: whoever steals it takes the money.",) if info.can_withdraw else ()
-        return (*shouted, *info.notes)
+        return ("THIS KEY CAN WITHDRAW: whoever steals it takes the money.",) if info.can_withdraw else ()
 
     @property
     def client(self) -> VenueClient:

@@ -31,6 +31,7 @@ def page_of(report: ReadinessReport, *, min_score: int | None = None) -> str:
         parts.append(f'<p class="heading" role="note">{_text(report.heading)}</p>')
     parts.append(f"<h1>{_text(title)}</h1><p>{_text(second_line(report, min_score=min_score))}</p>")
     parts += [f'<p class="shout" role="alert">{_text(text)}</p>' for text in report.warnings]
+    parts += [f"<p>{_text(text)}</p>" for text in report.notes]
     parts.append(_bar(report))
     parts.append(_difference(report))
     parts.append(_table(report))

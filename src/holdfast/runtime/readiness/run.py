@@ -99,6 +99,7 @@ class Verification:
             version=__version__,
             account=None if info is None else shortened(info.account_id),
             warnings=self._found.warnings(),
+            notes=() if info is None else tuple(subject.redact(note) for note in info.notes),
         )
 
     async def _make(self, spec: CheckSpec, left_s: float) -> None:
