@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import msgspec
+
 from holdfast.core.amounts import exact
 from holdfast.core.balances import Balance
 from holdfast.core.breakers import BreakerState
@@ -56,10 +58,15 @@ def cause_of(status: BrokerStatus, balances: Iterable[Balance]) -> Sentence:
 def shortly(status: BrokerStatus, balances: Iterable[Balance]) -> Sentence:
     """Why a broker takes no new orders, in the two things that weigh most."""
     if status.is_halted or status.trading_state is not TradingState.ACTIVE:
-        return _halted(status)
-    if status.nonce.parked_cause is not None:
-        return _parked(status)
-    return (*_wrong(status, tuple(balances), most=2), text("."))
+        said = _halted(status)
+    elif status.nonce.parked_cause is not None:
+        said = _parked(status)
+    else:
+        said = (*_wrong(status, tuple(balances), most=2), text("."))
+    first = said[0]
+    # It follows a colon.
+    lower = None if first.text is None else first.text[:1].lower() + first.text[1:]
+    return (msgspec.structs.replace(first, text=lower), *said[1:])
 
 
 def attention_of(
