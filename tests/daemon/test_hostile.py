@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from holdfast.runtime.state_folder import StateFolder
 from holdfast.testing.venues import FakeVenue
 from tests.daemon.rig import BROKER, Rig, running
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 CANARY = "c2VjcmV0"
 """The secret of the credential that every pretended broker has."""
 
@@ -373,6 +375,38 @@ def test_x12_what_a_dead_daemon_left_is_cleared_and_a_stranger_s_file_is_not(tmp
 
     assert daemons_in(folder) == []
     assert sorted(each.name for each in home.iterdir()) == ["2.json"]
+
+
+# Row X13: what is installed
+
+
+def test_x13_every_requirement_is_pinned_by_hash() -> None:
+    for path in sorted((ROOT / "requirements").rglob("*.txt")):
+        text = path.read_text("utf-8").replace("\\\n", " ")
+        for line in text.splitlines():
+            if line.strip() and not line.lstrip().startswith(("#", "-")):
+                assert re.match(r"[a-z0-9._-]+==\S+.*--hash=sha256:[0-9a-f]{64}", line, re.I), (path.name, line[:80])
+
+
+# Row M4: settings that cannot be meant
+
+
+def test_m4_every_fault_of_the_daemon_s_table_is_told_at_once() -> None:
+    broker = {
+        "venue": "kraken",
+        "environment": "simulated",
+        "rest_url": "http://127.0.0.1:1",
+        "ws_url": "ws://127.0.0.1:1/v2",
+    }
+    wrong = {"port": 70_000, "hots": "x", "connections": 0, "streams": "many", "requests_per_s": -1}
+
+    with pytest.raises(ConfigError) as caught:
+        load_config({"daemon": wrong, "brokers": {"a": broker}})
+    for part in ("daemon.port", "did you mean host?", "daemon.connections", "daemon.streams", "daemon.requests_per_s"):
+        assert part in str(caught.value)
+    with pytest.raises(ConfigError) as secret:
+        load_config({"daemon": {"tls_key_file": "-----BEGIN KEY-----\nthe-canary"}, "brokers": {"a": broker}})
+    assert "the-canary" not in str(secret.value)
 
 
 # Row X15: a simulator is never mistaken

@@ -18,7 +18,7 @@ class DaemonSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     port: Annotated[
-        int | None,
+        Annotated[int, Meta(ge=0, le=65_535)] | None,
         Meta(
             description="TCP port of the API and the dashboard, 0 for any that is free; unset: none, and only the "
             "unix socket in the state folder answers. `--port` decides where it is given.",

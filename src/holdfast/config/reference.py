@@ -33,6 +33,7 @@ def _type_text(kind: Any) -> str:
     parts = typing.get_args(inner)
     if NoneType in parts:
         (inner,) = (part for part in parts if part is not NoneType)
+        inner = getattr(inner, "__origin__", inner) if hasattr(inner, "__metadata__") else inner
     if typing.get_origin(inner) is tuple:
         return f"list of {_type_text(typing.get_args(inner)[0])}"
     if typing.get_origin(inner) is tuple:

@@ -153,7 +153,7 @@ def _door_of(api: Api, broker: Broker) -> _Door:
     doors = _doors.setdefault(api, {})
     if broker.name not in doors:
         desk, door = api.open_desk(), _Door()
-        backend: BrokerBackend = _Behind(broker)  # type: ignore[assignment]
+        backend: BrokerBackend = _Behind(broker)
         server = OwnerServer(
             backend=backend,
             place=Place(name=broker.name, environment=broker.environment),

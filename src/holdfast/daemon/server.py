@@ -177,7 +177,7 @@ class HttpServer:
         self._is_tls = False
         self._encoder = msgspec.json.Encoder()
         self._listening: list[asyncio.Server] = []
-        self._http: web.Server[web.BaseRequest] | None = None
+        self._http: web.Server | None = None
 
     # Sockets
 
@@ -283,13 +283,14 @@ class HttpServer:
             allowed = ", ".join(sorted(found.routes))
             raise RefusedError(405, "method_not_allowed", f"this address takes {allowed}", headers={"Allow": allowed})
         who = self._who(request, connection, route)
+        address = _address(request, connection)
         try:
             call = Call(
                 path={name: _decoded(value) for name, value in found.path.items()},
                 query=_query(request, route),
                 body=await self._body(request, route),
                 who=who,
-                address=_address(request, connection),
+                address=address,
                 is_local=connection.is_local,
             )
             if route.acts and self.api.is_draining:
@@ -297,7 +298,7 @@ class HttpServer:
             return await self._call(request, route, call), route
         except RefusedError as refused:
             if route.name == "open_session" and refused.status == 401:
-                self._failed(call.address)
+                self._failed(address)
             return self.problem(refused.status, refused.problem, headers=refused.headers), route
         except (HoldfastError, ValueError) as error:
             return self.problem(status_of(error), problem_of(error)), route

@@ -226,10 +226,10 @@ class Connecting:
         ca_file = None if self._ca_file is None else os.fspath(self._ca_file)
         lines = WebLines(address, bearer_for(self._token_file), theirs, ca_file=ca_file)
         end_s = clock.now_s() + self._wait_s
-        while True:
+        config: Config | None = None
+        while config is None:
             try:
                 config = chosen_of(await lines.brokers(), address)
-                break
             except OwnerSilentError:
                 # It starts, or is just being restarted: worth as long as a call is.
                 if clock.now_s() >= end_s:
