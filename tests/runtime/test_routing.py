@@ -29,6 +29,7 @@ from holdfast.errors import (
     VenueRejectedError,
     VenueUnreachableError,
 )
+from holdfast.runtime.routing import _Held
 from holdfast.testing import run_virtual
 from tests.runtime.routing_rig import Host
 
@@ -506,8 +507,6 @@ async def test_an_intent_that_was_bound_and_never_reached_its_broker_goes_on(tmp
     host = Host(folder=tmp_path)
     async with host.desk() as desk:
         router = desk._routing()
-        from holdfast.runtime.routing import _Held
-
         held = _Held(await router._book("simulated"), "i1", clock=host.clock, randomness=host.parts().randomness)
         await held.begin("one")
     async with host.desk() as desk:
@@ -517,6 +516,44 @@ async def test_an_intent_that_was_bound_and_never_reached_its_broker_goes_on(tmp
         order = await buy(desk, "i1", brokers=["two"])
         assert (order.broker, order.intent_id) == ("two", "i1~2")
     assert (host.sent("one"), host.sent("two")) == (0, 1)
+
+
+@played
+async def test_an_intent_that_never_left_its_broker_goes_on_after_a_crash(tmp_path: Path) -> None:
+    """What a crash leaves between a broker's own record of an end and the book's."""
+    host = Host(folder=tmp_path)
+    async with host.desk() as desk:
+        router = desk._routing()
+        held = _Held(await router._book("simulated"), "i1", clock=host.clock, randomness=host.parts().randomness)
+        await held.begin("one")
+        host.stream("one").outcomes.add(unreachable())
+        host.client("one").outcomes.add(unreachable())
+        with pytest.raises(VenueUnreachableError):
+            await desk["one"].place_market_order("BTC-USD", "buy", quote_quantity="100", intent_id="i1")
+    async with host.desk() as desk:
+        await asyncio.sleep(15.0)
+        order = await buy(desk, "i1")
+        assert order.intent_id == "i1~2"
+        with pytest.raises(IntentRepeatedError):
+            await buy(desk, "i1")
+    assert len(host.venues["one"].orders.placed) + len(host.venues["two"].orders.placed) == 1
+
+
+@played
+async def test_an_attempt_that_was_overtaken_moves_on_nowhere(tmp_path: Path) -> None:
+    """Of two lives of one intent the slower one may not go on to a second broker."""
+    host = Host(folder=tmp_path)
+    async with host.desk() as desk:
+        router = desk._routing()
+        book, randomness = await router._book("simulated"), host.parts().randomness
+        slow = _Held(book, "i1", clock=host.clock, randomness=randomness)
+        await slow.begin("one")
+        await asyncio.sleep(11.0)
+        assert (await buy(desk, "i1")).intent_id == "i1~2"
+        with pytest.raises(IntentRepeatedError, match="somebody else"):
+            await slow.end("denied", "too late")
+        with pytest.raises(IntentRepeatedError, match="somebody else"):
+            await slow.begin("two")
 
 
 @played
