@@ -31,6 +31,7 @@ PARTS: Final = (
     "wrapped",
     "paused_owner",
     "competition",
+    "daemon_kills",
     "crashes",
     "order_crashes",
     "order_crashes_coinbase",
