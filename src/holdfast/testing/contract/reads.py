@@ -148,6 +148,23 @@ async def candles_reach_as_far_as_they_are_asked_for(bench: Bench) -> None:
 
 
 @case(Capability.CANDLES)
+async def candles_that_cannot_be_read_are_an_error_and_never_none(bench: Bench) -> None:
+    for action in (
+        {"do": "html_error", "status": 502},
+        {"do": "html_error", "status": 200},
+        {"do": "answer", "body": "{}"},
+        {"do": "answer", "body": "null"},
+        {"do": "truncate", "at": 20},
+        {"do": "too_many"},
+    ):
+        other = Bench(bench.subject)
+        await other.client.load()
+        other.front.plan.add({"kind": "rest", "action": action})
+        error = await raised(other.client.candles(bench.subject.symbol, interval_s=60, limit=5))
+        assert error is not None, f"{action} was taken for candles"
+
+
+@case(Capability.CANDLES)
 async def an_interval_that_the_venue_has_not_is_refused_before_anything_is_sent(bench: Bench) -> None:
     await bench.client.load()
     sent = len(bench.http.requests)
@@ -172,9 +189,19 @@ async def a_spot_account_has_no_margin_position_and_says_so(bench: Bench) -> Non
 
 @case(Capability.POSITIONS)
 async def positions_that_cannot_be_read_are_an_error_and_never_none(bench: Bench) -> None:
-    await bench.client.load()
-    bench.front.plan.add({"kind": "rest", "action": {"do": "answer", "body": "{}"}})
-    assert await raised(bench.client.positions()) is not None
+    for action in (
+        {"do": "html_error", "status": 502},
+        {"do": "html_error", "status": 200},
+        {"do": "answer", "body": "{}"},
+        {"do": "answer", "body": "null"},
+        {"do": "truncate", "at": 20},
+        {"do": "too_many"},
+    ):
+        other = Bench(bench.subject)
+        await other.client.load()
+        other.front.plan.add({"kind": "rest", "action": action})
+        error = await raised(other.client.positions())
+        assert error is not None, f"{action} was taken for an account without positions"
 
 
 # Balances
