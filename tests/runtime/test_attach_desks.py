@@ -34,6 +34,7 @@ from holdfast.runtime.local import LocalBroker
 from holdfast.runtime.open import Mode
 from holdfast.runtime.parts import Parts
 from holdfast.testing import FakeClock, FakeVenue, MemoryOwners, MemorySockets, memory_config, memory_parts, run_virtual
+from holdfast.testing.orders import fake_instrument
 
 
 class Host:
@@ -264,6 +265,39 @@ def test_an_attached_bot_verifies_claims_places_and_cancels_as_the_owner_would(t
         await until(lambda: broker.open_orders() == [])
         await broker.set_trading_state("halted", reason="lunch")
         assert owner.broker.status().trading_state.value == broker.status().trading_state.value == "halted"
+
+    on_a_host(test, tmp_path)
+
+
+def test_worth_positions_products_and_names_are_the_owners_for_everybody(tmp_path: Path) -> None:
+    async def test(host: Host) -> None:
+        host.venue.orders.instruments["BTC-BUSD"] = fake_instrument("BTC-BUSD")
+        first = await host.open()
+        await first.desk.ready()
+        other = await host.open()
+        await other.desk.ready()
+        ours, theirs = first.broker, other.broker
+        worth = await theirs.get_account_balance_detailed()
+        assert worth.total == (await ours.get_account_balance()).total
+        assert {each.asset: each.value for each in worth.assets} == {
+            each.asset: each.value for each in (await ours.get_account_balance_detailed()).assets
+        }
+        assert type(await theirs.get_account_balance()) is holdfast.AccountBalance
+        held = await theirs.get_positions()
+        assert [(each.asset, each.quantity) for each in held] == [
+            (each.asset, each.quantity) for each in await ours.get_positions()
+        ]
+        listing = await theirs.get_all_products()
+        assert listing.symbols == (await ours.get_all_products()).symbols
+        assert [each.symbol for each in listing.filtered] == ["BTC-BUSD"]
+        assert await theirs.normalize_symbol_for_broker("btc/usd") == await ours.normalize_symbol_for_broker("btc/usd")
+        with pytest.raises(holdfast.UnsupportedSymbolError) as caught:
+            await theirs.normalize_symbol_for_broker("BTC-BUSD")
+        assert (caught.value.symbol, "given up" in caught.value.reason) == ("BTC-BUSD", True)
+        assert (await theirs.get_candles("BTC-USD", "1m")).candles == ()
+        nothing = await theirs.close_position("SOL-USD")
+        assert (nothing.code, nothing.order) == ("nothing", None)
+        assert len(host.venue.clients) == 1  # All of it was asked through the owner.
 
     on_a_host(test, tmp_path)
 
