@@ -4,7 +4,7 @@ import asyncio
 import inspect
 from typing import Any
 
-from decisions import Day, Diary, trading_day
+from decisions import Day, Diary, Pause, trading_day
 from town import config_of, show, three_venues
 
 import holdfast
@@ -15,6 +15,10 @@ async def play(broker: holdfast.Broker, day: Day) -> Diary:
     try:
         ask = next(day)
         while True:
+            if isinstance(ask, Pause):
+                await asyncio.sleep(ask.seconds)
+                ask = day.send(None)
+                continue
             try:
                 answer = getattr(broker, ask.call)(*ask.arguments, **ask.options)
                 if inspect.isawaitable(answer):

@@ -1,8 +1,9 @@
 """A synchronous bot: the same day at one venue after the other."""
 
+import time
 from typing import Any
 
-from decisions import Day, Diary, trading_day
+from decisions import Day, Diary, Pause, trading_day
 from town import config_of, show, three_venues
 
 import holdfast
@@ -13,6 +14,10 @@ def play(broker: holdfast.BlockingBroker, day: Day) -> Diary:
     try:
         ask = next(day)
         while True:
+            if isinstance(ask, Pause):
+                time.sleep(ask.seconds)
+                ask = day.send(None)
+                continue
             try:
                 answer = getattr(broker, ask.call)(*ask.arguments, **ask.options)
             except holdfast.HoldfastError as refusal:

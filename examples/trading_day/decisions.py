@@ -23,6 +23,12 @@ class Ask(NamedTuple):
     options: dict[str, Any] = {}  # noqa: RUF012  # Nobody changes it.
 
 
+class Pause(NamedTuple):
+    """Let some time pass: how, is what the two kinds of bot do not share."""
+
+    seconds: float
+
+
 @dataclass
 class Diary:
     """What the day came to."""
@@ -35,7 +41,7 @@ class Diary:
     left: str = ""
 
 
-Day = Generator[Ask, Any, Diary]
+Day = Generator[Ask | Pause, Any, Diary]
 
 
 def trading_day(of: str) -> Day:
@@ -87,8 +93,11 @@ def trading_day(of: str) -> Day:
         yield Ask("ended", (f"{of} out",), {"timeout_s": 30})
     diary.left = closing.explanation
 
-    # The evening: read the account once more, and write down what is there.
-    yield Ask("refresh")
+    # The evening: once every figure shows what the orders did, write down what is there.
+    for _ in range(400):
+        if not (yield Ask("reservations")):
+            break
+        yield Pause(0.25)
     for asset in (name.base, name.quote):
         balance = yield Ask("balance", (asset,))
         diary.balances[asset] = balance.total
