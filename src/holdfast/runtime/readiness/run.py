@@ -13,7 +13,6 @@ from typing import Final
 
 import msgspec
 
-from holdfast import __version__
 from holdfast.core.events import event
 from holdfast.core.readiness import (
     CHECKS,
@@ -96,7 +95,7 @@ class Verification:
             environment=subject.environment,
             started_us=started_us,
             took_s=self._clock.now_s() - began_s,
-            version=__version__,
+            version=_version(),
             account=None if info is None else shortened(info.account_id),
             warnings=self._found.warnings(),
             notes=() if info is None else tuple(subject.redact(note) for note in info.notes),
@@ -150,6 +149,16 @@ class Verification:
                 text=text[:300],
             )
         )
+
+
+def _version() -> str:
+    """Ours, as it is installed."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("holdfast")
+    except metadata.PackageNotFoundError:
+        return "unknown"  # Run from a folder that nobody installed.
 
 
 def shortened(account_id: str) -> str:
