@@ -76,6 +76,7 @@ async def test_sigterm_ends_a_daemon_with_open_streams_and_attached_desks_within
         assert took_s < 5.0
 
 
+@pytest.mark.soak
 async def test_killed_and_started_again_a_stream_goes_on_without_a_gap_or_a_duplicate(
     venue: LocalVenue, tmp_path: Path
 ) -> None:
