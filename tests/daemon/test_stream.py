@@ -12,6 +12,7 @@ from holdfast.core.events import event
 from holdfast.daemon import hub as hubs
 from holdfast.daemon import stream as streams
 from holdfast.daemon.hub import Client, Mark, mark_of
+from holdfast.runtime.broker import Broker
 from tests.daemon.rig import BROKER, Rig, Sse, running
 
 
@@ -248,3 +249,34 @@ async def test_a_job_is_seen_by_everybody_and_outlives_who_asked(tmp_path: Path)
         assert (job["id"], job["state"]) == (started["id"], "done")
         assert [step["name"] for step in job["steps"]][-1] == "report"
         assert await rig.get(f"/v1/jobs/{job['id']}", role="read") == job
+
+
+async def test_many_that_come_back_at_once_are_each_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by killing a daemon under load: two readers of the same rows told them twice to everybody."""
+    read = Broker.history
+
+    async def read_slowly(self: Broker, **query: Any) -> Any:
+        rows = await read(self, **query)
+        await asyncio.sleep(0.02)
+        return rows
+
+    monkeypatch.setattr(Broker, "history", read_slowly)
+    async with running(tmp_path) as rig:
+        async with rig.stream() as stream:
+            await stream.next("hello")
+            await halt_and_resume(rig)
+            seen = await rows_until(stream, await last_row(rig))
+            mark = stream.last_id
+        await halt_and_resume(rig, times=5)
+        until = await last_row(rig)
+
+        async def come_back() -> list[int]:
+            async with rig.stream(last=mark) as stream:
+                rows = await rows_until(stream, until)
+                await halt_and_resume(rig)
+                return rows + await rows_until(stream, until + 2)
+
+        found = await asyncio.gather(*(come_back() for _ in range(6)))
+
+    for rows in found:
+        assert rows == list(range(seen[-1] + 1, rows[-1] + 1))

@@ -458,6 +458,8 @@ class Hub:
             rows = await self._desk[name].history(after_seq=self.rows[name], limit=_PAGE)
             for row in rows:
                 assert row.seq is not None
+                if row.seq <= self.rows[name]:
+                    continue  # Told meanwhile: whoever joins reads the journal, too.
                 self.rows[name] = row.seq
                 self._edge("journal", name, {"broker": name, **journal_document(row)})
             if len(rows) < _PAGE:
