@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -128,7 +129,7 @@ async def serving(
             daemon.begin(desk)
             if read_again is not None:
                 daemon.api.reload = lambda: _reload(opening, daemon, read_again)
-            with _on_hangup(daemon):
+            with contextlib.nullcontext() if read_again is None else _on_hangup(daemon):
                 try:
                     yield desk, daemon
                 finally:
@@ -171,7 +172,11 @@ async def _reload(opening: Opening, daemon: Daemon, read_again: Callable[[], Con
 
 @contextlib.contextmanager
 def _on_hangup(daemon: Daemon) -> Iterator[None]:
-    """SIGHUP reads configuration and keys again while the block runs; what came of it is said on stderr."""
+    """
+    SIGHUP reads configuration and keys again while the block runs; what came of it is said on stderr.
+
+    Where it came because the terminal is gone, the process ends in order instead, as one expects of a closed window.
+    """
     loop = asyncio.get_running_loop()
     under_way: set[asyncio.Task[None]] = set()
 
@@ -194,7 +199,12 @@ def _on_hangup(daemon: Daemon) -> Iterator[None]:
         if not (report.reopened or report.needs_restart or report.failed):
             say("holdfast: reload: nothing changed")
 
+    had_terminal = _has_terminal()
+
     def hang_up() -> None:
+        if had_terminal and not _has_terminal():
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
         task = loop.create_task(reload(), name="holdfast reload")
         under_way.add(task)
         task.add_done_callback(under_way.discard)
@@ -206,6 +216,14 @@ def _on_hangup(daemon: Daemon) -> Iterator[None]:
         loop.remove_signal_handler(signal.SIGHUP)
         for task in under_way:
             task.cancel()
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 async def _announce(desk: Desk, daemon: Daemon, *, as_json: bool) -> None:
