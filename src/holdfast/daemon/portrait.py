@@ -184,7 +184,7 @@ def _stream(status: BrokerStatus) -> Sentence:
     if stream.reason == "not_wanted":
         return (text("none, REST only"),)
     if stream.state == "live":
-        return (text("live, heard "), Part(age_of="frame_age_s"), text(" ago"))
+        return (text("live, heard "), Part(age_of="frame_age_s"))
     state = strong(stream.state)
     return (state, text(f", {said_of_stream(stream.reason)}, "), age(stream.for_s))
 
