@@ -145,10 +145,12 @@ async def measure(folder: Path, *, kills: int) -> dict[str, Any]:
         said: Counter[str] = Counter()
         tasks: list[asyncio.Task[None]] = []
         recovered: list[float] = []
+        figures: dict[str, Any] = {}
+        broker: Broker | None = None
         async with contextlib.AsyncExitStack() as stack:
             for number in range(kills + 1):
                 async with started(config, port=port) as life:
-                    if number == 0:
+                    if broker is None:
                         desk = await stack.enter_async_context(holdfast.connect(url, token_file=token, wait_s=60.0))
                         broker = desk[_BROKER]
                         kept = await broker.verify_balance_before_order(
