@@ -66,7 +66,9 @@ def judged(asked: Asked, there: Mapping[str, list[str]], resolved: _Order | None
         return resolved
 
     made = judge(asked)
-    orders = {name: {each: [{}] * ids.count(each) for each in ids} for name, ids in there.items()}
+    orders: dict[str, dict[str, list[dict[str, Any]]]] = {
+        name: {each: [{}] * ids.count(each) for each in ids} for name, ids in there.items()
+    }
     asyncio.run(made.judge_orders(orders, resolution))
     return made
 
