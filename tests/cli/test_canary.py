@@ -127,6 +127,7 @@ ARGUMENTS: dict[str, list[list[str]]] = {
     "status": [["--wait", "0.5"]],
     "balances": [["--wait", "0.5"]],
     "verify-balance": [["USD", "1", "--wait", "0.5"]],
+    "verify-end-to-end": [["--timeout", "3"]],
     "reset-circuit-breaker": [["--timeout", "1"]],
     "force-balance-refresh": [["--timeout", "1"]],
     "emergency-repair": [["--timeout", "1"]],
