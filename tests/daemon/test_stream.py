@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from holdfast.core.events import event
@@ -237,6 +238,21 @@ async def test_the_page_gets_a_snapshot_and_then_what_changed(tmp_path: Path) ->
             if any(each["orders"] == "halted" for each in delta.get("brokers", ())):
                 break
         assert delta["sequence"] > snapshot["sequence"]
+
+
+async def test_what_the_page_is_told_is_what_its_types_say(tmp_path: Path) -> None:
+    """A part that has no text is told without one: ``null`` would be drawn as a word."""
+    async with running(tmp_path) as rig, rig.stream("/v1/stream?view=page") as page:
+        _, told = await page.next("snapshot")
+        asked = await rig.get("/v1/snapshot", role="read")
+        scene = rig.daemon.api.scene
+        assert scene is not None
+        meant = msgspec.to_builtins(scene.snapshot(role="read"))
+        for document in (told, asked):
+            (broker,) = document["brokers"]
+            assert set(broker) == set(meant["brokers"][0])
+            parts = meant["brokers"][0]["stream"]["words"]
+            assert [set(part) for part in broker["stream"]["words"]] == [set(part) for part in parts]
 
 
 async def test_a_job_is_seen_by_everybody_and_outlives_who_asked(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from holdfast.runtime.desk import Desk
     from holdfast.runtime.views import BalancesChanged
 
-__all__ = ["HEARTBEAT_S", "Client", "Hub", "Mark", "mark_of"]
+__all__ = ["HEARTBEAT_S", "Client", "Hub", "Mark", "encode_picture", "mark_of"]
 
 HEARTBEAT_S: Final = 2.0
 """A real event is sent this often: silence for more than twice as long means that nobody is there."""
@@ -152,6 +152,14 @@ def frame(kind: str, data: bytes, *, id_: str | None = None) -> bytes:
     """One message as the wire has it. JSON text holds no newline of its own."""
     head = b"" if id_ is None else b"id: " + id_.encode() + b"\n"
     return head + b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
+
+
+_pictures: Final = msgspec.json.Encoder(decimal_format="string")
+
+
+def encode_picture(picture: msgspec.Struct) -> bytes:
+    """What the page draws, as its types say: what has its default is left out, for then nothing of it changed."""
+    return _pictures.encode(picture)
 
 
 class Hub:
@@ -474,7 +482,7 @@ class Hub:
             return
         self._redraw()  # Everybody else has what this one is about to be shown.
         picture = self._scene.snapshot(role=hello["role"], jobs=hello["jobs"])
-        client.put(frame("snapshot", self._encode(picture)))
+        client.put(frame("snapshot", encode_picture(picture)))
         client.put(self._heartbeat())
 
     def _redraw(self) -> None:
@@ -486,7 +494,7 @@ class Hub:
             return
         delta = self._scene.delta()
         if delta is not None:
-            line = frame("delta", self._encode(delta))
+            line = frame("delta", encode_picture(delta))
             for client in pages:
                 client.put(line)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from holdfast.core.events import Event
-from holdfast.daemon.api import Api, Call
+from holdfast.daemon.api import Api, Call, Raw
+from holdfast.daemon.hub import encode_picture
 from holdfast.daemon.problems import RefusedError
 from holdfast.runtime.broker import Broker
 from holdfast.runtime.documents import balance_row, journal_document
@@ -198,7 +199,8 @@ async def snapshot(api: Api, call: Call) -> Any:
     api.open_desk()
     if api.scene is None:
         raise RefusedError(501, "no_page", "this build has no page")
-    return api.scene.snapshot(role=call.caller.role.value, jobs=[each.view for each in api.jobs.all()])
+    picture = api.scene.snapshot(role=call.caller.role.value, jobs=[each.view for each in api.jobs.all()])
+    return Raw(text=encode_picture(picture), content_type="application/json")
 
 
 async def timeline(api: Api, call: Call) -> Any:
@@ -206,7 +208,8 @@ async def timeline(api: Api, call: Call) -> Any:
     if api.scene is None:
         raise RefusedError(501, "no_page", "this build has no page")
     query = call.query
-    return await api.scene.timeline(found.name, query.asset, range_s=query.range_s, points=query.points)
+    timeline = await api.scene.timeline(found.name, query.asset, range_s=query.range_s, points=query.points)
+    return Raw(text=encode_picture(timeline), content_type="application/json")
 
 
 async def last_readiness(api: Api, call: Call) -> Any:
