@@ -19,6 +19,7 @@ from holdfast.core.instruments import AssetInfo, Candle, InstrumentStatus, Ticke
 from holdfast.core.orders import OrderAsk, OrderState, OrderType
 from holdfast.core.positions import MarginPosition, PositionList, PositionSide, StatedPositions, position_list
 from holdfast.core.products import ProductList, product_list
+from holdfast.core.readiness import ReadinessReport
 from holdfast.core.repair import RepairReport
 from holdfast.core.reservations import ReservationState
 from holdfast.core.seams import JournalRow, StoreStatus
@@ -297,6 +298,16 @@ class StandIn:
 
     async def probe(self, *, timeout_s: float) -> None:
         await self._call("probe", None, timeout_s=timeout_s)
+
+    async def restart_stream(self, *, timeout_s: float) -> StreamStatus:
+        raise DeniedError("no stream here")
+
+    async def verify_end_to_end(self, *, timeout_s: float) -> ReadinessReport:
+        raise DeniedError("nothing to measure here")
+
+    async def readiness_reports(self, *, limit: int) -> list[ReadinessReport]:
+        found: list[ReadinessReport] = await self._call("readiness_reports", [], limit=limit)
+        return found
 
     async def refresh(self, *, timeout_s: float) -> RefreshReport:
         report = RefreshReport(
