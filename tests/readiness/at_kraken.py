@@ -338,7 +338,7 @@ KRAKEN: list[Defect] = [
         "rate limit used up by others",
         63,
         ("credentials.accepted",),
-        "Rate limit exceeded",
+        "RateLimitedError",
         fault(kind="rate_limit", above=500),
     ),
     _k("swapped account", 43, ("connection.account",), "belongs to account", _swap, swaps=True),
@@ -430,7 +430,7 @@ KRAKEN: list[Defect] = [
     ),
     _k(
         "sequence that goes back again and again",
-        6,
+        9,
         ("balance.current", "stream.sequence"),
         "stale (gap)",
         lasting(kind="sequence_regress", channel="balances"),

@@ -550,7 +550,8 @@ class Looks:
 
     async def recovery(self) -> Finding:
         assert self._rehearsal is not None
-        return self.follow(await self._rehearsal.recovery(), "balance.agree", "balance.held")
+        found = await self._rehearsal.recovery()
+        return self.follow(found, "balance.agree", "balance.held", "balance.current")
 
     # Market data
 
