@@ -200,8 +200,8 @@ async def repair(api: Api, call: Call) -> Any:
         if not body.dry_run and planned is not None and planned.result is not None:
             job.plan = list(planned.result.get("steps", ()))
         report = await broker.emergency_repair(dry_run=body.dry_run, timeout_s=body.timeout_s)
-        for step in report.steps:
-            job.step(step.name.value, step.outcome.value, step.says)
+        # As the report has them: what was said on the way may have been cut short.
+        job.steps = [{"name": s.name.value, "state": s.outcome.value, "text": s.says} for s in report.steps]
         return report
 
     def sentence(report: Any) -> str:
