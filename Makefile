@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint format bench docs docs-serve clients scenarios soak lock clean
+.PHONY: help run test lint format bench docs docs-serve page page-check browser clients scenarios soak lock clean
 
 # Environments are installed without bytecode, to be quick; the first import writes it, or every start would compile.
 unexport PYTHONDONTWRITEBYTECODE
@@ -45,6 +45,9 @@ help:
 	@echo "make format             let ruff rewrite what it can"
 	@echo "make docs               generate the reference and build the documentation strictly into site/"
 	@echo "make docs-serve         the documentation on a local port, rebuilt as you write"
+	@echo "make page               build the dashboard into the package (node 20.19 or newer)"
+	@echo "make page-check         prove that the built dashboard is what its source builds"
+	@echo "make browser [ARGS=…]   the dashboard in a real Chromium; says 'not run' where there is none"
 	@echo "make clients            other people's clients against the simulators"
 	@echo "make scenarios SEEDS=N  N seeds of every scenario family on virtual time"
 	@echo "make bench [ARGS=…]     the benchmarks, with floors and peers in the same run"
@@ -86,6 +89,19 @@ $(DEV)/.ready-bench: requirements/bench.txt $(DEV)/.ready-test
 
 test: $(DEV)/.ready-test
 	@$(DEV)/bin/python -m pytest $(PARALLEL) $(ARGS)
+
+page:
+	@python3 -m tools.page --strict
+
+page-check:
+	@python3 -m tools.page --check
+
+# Playwright is no part of the locked environment: whoever tests the page brings it and a Chromium along
+# (pip install playwright; HOLDFAST_CHROMIUM=/path/to/chromium). axe-core is fetched through npm where there is one.
+browser: $(DEV)/.ready-test
+	@test -f dashboard/node_modules/axe-core/axe.min.js || ! command -v npm >/dev/null || \
+		(cd dashboard && npm install --no-save --no-audit --no-fund --ignore-scripts axe-core@4.14.1 >/dev/null) || true
+	@$(DEV)/bin/python -m pytest -m browser -n 0 -rs tests/browser $(ARGS)
 
 lint: $(DEV)/.ready-lint
 	@echo "holdfast: ruff check" >&2
