@@ -297,6 +297,13 @@ def test_a_broker_that_begins_is_not_failing() -> None:
     assert after((0.0, broker(heard_s=-10.0))).is_out
 
 
+def test_a_broker_that_never_began_does_not_return_while_it_is_not_fit() -> None:
+    begins = broker(health=Health.DOWN, heard_s=0.0)
+    record = after((0.0, begins), (1.0, broker(trouble=("unheard", "silent"))), *((t, begins) for t in (60.0, 130.0)))
+
+    assert (record.is_out, record.failed_s) == (True, 130.0)
+
+
 def test_without_hysteresis_a_broker_returns_at_once() -> None:
     rules = RoutingRules(fail_back_after_s=0.0)
 

@@ -173,6 +173,7 @@ class _Run:
         self.lives: list[Life] = []
         self._opened = contextlib.AsyncExitStack()
         self._bots: list[asyncio.Task[None]] = []
+        self._orders: set[asyncio.Task[None]] = set()
         self.pace_s = (0.4, 2.0)
 
     # The client
@@ -272,11 +273,13 @@ class _Run:
         self._bots = [loop.create_task(self._bot(number), name=f"bot {number}") for number in range(3)]
         self._bots.append(loop.create_task(self._sweep(), name="bot sweep"))
 
-    async def stop(self) -> None:
+    async def stop(self, *, waits: bool = False) -> None:
+        """No more orders; with *waits* those under way come to their end, else nobody waits for their answers."""
         bots, self._bots = self._bots, []
-        for bot in bots:
-            bot.cancel()
-        for result in await asyncio.gather(*bots, return_exceptions=True):
+        orders = sorted(self._orders, key=lambda task: task.get_name())
+        for task in (*bots, *(() if waits else orders)):
+            task.cancel()
+        for result in await asyncio.gather(*bots, *orders, return_exceptions=True):
             if isinstance(result, Exception):
                 raise result
 
@@ -290,8 +293,11 @@ class _Run:
                 asked = Asked(f"i{self.figures.intents}", self.clock.now_s(), is_exit, self.figures.restarts)
                 self.asked.append(asked)
                 # An order does not wait for the one before it: bots are many.
-                task = asyncio.get_running_loop().create_task(self._place(asked, rng.random() < 0.5))
-                self._bots.append(task)
+                task = asyncio.get_running_loop().create_task(
+                    self._place(asked, rng.random() < 0.5), name=f"order {asked.intent_id}"
+                )
+                self._orders.add(task)
+                task.add_done_callback(self._orders.discard)
 
     async def _place(self, asked: Asked, is_market: bool) -> None:
         desk = self.desk
@@ -374,7 +380,7 @@ async def failover(seed: int, keeps_digest: bool) -> dict[str, Any]:
         kind = KINDS[seed % len(KINDS)]
         await _outage(run, site, kind)
         await _return(run, site, kind)
-        await run.stop()
+        await run.stop(waits=True)
         await run.judge.judge_orders({each.name: each.ids() for each in run.sites}, run.desk.resolution)
         figures = run.figures
         figures.failed_over = len(run.said("routing.failed_over"))

@@ -174,7 +174,7 @@ def remember(record: Record, facts: BrokerFacts, *, rules: RoutingRules, now_s: 
     """
     failed_s = record.failed_s
     sick = failing(facts, rules=rules, now_s=now_s)
-    is_spotless = not record.was_fit and facts.fault_s == NEVER_S and not facts.openings
+    is_spotless = not (record.was_fit or record.is_out or facts.openings) and facts.fault_s == NEVER_S
     is_beginning = is_spotless and facts.trouble is None and sick is not None and sick[0] != "unheard"
     if (sick is not None and not is_beginning) or suspected(facts, rules=rules, now_s=now_s) is not None:
         failed_s = now_s
