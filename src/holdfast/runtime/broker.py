@@ -233,9 +233,9 @@ class Broker:
         """
         Candles of one instrument, oldest first, prices and volumes exact. Suspends.
 
-        The newest *limit* (100 when nothing is said), or from *since* on the first *limit* (1500). Only the last one may still
-        be forming. Each answer is judged as a whole: rows that do not rise, are off the interval's grid, have a price
-        outside their own range or lie in the future refuse all of it.
+        The newest *limit* (100 when nothing is said), or from *since* on the first *limit* (1500). Only the last one
+        may still be forming. Each answer is judged as a whole: rows that do not rise, are off the interval's grid,
+        have a price outside their own range or lie in the future refuse all of it.
 
         Args:
             symbol: Canonical, or any spelling that ``normalize_symbol_for_broker`` takes.
