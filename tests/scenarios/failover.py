@@ -420,14 +420,16 @@ async def _outage(run: _Run, site: _Site, kind: str) -> None:
 async def _return(run: _Run, site: _Site, kind: str) -> None:
     """Flow returns to a venue that is well for long enough, and does not go back and forth."""
     healed_s = run.clock.now_s()
-    run.pace_s = (5.0, 12.0)
+    run.pace_s = (20.0, 40.0) if kind == "lockout" else (5.0, 12.0)  # A lockout may last for a quarter of an hour.
     desk = run.desk
     assert desk is not None
-    while not desk[site.name].is_available():
+    # Until it would do: an account's fee that could not be read is asked for again a minute later.
+    while (routing := await desk.route(_SYMBOL, "buy", quote_quantity="20", brokers=[site.name])).broker is None:
         if run.clock.now_s() - healed_s > _HEALED_WITHIN_S + 1000.0 * (kind == "lockout"):
-            run.judge.violated(f"{site.name} is not available after {kind}: {desk[site.name].status().reasons}")
-        await asyncio.sleep(1.0)
+            run.judge.violated(f"{site.name} would not do after {kind}: {routing.refusals}")
+        await asyncio.sleep(2.0)
     well_s = run.clock.now_s()
+    run.pace_s = (5.0, 12.0)
     await run.retry_lost()
     await asyncio.sleep(_BACK_AFTER_S + _BACK_WITHIN_S)
     back = [at_s for at_s, told in run.said("routing.decided", healed_s) if told["broker"] == site.name]
