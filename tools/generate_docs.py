@@ -16,7 +16,7 @@ import inspect
 import io
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -122,7 +122,7 @@ change between releases. A function that may suspend is a coroutine; the others 
 """
 
 
-def table(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """A Markdown table; cells may hold inline Markdown, and no line breaks."""
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     lines += ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]

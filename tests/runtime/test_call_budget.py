@@ -7,11 +7,11 @@ import pytest
 from holdfast.runtime.call_budget import KeptCounters
 
 
-def test_a_client_that_counts_nothing_has_no_budget():
+def test_a_client_that_counts_nothing_has_no_budget() -> None:
     assert KeptCounters(None).fullest(now_s=0.0, kept=4.0) is None
 
 
-def test_the_counter_with_the_least_room_left_is_told():
+def test_the_counter_with_the_least_room_left_is_told() -> None:
     counters = KeptCounters(None)
     wide = counters(maximum=100.0, decay_per_s=1.0, now_s=0.0)
     narrow = counters(maximum=10.0, decay_per_s=0.5, now_s=0.0, name="hour")
@@ -25,7 +25,7 @@ def test_the_counter_with_the_least_room_left_is_told():
 
 
 @pytest.mark.parametrize(("now_s", "used"), [(0.0, 5.0), (4.0, 3.0), (60.0, 0.0)])
-def test_time_gives_the_budget_back(now_s: float, used: float):
+def test_time_gives_the_budget_back(now_s: float, used: float) -> None:
     counters = KeptCounters(None)
     counter = counters(maximum=10.0, decay_per_s=0.5, now_s=0.0)
     counter.spend(5.0, now_s=0.0)
