@@ -1,5 +1,5 @@
 """
-What a run looks at: credential, connection, balance, health monitoring, market data, symbols.
+What a run looks at: credential, connection, balance, health monitoring; and what every look goes by.
 
 Each look gives a finding, or raises what kept it from looking. What is asked of the venue is asked once.
 """
@@ -19,30 +19,21 @@ from holdfast.core.parking import BAD_KEY, CAUSES
 from holdfast.core.readiness import CheckOutcome, Finding
 from holdfast.core.readiness.causes import fix_of_cause, lost_by
 from holdfast.core.readiness.judging import (
-    CANDLE_INTERVAL_S,
     earned,
     exempt,
     judge_account,
     judge_agreement,
-    judge_candle_age,
-    judge_candle_order,
-    judge_candles,
     judge_clock,
     judge_expiry,
     judge_held,
     judge_ip_list,
     judge_latency,
-    judge_products,
-    judge_round_trip,
     judge_status,
     judge_trade_rights,
-    judge_unsupported,
-    judge_usd,
     judge_withdrawal,
     lost,
     reference_of,
 )
-from holdfast.core.symbols import normalize_symbol
 from holdfast.core.venue import Capability, CredentialInfo, SequencePolicy, ServerTime, VenueClient
 from holdfast.errors import (
     BadCredentialError,
@@ -71,7 +62,6 @@ _AGREE_ATTEMPTS: Final = 3
 _REFRESH_WITHIN_S: Final = 15.0
 _CURRENT_WITHIN_S: Final = 8.0
 _FILLS_OF_S: Final = 86_400.0
-_CHUNK: Final = 25
 _QUESTIONS: Final = {"open orders": "orders", "closed orders": "closed", "fills": "fills", "ledger": "ledger"}
 """What the reads are called among the answers; the balance has the venue's own name."""
 
@@ -123,13 +113,6 @@ class Looks:
             "health.counted": self.counted,
             "health.last_good": self.last_good,
             "health.recovery": self.recovery,
-            "market.products": self.products,
-            "market.candles": self.candles,
-            "market.candle_order": self.candle_order,
-            "market.candle_age": self.candle_age,
-            "symbols.round_trip": self.round_trip,
-            "symbols.unsupported": self.unsupported,
-            "symbols.usd": self.usd,
         }
 
     @contextlib.contextmanager
@@ -553,13 +536,7 @@ class Looks:
         found = await self._rehearsal.recovery()
         return self.follow(found, "balance.agree", "balance.held", "balance.current")
 
-    # Market data
-
-    async def products(self) -> Finding:
-        answer = await self.answers.ask("listing", self.client.load)
-        if answer.error is not None:
-            return self.lost_by(answer.error, check="market.products", what="The venue's listing")
-        return judge_products(self.client.instruments)
+    # What is listed
 
     def listed(self) -> Mapping[Symbol, Instrument]:
         """What the venue lists; raises ``NotReadyError`` where that was never read."""
@@ -577,61 +554,3 @@ class Looks:
                 capability="instruments",
             )
         return found
-
-    async def candles(self) -> Finding:
-        client, reference = self.client, self.reference()
-        answer = await self.answers.ask(
-            "candles", lambda: client.candles(reference.symbol, interval_s=CANDLE_INTERVAL_S)
-        )
-        if answer.value is None:
-            assert answer.error is not None
-            return self.lost_by(answer.error, check="market.candles", what=f"Candles of {reference.symbol}")
-        return judge_candles(answer.value, symbol=reference.symbol)
-
-    async def candle_order(self) -> Finding:
-        answer = self.answers.known("candles")
-        assert answer is not None
-        return judge_candle_order(answer.value or [])
-
-    async def candle_age(self) -> Finding:
-        answer = self.answers.known("candles")
-        assert answer is not None
-        return judge_candle_age(answer.value or [], venue_now_s=self.venue_now_s())
-
-    # Symbols
-
-    async def round_trip(self) -> Finding:
-        client, good = self.client, 0
-        self.listed()
-        bad: list[str] = []
-        instruments = list(client.instruments.values())
-        for start in range(0, len(instruments), _CHUNK):
-            more, worse = judge_round_trip(
-                instruments[start : start + _CHUNK],
-                venue=self.subject.venue,
-                listed=client.instruments,
-                assets=client.assets,
-            )
-            good, bad = good + more, bad + worse
-            await asyncio.sleep(0)  # Others of this loop have orders to send.
-        if bad:
-            return lost(
-                f"{len(bad)} of {good + len(bad)} names do not lead back to themselves: {', '.join(bad[:3])}.",
-                "Do not trade those; a newer holdfast may know the venue's new spelling.",
-            )
-        return earned(f"{good} of {good} names lead to the venue's spelling and back.")
-
-    async def unsupported(self) -> Finding:
-        client = self.client
-        self.listed()
-        return judge_unsupported(
-            lambda text: (
-                normalize_symbol(
-                    text, venue=self.subject.venue, instruments=client.instruments, assets=client.assets
-                ).symbol
-            ),
-            client.instruments,
-        )
-
-    async def usd(self) -> Finding:
-        return judge_usd(self.listed(), venue=self.subject.venue, assets=self.client.assets)

@@ -28,6 +28,7 @@ from holdfast.core.readiness.judging import lost
 from holdfast.core.readiness.report import check_of, follows
 from holdfast.runtime.audit import Told
 from holdfast.runtime.readiness.looks import Looks
+from holdfast.runtime.readiness.looks_at_markets import LooksAtMarkets
 from holdfast.runtime.readiness.looks_at_orders import LooksAtOrders
 from holdfast.runtime.readiness.subject import Subject
 
@@ -72,8 +73,12 @@ class Verification:
         self._timeout_s = timeout_s
         self._clock = subject.clock
         looks = Looks(subject)
-        orders = LooksAtOrders(subject, looks)
-        self._looks: dict[str, Callable[[], Awaitable[Finding]]] = {**looks.by_check, **orders.by_check}
+        markets, orders = LooksAtMarkets(subject, looks), LooksAtOrders(subject, looks)
+        self._looks: dict[str, Callable[[], Awaitable[Finding]]] = {
+            **looks.by_check,
+            **markets.by_check,
+            **orders.by_check,
+        }
         self._found = looks
         self._lost = looks.lost
         self._made: dict[str, ReadinessCheck] = {}
