@@ -16,7 +16,6 @@ from typing import Any, Final
 
 import msgspec
 from aiohttp import web
-from multidict import CIMultiDict
 
 from holdfast.daemon.access import Guesses, Principal, Role
 from holdfast.daemon.api import Api, Call, Raw
@@ -431,9 +430,9 @@ class HttpServer:
             reply.force_close()  # What is left of such a body is not read.
         return reply
 
-    def headers(self) -> CIMultiDict[str]:
+    def headers(self) -> dict[str, str]:
         """What every reply carries."""
-        return CIMultiDict(security_headers(is_tls=self._is_tls))
+        return security_headers(is_tls=self._is_tls)
 
     def _reply(self, text: bytes, kind: str, *, status: int) -> web.Response:
         headers = self.headers()
