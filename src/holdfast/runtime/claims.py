@@ -97,9 +97,8 @@ class Claims:
         self.book = Reservations(account.ledger.set_reserved)
         pushes = account.ledger.pushes_balances
         self.intents = Intents(book=self.book, rest_lag_s=rest_lag_s, holds_linger=not pushes)
-        self._reads_apart_s = account.ledger.settings.after_event_s
-        if not pushes:
-            self._reads_apart_s = min(self._reads_apart_s, _READS_APART_S)
+        # A read that comes before the venue's lag is over settles nothing: no sooner than that, and no later.
+        self._reads_apart_s = min(account.ledger.settings.after_event_s, rest_lag_s if pushes else _READS_APART_S)
         self.working: set[asyncio.Task[Any]] = set()
         self.on_open_question: Callable[[], None] = _nothing
         self._clock: Clock = account.clock
