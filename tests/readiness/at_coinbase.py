@@ -141,6 +141,7 @@ COINBASE: list[Defect] = [
         "cancel_only",
         happen(kind="pair_status", pair="BTC-USD", status="cancel_only"),
     ),
+    _c("BUSD listed", 0, (), "", nothing, settings={"is_busd_listed": True}),  # Filtered, and said.
     _c("no candles", 10, ("market.candles",), "0 candles", _candles(lambda _: [])),
     _c("candles of an hour ago", 4, ("market.candle_age",), "s ago", _candles(_late_rows)),
     _c("candles off the minute", 3, ("market.candle_order",), "do not begin on a minute", _candles(_off_rows)),

@@ -267,6 +267,7 @@ KRAKEN: list[Defect] = [
         "cancel_only",
         happen(kind="pair_status", pair="BTC-USD", status="cancel_only"),
     ),
+    _k("BUSD listed", 0, (), "", nothing, settings={"is_busd_listed": True}),  # Filtered, and said.
     _k("no candles", 10, ("market.candles",), "0 candles", _candles(lambda _: [])),
     _k(
         "candles of an hour ago",

@@ -176,6 +176,7 @@ OKX: list[Defect] = [
         "BTC-USD is not listed",
         happen(kind="instrument_state", pair="BTC-USD", state="suspend"),
     ),
+    _o("BUSD listed", 0, (), "", nothing, settings={"is_busd_listed": True}),  # Filtered, and said.
     _o("no candles", 10, ("market.candles",), "0 candles", _candles(lambda _: [])),
     _o("candles of an hour ago", 4, ("market.candle_age",), "s ago", _candles(lambda rows: _moved(rows, -3600))),
     _o(

@@ -64,10 +64,18 @@ def test_a_defect_costs_exactly_what_it_should_and_names_cause_and_fix(defect: D
     assert differences(defect, run_virtual(measured_with(defect))) == []
 
 
+@pytest.mark.parametrize("venue", PERFECT)
+def test_markets_in_busd_cost_nothing_because_they_are_filtered_and_named(venue: str) -> None:
+    defect = next(each for each in of_venue(venue) if each.name == "BUSD listed")
+    report = run_virtual(measured_with(defect))
+    assert differences(defect, report) == []
+    assert "of the venue's listing BTC-BUSD" in report.check("symbols.unsupported").evidence
+
+
 def test_the_list_is_long_enough_and_names_each_defect_once() -> None:
     for venue in PERFECT:
         names = [defect.name for defect in of_venue(venue)]
-        assert len(names) >= 39
+        assert len(names) >= 40
         assert len(set(names)) == len(names)
         assert set(SAMPLE[venue]) <= set(names)
 
