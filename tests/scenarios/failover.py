@@ -378,8 +378,13 @@ async def failover(seed: int, keeps_digest: bool) -> dict[str, Any]:
         # Mostly the one that takes the orders: what fails unused is no failover.
         site = run.sites[0] if rng.random() < 0.8 else rng.choice(run.sites[1:])
         kind = KINDS[seed % len(KINDS)]
+        failed_s = run.clock.now_s()
         await _outage(run, site, kind)
         await _return(run, site, kind)
+        if run.routing.policy == "priority" and site is run.sites[0] and not run.figures.restarts:
+            run.judge.judge_patience(
+                site.name, decided=run.said("routing.decided"), failed_s=failed_s, back_after_s=_BACK_AFTER_S
+            )
         await run.stop(waits=True)
         await run.judge.judge_orders({each.name: each.ids() for each in run.sites}, run.desk.resolution)
         figures = run.figures

@@ -175,6 +175,18 @@ class FailoverJudge:
         else:
             self.violated(f"{name} was lost: {type(error).__name__}: {error}")
 
+    def judge_patience(
+        self, name: str, *, decided: Sequence[tuple[float, Mapping[str, Any]]], failed_s: float, back_after_s: float
+    ) -> None:
+        """Once orders went elsewhere, none goes to the broker *name* before it can have been well for long enough."""
+        has_left = False
+        for at_s, told in decided:
+            if at_s < failed_s or told["side"] == "sell" or at_s >= failed_s + back_after_s:
+                continue
+            has_left = has_left or told["broker"] != name
+            if has_left and told["broker"] == name and "no other would do" not in told["why"]:
+                self.violated(f"flow went back to {name} {at_s - failed_s:.1f} s after it had failed")
+
     def judge_flapping(
         self,
         name: str,
