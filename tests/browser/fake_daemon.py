@@ -166,6 +166,7 @@ class FakeDaemon:
         self.answers: dict[str, tuple[int, Any]] = {}
         self.is_mute = False
         self.renews = True
+        self.dresses = True
         self.refuses = False
         self.step_s = 0.15
         self.version = "0.1.0"
@@ -333,7 +334,8 @@ class FakeDaemon:
             told = await self.scene.timeline(
                 broker, request.query["asset"], range_s=float(request.query["range_s"]), points=600
             )
-            return self._json(self._dressed(msgspec.to_builtins(told)))
+            plain = msgspec.to_builtins(told)
+            return self._json(self._dressed(plain) if self.dresses else plain)
         if what == "balances":
             return self._json(
                 {

@@ -37,7 +37,7 @@ TOO_WIDE = """() => document.documentElement.scrollWidth <= document.documentEle
 AXE_RUN = """
 axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})
     .then((told) => told.violations.map((one) =>
-    `${one.id}: ${one.nodes.map((node) => `${node.target.join(' ')} ${node.any[0]?.message ?? ''}`).slice(0, 4).join(' | ')}`
+        `${one.id}: ${one.nodes.slice(0, 4).map((node) => `${node.target} ${node.any[0]?.message ?? ''}`).join(' | ')}`
 ))
 """
 
@@ -264,6 +264,15 @@ def test_the_chart_has_a_table_of_the_same_and_follows_range_and_asset(daemon: F
     assert text_of(page, "#overtime-title") == "USD over time"
     page.go_back()
     assert page.get_by_role("radio", name="1 h").get_attribute("aria-checked") == "true"
+
+
+def test_a_record_that_is_shorter_than_the_range_is_drawn_at_its_right_end(daemon: FakeDaemon, visit: Visit):
+    daemon.dresses = False  # What a daemon knows that has just started.
+    page = visit(daemon, "/brokers/kraken-master")
+    page.wait_for_selector(".chart canvas")
+    page.get_by_role("radio", name="7 d").click()
+    page.wait_for_selector(".chart canvas")
+    assert page.locator(".panel-error").count() == 0
 
 
 def test_explain_shows_the_sentences_and_the_rows(daemon: FakeDaemon, visit: Visit):

@@ -340,6 +340,14 @@ def test_everything_told_is_json_and_carries_no_whole_account_number(clock: Cloc
     assert "AA31…C 9F" in text
 
 
+def test_an_event_shows_no_whole_account_number(clock: Clock):
+    desk = FakeDesk([FakeBroker(status_of("one"), [figure("USD", "5")], clock)])
+    scene = scene_of(desk, clock)
+    desk.emit("account.identified", broker="one", account="44775651331504740")
+
+    assert scene.snapshot(role="read").events[0].fields == {"account": "4477…4740"}
+
+
 # What is recorded
 
 

@@ -32,7 +32,7 @@ export function draw(box, told, { asset, say }) {
     breaker: told.breaker.map((span) => ({ ...stretch(span, at, now), kind: BREAKERS[span.state] ?? 'dotted' })),
   };
   const span = now - since;
-  const widest = Math.max(0, ...texts.map((step) => (step.total ? amountText(step.total, asset).replace(/\..*/, '').length : 0)));
+  const widest = Math.max(0, ...texts.map((step) => (step?.total ? amountText(step.total, asset).replace(/\..*/, '').length : 0)));
 
   const options = {
     width: box.clientWidth,

@@ -75,7 +75,7 @@ class Chronicle:
             name=event.name,
             level=event.level,
             broker=broker if isinstance(broker, str) else None,
-            fields={name: _plain(value) for name, value in event.fields.items() if name != "broker"},
+            fields={name: _shown(event.name, name, value) for name, value in event.fields.items() if name != "broker"},
         )
         self._events.append(row)
         return row
@@ -186,6 +186,19 @@ def _figures(step: Step) -> tuple[str | None, ...]:
 
 def _exact(value: Any) -> str | None:
     return None if value is None else format_amount(value)
+
+
+def _shown(event: str, name: str, value: object) -> str | int | float | bool | None:
+    """A field as it may stand on a screen: an account's number is never shown whole."""
+    shown = _plain(value)
+    if event in _ACCOUNTS and name in _ACCOUNT_FIELDS and isinstance(shown, str) and len(shown) > _NUMBER_SHOWN:
+        return f"{shown[:4]}…{shown[-4:]}"
+    return shown
+
+
+_ACCOUNTS: Final = frozenset({"account.identified", "account.mismatched"})
+_ACCOUNT_FIELDS: Final = frozenset({"account", "expected", "found"})
+_NUMBER_SHOWN: Final = 8
 
 
 def _plain(value: object) -> str | int | float | bool | None:
