@@ -45,10 +45,10 @@ class SaidLedger:
 class Life:
     """Intents with their book, their ledger and a clock that tests move by hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, holds_linger: bool = False) -> None:
         self.sums: dict[str, Decimal] = {}
         self.book = Reservations(self.sums.__setitem__)
-        self.intents = Intents(book=self.book, rest_lag_s=LAG_S)
+        self.intents = Intents(book=self.book, rest_lag_s=LAG_S, holds_linger=holds_linger)
         self.ledger = SaidLedger()
         self.now_s = 1000.0
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 import pytest
 
 from holdfast.core.amounts import add
-from tests.core.intent_life import Life, fill, opened
+from tests.core.intent_life import LAG_S, Life, fill, opened
 
 WORTH = Decimal("401.6")
 """0.01 BTC at 40,000 with the worst fee: what a resting order needs."""
@@ -218,6 +218,28 @@ def test_a_cancelled_order_keeps_what_it_filled_until_the_figures_have_it() -> N
     life.recount()
     assert life.at() == "canceled, consumed"
     assert life.ended().filled == Decimal("0.004")
+
+
+@pytest.mark.parametrize("age_s", [1.0, LAG_S + 1.0])
+def test_where_holds_linger_a_read_of_before_a_short_lived_order_frees_nothing(age_s: float) -> None:
+    """It shows no hold, being late, while the venue goes on holding what the cancelled order held."""
+    life = Life(holds_linger=True)
+    life.sent("a", "409.6")
+    life.row("new", name="a", order_id="O1")
+    life.ledger.holds["O1"] = ("USD", Decimal("400"))  # The ledger takes that off: beside it only the fee counts.
+    life.recount()
+    assert life.reserved() == Decimal("1.6")
+    life.now_s += age_s
+    life.row("canceled")
+    del life.ledger.holds["O1"]
+    life.ledger.anchored_s["USD"] = life.now_s + 0.25
+    life.recount()
+    is_young = age_s < LAG_S
+    assert life.reserved() == (WORTH if is_young else Decimal("1.6"))
+    life.ledger.anchored_s["USD"] = life.now_s + 2.1
+    life.recount()
+    assert life.at() == "canceled, released"
+    assert life.reserved() == 0
 
 
 def test_a_row_that_is_repeated_counts_once() -> None:

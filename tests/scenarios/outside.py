@@ -8,7 +8,7 @@ difference between what was free before it and what is free now.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -30,10 +30,14 @@ class Outside:
     The sum of what others did to each asset's free funds, with its past.
 
     An order without a client order id is somebody else's, and so is every posting that no order of ours makes.
+    ``is_ours`` says which of the others are not ours either: those that a copy of a request made.
     """
 
-    def __init__(self, venue: Any, clock: Clock, *, assets: Sequence[AssetCode]) -> None:
+    def __init__(
+        self, venue: Any, clock: Clock, *, assets: Sequence[AssetCode], is_ours: Callable[[Order], bool]
+    ) -> None:
         self._venue = venue
+        self._is_ours = is_ours
         self._clock = clock
         self._free = {asset: venue.free(asset) for asset in assets}
         self._sums: dict[AssetCode, tuple[list[float], list[Decimal]]] = {asset: ([], []) for asset in assets}
@@ -62,9 +66,10 @@ class Outside:
         return None
 
     def _order_changed(self, order: Order, change: Change, fill: Fill | None) -> None:
+        is_ours = order.request.client_order_id is not None and self._is_ours(order)
         for asset in {*split_symbol(order.request.symbol), *(() if fill is None else (fill.fee_asset,))}:
             if asset in self._free:
-                self._look(asset, is_ours=order.request.client_order_id is not None)
+                self._look(asset, is_ours=is_ours)
 
     def _posted(self, account: Account, entries: Sequence[LedgerEntry]) -> None:
         # A trade's postings belong to the order that is told of right after them, and so do the moves around it.

@@ -21,6 +21,7 @@ from holdfast.runtime.views import ReservationView
 from holdfast.simulators.kraken.render import rfc3339
 from tests.scenarios.lives import Lookup, Record, Sending
 from tests.scenarios.trading_judge import TradingJudge
+from tests.scenarios.wires import Wire
 from tests.simulators.kraken.bench import Bench
 
 __all__ = ["ASSETS", "Puppet"]
@@ -40,7 +41,9 @@ class Puppet:
         shows: Reservations as the client shows them.
     """
 
-    def __init__(self, *, budgets: Mapping[str, Mapping[str, Decimal]] | None = None, **settings: Any) -> None:
+    def __init__(
+        self, *, budgets: Mapping[str, Mapping[str, Decimal]] | None = None, wire: Wire | None = None, **settings: Any
+    ) -> None:
         self.bench = Bench(**settings)
         self.record = Record()
         self.violations: list[str] = []
@@ -58,6 +61,7 @@ class Puppet:
             budgets=self.budgets,
             rest_lag_s=60.0,
             violated=lambda name, text: self.violations.append(f"{name}: {text}"),
+            wire=wire,
         )
         self.read()
         self.judge.watch(self)
@@ -147,9 +151,20 @@ class Puppet:
         return client_id
 
     def send(
-        self, intent: str, *, arrives: bool = True, has_deadline: bool = True, is_told: bool = True, **order: Any
+        self,
+        intent: str,
+        *,
+        arrives: bool = True,
+        has_deadline: bool = True,
+        is_told: bool = True,
+        copies: int = 0,
+        **order: Any,
     ) -> dict[str, Any]:
-        """Send an order on a claim; the venue's envelope, empty where it was lost on its way."""
+        """
+        Send an order on a claim; the venue's envelope, empty where it was lost on its way.
+
+        *copies* of its request the network delivers besides.
+        """
         client_id = self.shows[intent].client_order_id
         if is_told:
             self._tell("order.sent", broker="puppet", intent_id=intent, client_order_id=client_id)
@@ -165,9 +180,12 @@ class Puppet:
         if not arrives:
             return {}
         asked = {"ordertype": "limit", "type": "buy", "volume": "0.01", "pair": "XBTUSD", "price": "39000", **order}
+        asked = {name: value for name, value in asked.items() if value is not None}
         if has_deadline:
             asked["deadline"] = rfc3339(deadline_us)
         envelope = self.bench.envelope("AddOrder", **asked, cl_ord_id=client_id)
+        for _ in range(copies):
+            self.bench.envelope("AddOrder", **asked, cl_ord_id=client_id)
         self.record.answer(client_id, envelope["error"][0] if envelope["error"] else "ok")
         return envelope
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any, ClassVar
 
 import msgspec
 
 from holdfast.core.balances import BalanceState
 from tests.scenarios.puppet import Puppet
+from tests.scenarios.wires import OkxWire, Wire
 
 
 def honest_order(puppet: Puppet, intent: str = "one") -> None:
@@ -320,6 +322,76 @@ class TestReservations:
         assert len(puppet.judge.leaks()) == 1
         puppet.send("one")
         assert puppet.judge.leaks() == []
+
+
+class TestDoubled:
+    """The network delivers a request twice, and the venue makes two orders of it: what is asked of the client then."""
+
+    # Over at once: an id may come again.
+    BOUGHT: ClassVar[dict[str, Any]] = {"ordertype": "market", "volume": "0.001", "price": None}
+
+    def doubled(self, wire: Wire | None) -> Puppet:
+        puppet = Puppet(wire=wire)
+        puppet.claim("one")
+        puppet.read()
+        puppet.send("one", copies=1, **self.BOUGHT)
+        return puppet
+
+    def told(self, puppet: Puppet) -> None:
+        (orders,) = puppet.judge.accepted.values()
+        detail = f"one has two orders at the venue: {orders[0]} and {orders[1]}"
+        puppet.say("invariant.broken", invariant="I11", detail=detail)
+
+    def test_client_that_tells_of_it_and_counts_its_money_breaks_nothing(self) -> None:
+        puppet = self.doubled(OkxWire())
+        puppet.look()  # What the copy took nobody could know in the same moment.
+        self.told(puppet)
+        puppet.step("one", "consumed")
+        puppet.bench.pass_time(5)
+        puppet.read()
+        puppet.look()
+        puppet.judge.judge_run()
+        assert puppet.violations == []
+        assert puppet.judge.is_told_of_doubled
+        assert puppet.judge.figures.orders_doubled == 1
+
+    def test_client_that_never_tells(self) -> None:
+        puppet = self.doubled(OkxWire())
+        puppet.step("one", "consumed")
+        puppet.judge.judge_run()
+        assert puppet.names == {"I11"}
+
+    def test_client_that_does_not_count_what_the_copy_took(self) -> None:
+        puppet = self.doubled(OkxWire())
+        self.told(puppet)
+        puppet.step("one", "consumed")
+        puppet.show("USD", reserved=Decimal(0), spendable=puppet.figures["USD"].total)
+        puppet.bench.pass_time(5)
+        puppet.look()
+        assert puppet.names == {"I1"}
+
+    def test_venue_that_takes_ids_once_never_makes_two(self) -> None:
+        puppet = self.doubled(None)
+        assert puppet.names == {"I11"}
+
+    def test_client_that_sent_it_twice_itself(self) -> None:
+        puppet = Puppet(wire=OkxWire())
+        puppet.claim("one")
+        puppet.send("one", **self.BOUGHT)
+        puppet.send("one", **self.BOUGHT)
+        assert puppet.names == {"I11"}
+
+    def test_reservation_that_ends_as_neither_order_did(self) -> None:
+        puppet = self.doubled(OkxWire())
+        self.told(puppet)
+        puppet.step("one", "released")
+        assert puppet.names == {"I9"}
+
+    def test_invariant_that_is_called_broken_for_nothing(self) -> None:
+        puppet = Puppet(wire=OkxWire())
+        honest_order(puppet)
+        puppet.say("invariant.broken", invariant="I11", detail="one has two orders at the venue: A and B")
+        assert puppet.names == {"I11"}
 
 
 class TestDoubts:

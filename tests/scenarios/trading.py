@@ -50,6 +50,7 @@ _MARKETS: Final = {
 }
 
 _HEALED_WITHIN_S: Final = 90.0
+_LOOKED_AT_AFTER_S: Final = 5
 
 
 def _doubt_s(w: World) -> float:
@@ -66,6 +67,7 @@ class Run:
         self.used: list[str] = []  # Intent ids that were given to a placement.
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self.serial = 0
+        self.halted_for_s = 0
         # Shares of orders that take little and some of what is spendable; the others take about all.
         self.appetite = w.rng.choice(((0.75, 0.17), (0.75, 0.17), (0.4, 0.4), (0.2, 0.3)))
 
@@ -121,6 +123,17 @@ class Run:
             self.look()
             if self.w.desk is not None:
                 self.judge.sample(is_possible=self._is_possible())
+                await self._resume()
+
+    async def _resume(self) -> None:
+        """A person looks at an order that the venue made of a copy of a request, and lets trading go on."""
+        if self.w.broker.status().trading_state is not TradingState.HALTED or not self.judge.is_told_of_doubled:
+            return
+        self.halted_for_s += 1
+        if self.halted_for_s >= _LOOKED_AT_AFTER_S:
+            self.halted_for_s = 0
+            with contextlib.suppress(HoldfastError):
+                await self.w.broker.set_trading_state(TradingState.ACTIVE, reason="two orders of one request, seen")
 
     def look(self) -> None:
         self.judge.look()

@@ -50,9 +50,22 @@ def _elsewhere(w: World) -> dict[str, Any]:
     )
     fault = rng.choice(groups)(w)
     place = WIRES[w.play.id].place
+    if fault.get("action", {}).get("do") == "duplicate_request" and not WIRES[w.play.id].takes_ids_once:
+        return _rarely_of_orders(w, fault)
     if fault["kind"] == "rest" and "name" not in fault and rng.random() < 0.5:
         fault["name"] = place
     return fault
+
+
+def _rarely_of_orders(w: World, fault: dict[str, Any]) -> dict[str, Any]:
+    """
+    [N10] Copies of requests at a venue that makes two orders of them: of reads and cancels, now and then of one order.
+
+    The client then stops until a person looks: with every order doubled there would be no trading to judge.
+    """
+    if w.rng.random() < 0.3:
+        return {**fault, "name": WIRES[w.play.id].place, "probability": 1.0, "count": 1}
+    return {**fault, "name": [*w.play.reads, "POST trade/cancel-order", "GET trade/order"]}
 
 
 def _gateway_elsewhere(w: World) -> dict[str, Any]:

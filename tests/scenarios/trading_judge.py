@@ -7,6 +7,11 @@ say. I10: an order in doubt keeps its money until there is evidence. I11: one in
 refuses nothing for funds that was approved. P8: an exit is not stopped by a stale figure. V5: claims that others have
 left without money are told of. I15: nothing is left over.
 
+I11 where ids are not taken once (OKX): if the network delivers a request of ours twice, the venue makes two orders of
+it, and no client can prevent that. It may not send twice itself; it has to tell of the second order, to stop approving
+until a person looks, and to count what that order takes, as it counts what others take. An id that was sent once and
+came to two orders is judged so; one that was sent twice is a violation, there as everywhere.
+
 The venue's word is its ground truth; of the client's, only events and views count. What the client sent is read beside
 its wires.
 """
@@ -126,6 +131,7 @@ class Figures(msgspec.Struct, kw_only=True):
     doubts: int = 0
     doubts_found: int = 0
     doubts_absent: int = 0
+    orders_doubled: int = 0  # Requests that the network delivered twice, of which the venue made two orders.
     refused_for_funds: int = 0  # By the venue, and each of them explained.
     seconds: int = 0
     seconds_possible: int = 0
@@ -184,10 +190,13 @@ class TradingJudge:
         self._spent: dict[tuple[str, AssetCode], Decimal] = {}  # What fills took of each bot, less what they gave.
         self._rest_lag_s = rest_lag_s
         self._violated = violated
-        self._outside = Outside(venue, clock, assets=self._assets)
+        self._outside = Outside(venue, clock, assets=self._assets, is_ours=self._is_first)
         self._view: View | None = None
-        self._open: set[str] = set()  # Client order ids with an order open at the venue.
-        self._filled: set[str] = set()  # Client order ids with a fill.
+        self._orders: dict[str, dict[str, bool]] = {}  # Client order id to the venue's orders, and whether each filled.
+        self._open: dict[str, set[str]] = {}  # Client order ids with an order open at the venue, and which.
+        self._doubled: dict[str, str] = {}  # Client order ids to the second order that a copy of the request made.
+        self._told: set[str] = set()  # Those of which the client has told.
+        self._unbudgeted: set[str] = set()  # Bots of which an order was doubled: what its budget is now, a person says.
         self._states: dict[str, str] = {}  # Intent to its reservation's state.
         self._clients: dict[str, str] = {}  # Intent to its client order id.
         self._needed: dict[str, tuple[AssetCode, Decimal, float]] = {}  # By client order id: what was approved, when.
@@ -249,21 +258,57 @@ class TradingJudge:
         if client_id is None:
             return
         if fill is not None:
-            self._filled.add(client_id)
+            self._orders.setdefault(client_id, {})[order.id] = True
             self._spend(self._bots.get(client_id), fill)
         if change is Change.ACCEPTED:
             self.accepted.setdefault(client_id, []).append(order.id)
-            self._open.add(client_id)
+            self._orders.setdefault(client_id, {})[order.id] = False
+            self._open.setdefault(client_id, set()).add(order.id)
             if len(self.accepted[client_id]) > 1:
-                self._violated("I11", f"{client_id} was accepted again: {self.accepted[client_id]}")
+                self._judge_second(client_id, order.id)
             if client_id in self._absent:
                 self._violated("I10", f"{client_id} was accepted after it had been called absent")
         elif not order.is_open:
-            self._open.discard(client_id)
+            still_open = self._open.get(client_id, set()) - {order.id}
+            if still_open:
+                self._open[client_id] = still_open
+            else:
+                self._open.pop(client_id, None)
             if order.reason == "Insufficient funds" or (
                 self._wire is not None and self._wire.is_short(order.reason or "")
             ):
                 self._explain_refusal(client_id, order.request)
+
+    def _is_first(self, order: Order) -> bool:
+        """Whether an order is the first that came of its request."""
+        client_id = order.request.client_order_id
+        return client_id is not None and self.accepted.get(client_id, [order.id])[0] == order.id
+
+    def _judge_second(self, client_id: str, order_id: str) -> None:
+        """An id of ours has another order: ours to answer for, unless the venue made it of a copy of one request."""
+        takes_ids_once = self._wire is None or self._wire.takes_ids_once
+        count = sum(each.client_order_id == client_id for each in self._record.sent)
+        if takes_ids_once or count != 1 or client_id in self._doubled:
+            self._violated("I11", f"{client_id} was sent {count} times, and accepted as {self.accepted[client_id]}")
+            return
+        self.figures.orders_doubled += 1
+        self._doubled[client_id] = order_id
+        bot = self._bots.get(client_id)
+        if bot is not None:
+            self._unbudgeted.add(bot)
+
+    def _judge_broken(self, invariant: str, detail: str) -> None:
+        """The client found an invariant broken: right only where a copy of a request broke it."""
+        for client_id, orders in self.accepted.items():
+            if client_id in self._doubled and invariant == "I11" and all(order_id in detail for order_id in orders):
+                self._told.add(client_id)
+                return
+        self._violated(invariant, f"the client found it broken itself: {detail}")
+
+    @property
+    def is_told_of_doubled(self) -> bool:
+        """Whether the client has told of every order that a copy of a request made."""
+        return self._told == self._doubled.keys()
 
     def _spend(self, bot: str | None, fill: Fill) -> None:
         if bot is None:
@@ -316,7 +361,7 @@ class TradingJudge:
         elif event.name == "order.changed" and fields["after"] == "absent":
             self._judge_absence(fields["intent_id"])
         elif event.name == "invariant.broken":
-            self._violated(str(fields["invariant"]), f"the client found it broken itself: {fields['detail']}")
+            self._judge_broken(str(fields["invariant"]), str(fields["detail"]))
         elif event.name == "reservations.uncovered":
             self._uncovered.add(fields["asset"])
         elif event.name == "reservations.recovered":
@@ -429,11 +474,14 @@ class TradingJudge:
             self._judge_end(intent_id, client_id, before, after)
 
     def _judge_end(self, intent_id: str, client_id: str, before: str | None, after: str) -> None:
-        if client_id in self._open:
+        # Of an id that was doubled either order may be the one that the client knows as its own: one has to agree.
+        orders = self._orders.get(client_id, {"": False})
+        still_open = self._open.get(client_id, set())
+        if still_open == orders.keys():
             self._violated("I9", f"{intent_id} ended as {after} while its order is open at the venue")
-        is_filled = client_id in self._filled
-        if is_filled != (after == "consumed"):
-            self._violated("I9", f"{intent_id} ended as {after}, and its order was {'' if is_filled else 'not '}filled")
+        elif (after == "consumed") not in {filled for name, filled in orders.items() if name not in still_open}:
+            was = "filled" if any(orders.values()) else "not filled"
+            self._violated("I9", f"{intent_id} ended as {after}, and its order was {was}")
         if not any(each.client_order_id == client_id for each in self._record.sent):
             return
         if after == "expired":
@@ -465,7 +513,7 @@ class TradingJudge:
     def _judge_budget(self, claim: ReservationView, bot: str) -> None:
         """What a bot has spent and may still spend stays within what it was given."""
         budget = self._budgets.get(bot, {}).get(claim.asset)
-        if budget is None:
+        if budget is None or bot in self._unbudgeted:
             return
         assert self._view is not None
         unplaced = total_of(
@@ -667,6 +715,9 @@ class TradingJudge:
         for client_id, count in sent.items():
             if count > 1:
                 self._violated("I11", f"{client_id} was sent {count} times")
+        for client_id, order_id in self._doubled.items():
+            if client_id not in self._told:
+                self._violated("I11", f"{client_id} has a second order, {order_id}, and nobody was told")
         for client_id in self.accepted:
             if client_id not in sent:
                 self._violated("I11", f"the venue has {client_id}, which nobody sent")

@@ -186,12 +186,20 @@ def _okx_suspect(w: Any) -> dict[str, Any]:
     return {"kind": kind, "factor": rng.choice(("0", "2", "0.5")), "count": 1}
 
 
+_OKX_UNSURE: Final = ("50001", "50004", "50013", "50026", "59999")
+
+
 def _okx_refusal(w: Any) -> dict[str, Any]:
     rng = w.rng
     if rng.random() < 0.2:
         return {"kind": "rate_limit"}
-    code = rng.choice(("50001", "50004", "50011", "50013", "50026", "59999"))
-    return {"kind": "refuse", "code": code, "count": rng.randint(1, 6), "when": rng.choice(("before", "after"))}
+    code = rng.choice((*_OKX_UNSURE, "50011"))
+    count = rng.randint(1, 6)
+    # 50011 is the limit's word that nothing was done (https://www.okx.com/docs-v5/en/#overview-rate-limits, checked
+    # 2026-11-20): said after it was, it would be a lie. 50004 says itself that it says nothing; of the others nothing
+    # is said.
+    when = rng.choice(("before", "after")) if code in _OKX_UNSURE else "before"
+    return {"kind": "refuse", "code": code, "count": count, "when": when}
 
 
 PLAYS: Final[dict[str, Play]] = {

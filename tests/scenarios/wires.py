@@ -44,6 +44,7 @@ class Wire:
     """One venue's words about orders."""
 
     place = ""
+    takes_ids_once = True  # Whether an order of ours is executed once, however often its request arrives.
     op: str | None = None  # What an order over the stream is called.
 
     def deadline_us(self, request: HttpRequest) -> int | None:
@@ -111,6 +112,10 @@ class OkxWire(Wire):
     """OKX: ``expTime``; an item's ``sCode`` is the result."""
 
     place = "POST trade/order"
+    # "clOrdId must be unique among all currently pending (live or partially_filled) orders", and "once an order reaches
+    # a terminal state […] the same clOrdId may be reused": a copy that arrives after the fill is another order.
+    # Source: https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-place-order (checked 2026-11-20)
+    takes_ids_once = False
     op = "order"
     _UNSURE: Final = frozenset(
         {"50001", "50004", "50013", "50026", "51016", "51011", "50071", "51054", "51149", "59999"}

@@ -39,12 +39,15 @@ PARTS: Final = (
     "breakers",
     "failover",
     "rows",
+    "trading_coinbase",
+    "trading_okx",
     "trading",
     "days",
 )
 """Every part, in the order in which they run: the shorter ones first."""
 
 _ORDER_CRASHES: Final = "order_crashes"
+_TRADING: Final = "trading"
 
 
 def _part(name: str, *, quick: bool, folder: Path, told: Callable[[str], None]) -> str:
@@ -55,6 +58,11 @@ def _part(name: str, *, quick: bool, folder: Path, told: Callable[[str], None]) 
 
         venue = name.removeprefix(f"{_ORDER_CRASHES}_")
         return order_crashes.main(quick=quick, folder=folder, told=told, venue=venue)
+    if name.startswith(f"{_TRADING}_"):
+        from tests.soak import trading
+
+        venue = name.removeprefix(f"{_TRADING}_")
+        return trading.main(quick=quick, folder=folder, told=told, venue=venue)
     line: str = importlib.import_module(f"tests.soak.{name}").main(quick=quick, folder=folder, told=told)
     return line
 

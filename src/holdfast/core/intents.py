@@ -673,7 +673,9 @@ class Intents:
         if intent.order is not None and intent.order.is_ended:
             return
         if self._holds_linger and state is not OrderState.FILLED:
-            lingering = intent.counted
+            # A read that is late may be of before this order: it shows neither its hold nor that it goes on being held.
+            is_young = now_s < intent.claimed_s + self._rest_lag_s
+            lingering = max(intent.counted, needed(intent)) if is_young else intent.counted
             for debit in intent.debits:
                 lingering = subtract(lingering, debit.amount)
             if lingering > ZERO:

@@ -400,6 +400,11 @@ class Ledger:
         """Whether the orders channel stands on a snapshot and was heard lately: what happens to orders is pushed."""
         return self._book.standing.orders_stated and self.is_heard(now_s=now_s)
 
+    @property
+    def is_told_of_holds(self) -> bool:
+        """Whether the stream itself states what is held: nothing is then worked out from our record of orders."""
+        return self._book.standing.pushes_holds
+
     def has_complete_picture(self) -> bool:
         """Whether a complete statement was accepted since the start: an asset nobody stated is then a proven zero."""
         return self._book.others.total is not None

@@ -15,6 +15,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
+from holdfast.core.amounts import ZERO
 from holdfast.core.assets import AssetCode, Symbol
 from holdfast.core.balances import Delta, OpenOrder, OrderChange, OrdersSnapshot, Partial, Side, Snapshot
 from holdfast.core.candles import CandleRules
@@ -168,6 +169,8 @@ class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
         has_stream: Whether there is a private stream at all; without one everything is read.
         trade_rights: The rights, in the venue's words, that a key needs to place and to cancel orders.
         stream_rights: Likewise for the private stream, where that needs one of its own.
+        market_reserve: What the venue wants to be there beside a market buy's cost while it checks the order, as a
+            fraction of that: the buffer of market buys is no less.
         tells_ip_list: Whether the venue tells from which addresses a key may be used.
         lacks: What the venue does not offer, with the reason that is shown; as ``venue.toml`` has it.
     """
@@ -188,6 +191,7 @@ class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
     has_stream: bool = True
     trade_rights: tuple[str, ...] = ()
     stream_rights: tuple[str, ...] = ()
+    market_reserve: Decimal = ZERO
     tells_ip_list: bool = True
     lacks: Mapping[Capability, str] = {}
 

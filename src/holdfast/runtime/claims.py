@@ -50,7 +50,9 @@ __all__ = ["Claims"]
 
 _KNOWN_KEPT: Final = 4096
 _LIST_AGAIN_S: Final = 5.0
+_LIST_QUIETLY_S: Final = 55.0
 _UNLISTED: Final = "unlisted"
+_QUIET: Final = "quiet"
 _SHORT_FOR_S: Final = 0.5
 _LOOK_AGAIN_S: Final = 0.6
 
@@ -198,8 +200,11 @@ class Claims:
         )
 
     def found_open(self, order: OpenOrder) -> None:
-        """An open order was looked up."""
-        self.intents.found_open(order, now_s=self._clock.now_s(), wall_us=self._clock.wall_us())
+        """An open order was looked up; one that no channel has told of is listed, so that its hold is known."""
+        now_s = self._clock.now_s()
+        self.intents.found_open(order, now_s=now_s, wall_us=self._clock.wall_us())
+        if order.order_id not in self.account.ledger.open_orders:
+            self._want_listed(now_s)
         self.settle()
 
     def found_closed(self, order: ClosedOrder) -> None:
@@ -238,11 +243,12 @@ class Claims:
     def open_orders(self) -> list[Order]:
         """Every order that is, or may be, at the venue: ours and external ones. Never suspends."""
         ours = [order_of(intent, self.name) for intent in self.intents if intent.may_be_live]
-        known = {order.order_id for order in ours} | {intent.client_order_id for intent in self.intents}
+        # By our id only those that are not known by the venue's yet: a second order under it is another one, and shown.
+        unnamed = {intent.client_order_id for intent in self.intents if intent.order_id is None}
         others = [
             external_order(order, self.name)
             for order_id, order in self.account.ledger.open_orders.items()
-            if order_id not in known and (order.client_order_id is None or order.client_order_id not in known)
+            if self.intents.get(order_id) is None and order.client_order_id not in unnamed
         ]
         return ours + others
 
@@ -467,18 +473,35 @@ class Claims:
         if given_back_s is not None:
             at_s = given_back_s if given_back_s > now_s else now_s + self._reads_apart_s
             ledger.want_read("given_back", not_before_s=at_s)
-        is_asked = any(want.reason == _UNLISTED for want in ledger.wants)
-        if not is_asked and not ledger.is_told_of_orders(now_s=now_s) and self.lacks_orders():
-            # Nobody pushes them: until they are listed, what the venue holds for one counts beside its claim.
-            at_s = max(now_s, self._listed_s + _LIST_AGAIN_S)
-            self._listed_s = at_s
-            ledger.want_orders(_UNLISTED, not_before_s=at_s)
+        if not ledger.is_told_of_orders(now_s=now_s):
+            if self.lacks_orders():
+                # Nobody pushes them: until they are listed, what the venue holds for one counts beside its claim.
+                self._want_listed(now_s)
+        elif ledger.is_told_of_holds and any(intent.order is OrderState.OPEN for intent in self.intents):
+            # Where the stream states what is held, no read compares it with our orders: a lost row is noticed by lists.
+            self._want_orders(_QUIET, at_s=now_s + _LIST_QUIETLY_S)
         self.account.note_wants()
+
+    def _want_listed(self, now_s: float) -> None:
+        at_s = max(now_s, self._listed_s + _LIST_AGAIN_S)
+        if self._want_orders(_UNLISTED, at_s=at_s):
+            self._listed_s = at_s
+
+    def _want_orders(self, reason: str, *, at_s: float) -> bool:
+        """Have open orders listed; whether that was not asked for already."""
+        ledger = self.account.ledger
+        if any(want.reason == reason for want in ledger.wants):
+            return False
+        ledger.want_orders(reason, not_before_s=at_s)
+        return True
 
     def lacks_orders(self) -> bool:
         """Whether an order of ours that is open is not in the ledger's open ones."""
-        listed = self.account.ledger.open_orders
-        return any(intent.order is OrderState.OPEN and intent.order_id not in listed for intent in self.intents)
+        return any(map(self.is_untold, self.intents))
+
+    def is_untold(self, intent: Intent) -> bool:
+        """Whether an order is open as far as we know, and not in the ledger's open ones."""
+        return intent.order is OrderState.OPEN and intent.order_id not in self.account.ledger.open_orders
 
     def look_up(self, intent: Intent) -> None:
         """Have an order looked up: something may have happened to it that nobody told."""

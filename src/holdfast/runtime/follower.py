@@ -110,6 +110,9 @@ class Follower:
         for intent in entry.intents:
             if intent.is_end_due or (intent.order is OrderState.OPEN and not is_told):
                 self._looks.setdefault(intent.intent_id, (now_s + _LOOK_S, _LOOK_S))
+            elif self._claims.is_untold(intent) and now_s >= intent.claimed_s + _LOOK_S:
+                # The venue took it, and the channel that tells of orders has never named it: its row was lost.
+                self._looks.setdefault(intent.intent_id, (now_s, _LOOK_S))
 
     def _tell_overdue(self, name: str, doubt: Doubt, now_s: float) -> None:
         for_s = now_s - doubt.began_s

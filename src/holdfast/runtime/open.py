@@ -514,7 +514,7 @@ async def _open_broker(
                 client=client,
                 stream=stream if has_stream else None,
                 vitals=vitals,
-                funds=_funds_of(broker),
+                funds=_funds_of(broker, venue),
                 settings=_entry_settings_of(broker, venue),
                 budgets=Budgets(broker.bot_budgets),
                 bots=broker.bot_budgets,
@@ -631,10 +631,10 @@ def _ledger_of(broker: BrokerConfig, venue: Venue, rules: StreamRules, reads: tu
     return Ledger(settings=settings, reads=reads, pushes_balances=rules.pushes_balances)
 
 
-def _funds_of(broker: BrokerConfig) -> FundsSettings:
+def _funds_of(broker: BrokerConfig, venue: Venue) -> FundsSettings:
     orders = broker.orders
     return FundsSettings(
-        buffer_market=orders.buffer(OrderType.MARKET),
+        buffer_market=max(orders.buffer(OrderType.MARKET), venue.facts.market_reserve),
         buffer_limit=orders.buffer(OrderType.LIMIT),
         market_estimate=orders.market_estimate_fraction,
         ticker_max_age_s=orders.ticker_max_age_s,

@@ -413,7 +413,8 @@ class OkxClient:
 
         As evidence that an order of ours was never there: ask by *client_order_id*, and say since when it can have been
         placed; without that the last day is looked through. One whose instrument this client knows is asked for
-        directly too. Orders that were cancelled unfilled are kept for two hours only.
+        directly too. Orders that were cancelled unfilled are kept for two hours only. All that have the id are told
+        of: a copy of the request may have made a second.
 
         An order that is open has not ended: nothing is found, where the latest list of open orders had it too.
 
@@ -428,6 +429,7 @@ class OkxClient:
             found = [order_rows.closed_order(row, names, "trade/orders-history") for row in rows]
             return [each for each in found if since_s is None or (each.closed_at_s or since_s) >= since_s]
         inst_id = self._traded.get(client_order_id)
+        found_rows: dict[str, wire.Order] = {}
         if inst_id is not None:
             row = await self._order(inst_id, {"clOrdId": client_order_id})
             if row is not None and row.cl_ord_id == client_order_id:
@@ -441,11 +443,14 @@ class OkxClient:
                         account=self._account,
                         fault=FaultClass.REQUEST,
                     )
-                return [order_rows.closed_order(row, names, "trade/order")]
+                # Of several orders of one id OKX tells the latest: the list tells of the others, if there are any.
+                found_rows[row.ord_id] = row
         begin_s = self.calls.now_us() / 1e6 - _LOOKED_BACK_S if placed_since_s is None else placed_since_s
         fields = {"begin": str(int(begin_s * 1000) - 1)}
-        ours = [row for row in await self._history(fields) if row.cl_ord_id == client_order_id]
-        return [order_rows.closed_order(row, names, "trade/orders-history") for row in ours]
+        for listed in await self._history(fields, pages=1 if found_rows else _PAGES):
+            if listed.cl_ord_id == client_order_id:
+                found_rows.setdefault(listed.ord_id, listed)
+        return [order_rows.closed_order(row, names, "trade/orders-history") for row in found_rows.values()]
 
     async def fills(self, *, since_s: float | None = None, until_s: float | None = None) -> list[Fill]:
         """Newest first: all from *since_s* to *until_s* (three months at most), or the newest hundred."""

@@ -9,11 +9,13 @@ https://www.okx.com/docs-v5/en/#overview-demo-trading-services (global), https:/
 https://app.okx.com/docs-v5/en/ (United States and Australia; its stream hosts only from
 https://github.com/nautechsystems/nautilus_trader), https://www.okx.com/docs-v5/en/#overview-transaction-timeouts
 (``expTime``), https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-cancel-all-after (10 to 120 seconds),
-https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-order-precheck (not in spot mode).
+https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-order-precheck (not in spot mode),
+https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-place-order (``ordType``: the reserve of market orders).
 """
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 from holdfast.core.venue import Capability, PassphraseUse, SequencePolicy, Site, VenueFacts
@@ -55,6 +57,9 @@ FACTS: Final = VenueFacts(
     dead_man_s=DEAD_MAN_S,
     checks_account_mode=True,
     trade_rights=("trade",),
+    # "reserves/freezes your quote currency by an additional 5%", of buys by quantity; whether of buys by amount too is
+    # not said, and they are taken to be.
+    market_reserve=Decimal("0.05"),
     lacks={
         Capability.ORDER_CHECK: "OKX checks orders without placing them (order-precheck) only in the multi-currency "
         "and portfolio margin modes, and holdfast works in spot mode",
