@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from holdfast.core.readiness import CATEGORIES, CHECKS, MAX_SCORE, check_named
@@ -46,13 +46,13 @@ text, and no field holds a secret.
 
 
 def readiness_page(
-    *, table: Callable[[tuple[str, ...], Iterable[tuple[str, ...]]], str], code: Callable[[str], str]
+    *, table: Callable[[tuple[str, ...], Iterator[tuple[str, ...]]], str], code: Callable[[str], str]
 ) -> str:
     """The whole page."""
     parts = ["# Checks of readiness\n", INTRODUCTION]
     for category, points in CATEGORIES.items():
         parts.append(f"## {category.value.capitalize()}: {points} points\n")
-        rows = [
+        rows = (
             (
                 code(check.name),
                 str(check.points),
@@ -61,7 +61,7 @@ def readiness_page(
             )
             for check in CHECKS
             if check.category is category
-        ]
+        )
         parts.append(table(("check", "points", "proves", "needs"), rows))
     fields = ((", ".join(code(name) for name in names.split(", ")), text) for names, text in FIELDS)
     parts += [DOCUMENT, table(("field", "is"), fields)]
