@@ -202,7 +202,12 @@ class FakeDaemon:
 
     def end_streams(self) -> None:
         """Close every open stream, as a daemon that dies does."""
-        self.do(lambda: [queue.put_nowait(None) for queue in tuple(self._queues)])
+
+        def end() -> None:
+            for queue in tuple(self._queues):
+                queue.put_nowait(None)
+
+        self.do(end)
 
     def say(self, kind: str, document: Any) -> None:
         """Send one event to every page."""
@@ -414,8 +419,9 @@ class FakeDaemon:
         return told
 
     def _start(self, kind: str, broker: str) -> dict[str, Any]:
-        job = {
-            "id": f"job{len(self._jobs) + 1}",
+        id_ = f"job{len(self._jobs) + 1}"
+        job: dict[str, Any] = {
+            "id": id_,
             "kind": kind,
             "broker": broker,
             "state": "running",
@@ -428,7 +434,7 @@ class FakeDaemon:
             "result": None,
             "error": None,
         }
-        self._jobs[job["id"]] = job
+        self._jobs[id_] = job
         self._loop.create_task(self._work(job))
         return dict(job)
 

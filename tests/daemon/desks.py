@@ -264,8 +264,8 @@ def disputed(asset: str, kind: str, ours: str, theirs: str, *, for_s: float) -> 
 
 def pictured(clock: Clock) -> FakeDesk:
     """Five brokers in every condition that the page has to tell apart: the desk of the pictures."""
-    stale = {"state": "stale", "age_s": 361.0, "source": "rest", "reason": "age"}
-    fresh = {"state": "fresh", "age_s": 3.2, "source": "rest"}
+    stale: dict[str, Any] = {"state": "stale", "age_s": 361.0, "source": "rest", "reason": "age"}
+    fresh: dict[str, Any] = {"state": "fresh", "age_s": 3.2, "source": "rest"}
     now_us = clock.wall_us()
     master = FakeBroker(
         status_of("kraken-master", assets=8, states={"live": 8, "fresh": 0, "stale": 0}),

@@ -16,7 +16,7 @@ def texts() -> dict[str, str]:
     return {file.relative_to(PAGE).as_posix(): file.read_text("utf-8") for file in PAGE.rglob("*") if file.is_file()}
 
 
-def test_every_file_the_page_names_is_there():
+def test_every_file_the_page_names_is_there() -> None:
     index = (PAGE / "index.html").read_text("utf-8")
 
     named = re.findall(r'(?:src|href)="/([^"]+)"', index)
@@ -25,7 +25,7 @@ def test_every_file_the_page_names_is_there():
     assert [name for name in named if not (PAGE / name).is_file()] == []
 
 
-def test_index_has_nothing_inline():
+def test_index_has_nothing_inline() -> None:
     index = (PAGE / "index.html").read_text("utf-8")
 
     assert re.findall(r"<script(?![^>]*\bsrc=)", index) == []
@@ -33,11 +33,11 @@ def test_index_has_nothing_inline():
     assert re.findall(r"\s(?:style|on\w+)=", index) == []
 
 
-def test_no_file_has_a_style_attribute_that_the_policy_would_refuse():
+def test_no_file_has_a_style_attribute_that_the_policy_would_refuse() -> None:
     assert [name for name, text in texts().items() if re.search(r"<[a-z]+[^>`]*\sstyle=\\?[\"']", text)] == []
 
 
-def test_the_page_calls_nobody_else():
+def test_the_page_calls_nobody_else() -> None:
     known = ("http://www.w3.org/", "https://svelte.dev/e/")  # Namespaces, and where an error's text is explained.
     found = {
         address
@@ -48,7 +48,7 @@ def test_the_page_calls_nobody_else():
     assert found == set()
 
 
-def test_amounts_are_never_turned_into_numbers():
+def test_amounts_are_never_turned_into_numbers() -> None:
     """Only the chart may, for its pixels; what it reads out is the exact text."""
     number = re.compile(r"parseFloat|Number\([^)]*(?:total|held|spendable|reserved|exact|amount)")
     sources = [file for file in (SOURCE / "src").rglob("*") if file.suffix in (".js", ".svelte")]
@@ -58,13 +58,13 @@ def test_amounts_are_never_turned_into_numbers():
     assert offenders == []
 
 
-def test_the_lock_file_names_no_registry():
+def test_the_lock_file_names_no_registry() -> None:
     lock = json.loads((SOURCE / "package-lock.json").read_text("utf-8"))
 
     assert [name for name, found in lock["packages"].items() if "resolved" in found] == []
 
 
-def test_the_first_page_is_small():
+def test_the_first_page_is_small() -> None:
     packed = {name: len(gzip.compress(text.encode(), 9)) for name, text in texts().items()}
     first = sum(size for name, size in packed.items() if "chart-" not in name)
 

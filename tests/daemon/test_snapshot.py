@@ -27,7 +27,7 @@ def clock() -> Clock:
 # The verdict
 
 
-def test_verdict_says_how_many_take_new_orders_and_who_does_not(clock: Clock):
+def test_verdict_says_how_many_take_new_orders_and_who_does_not(clock: Clock) -> None:
     told = scene_of(pictured(clock), clock).snapshot(role="read")
 
     assert told.verdict.sentence == "4 of 5 brokers take new orders."
@@ -45,7 +45,7 @@ def test_verdict_says_how_many_take_new_orders_and_who_does_not(clock: Clock):
         (3, 3, "All 3 brokers take new orders."),
     ],
 )
-def test_verdict_sentence_agrees_with_its_numbers(clock: Clock, taking: int, count: int, sentence: str):
+def test_verdict_sentence_agrees_with_its_numbers(clock: Clock, taking: int, count: int, sentence: str) -> None:
     brokers = [
         FakeBroker(
             status_of(
@@ -60,14 +60,14 @@ def test_verdict_sentence_agrees_with_its_numbers(clock: Clock, taking: int, cou
     assert snapshot_of(*brokers, clock=clock).verdict.sentence == sentence
 
 
-def test_a_desk_that_is_well_says_so_and_needs_nobody(clock: Clock):
+def test_a_desk_that_is_well_says_so_and_needs_nobody(clock: Clock) -> None:
     told = snapshot_of(FakeBroker(status_of("one"), [figure("USD", "5")], clock), clock=clock)
 
     assert words_of(told.verdict.detail) == "Figures are live. Nothing is in doubt."
     assert told.attention == ()
 
 
-def test_a_broker_with_stale_figures_only_takes_no_new_order(clock: Clock):
+def test_a_broker_with_stale_figures_only_takes_no_new_order(clock: Clock) -> None:
     stale = figure("USD", "5", state="stale", age_s=90.0)
     status = status_of("one", states={"live": 0, "fresh": 0, "stale": 1}, health=Health.DEGRADED)
 
@@ -79,7 +79,7 @@ def test_a_broker_with_stale_figures_only_takes_no_new_order(clock: Clock):
     assert told.verdict.oldest_age_s is None  # No order could be approved on it.
 
 
-def test_oldest_figure_in_use_leaves_out_what_no_order_is_approved_on(clock: Clock):
+def test_oldest_figure_in_use_leaves_out_what_no_order_is_approved_on(clock: Clock) -> None:
     balances = [
         figure("USD", "5", age_s=0.4),
         figure("BTC", "1", state="fresh", age_s=12.0),
@@ -90,7 +90,7 @@ def test_oldest_figure_in_use_leaves_out_what_no_order_is_approved_on(clock: Clo
     assert snapshot_of(FakeBroker(status_of("one"), balances, clock), clock=clock).verdict.oldest_age_s == 12.0
 
 
-def test_covered_reservations_are_the_venues_and_not_counted_as_reserved(clock: Clock):
+def test_covered_reservations_are_the_venues_and_not_counted_as_reserved(clock: Clock) -> None:
     claims = [
         claim("one", "a1", "USD", "10"),
         claim("one", "a2", "USD", "0.5"),
@@ -107,7 +107,7 @@ def test_covered_reservations_are_the_venues_and_not_counted_as_reserved(clock: 
 # Figures
 
 
-def test_figures_keep_their_exact_text_and_unknown_is_never_zero(clock: Clock):
+def test_figures_keep_their_exact_text_and_unknown_is_never_zero(clock: Clock) -> None:
     balances = [figure("ADA", "1930.00000012"), figure("DOT", None), figure("EUR", "0")]
     told = snapshot_of(FakeBroker(status_of("one"), balances, clock), clock=clock)
 
@@ -117,7 +117,7 @@ def test_figures_keep_their_exact_text_and_unknown_is_never_zero(clock: Clock):
     assert (found["EUR"].total, found["EUR"].state) == ("0", "live")
 
 
-def test_sums_count_live_and_fresh_figures_only_and_exactly(clock: Clock):
+def test_sums_count_live_and_fresh_figures_only_and_exactly(clock: Clock) -> None:
     told = scene_of(pictured(clock), clock).snapshot(role="read")
 
     assert told.sums["USDT"].spendable == "7679.58"  # Not the 12,880.41 that are stale.
@@ -126,13 +126,13 @@ def test_sums_count_live_and_fresh_figures_only_and_exactly(clock: Clock):
     assert told.sums["DOT"].spendable == "12"
 
 
-def test_a_sum_without_a_figure_to_count_is_unknown(clock: Clock):
+def test_a_sum_without_a_figure_to_count_is_unknown(clock: Clock) -> None:
     stale = figure("USD", "5", state="stale", age_s=90.0)
 
     assert snapshot_of(FakeBroker(status_of("one"), [stale], clock), clock=clock).sums["USD"].total is None
 
 
-def test_an_asset_the_venue_does_not_list_is_absent_and_not_unknown(clock: Clock):
+def test_an_asset_the_venue_does_not_list_is_absent_and_not_unknown(clock: Clock) -> None:
     told = snapshot_of(
         FakeBroker(status_of("one"), [figure("USD", "5"), figure("BTC", "1")], clock),
         FakeBroker(status_of("two"), [figure("BTC", "1")], clock),
@@ -146,7 +146,7 @@ def test_an_asset_the_venue_does_not_list_is_absent_and_not_unknown(clock: Clock
 # Attention
 
 
-def test_attention_is_sorted_by_money_at_risk(clock: Clock):
+def test_attention_is_sorted_by_money_at_risk(clock: Clock) -> None:
     told = scene_of(pictured(clock), clock).snapshot(role="read")
 
     assert [(row.kind, row.broker) for row in told.attention] == [
@@ -158,7 +158,7 @@ def test_attention_is_sorted_by_money_at_risk(clock: Clock):
     ]
 
 
-def test_an_order_in_doubt_keeps_its_money_and_is_never_sent_again(clock: Clock):
+def test_an_order_in_doubt_keeps_its_money_and_is_never_sent_again(clock: Clock) -> None:
     row = scene_of(pictured(clock), clock).snapshot(role="read").attention[0]
 
     assert words_of(row.what) == "Sell 0.05 BTC BTC-USDT: outcome unknown for 366 s"
@@ -166,7 +166,7 @@ def test_an_order_in_doubt_keeps_its_money_and_is_never_sent_again(clock: Clock)
     assert (row.action, row.target) == ("evidence", "intent-sell-btc-0001")
 
 
-def test_a_parked_credential_says_why_and_until_when(clock: Clock):
+def test_a_parked_credential_says_why_and_until_when(clock: Clock) -> None:
     status = status_of(
         "one",
         health=Health.DOWN,
@@ -180,7 +180,7 @@ def test_a_parked_credential_says_why_and_until_when(clock: Clock):
     assert told.brokers[0].orders_note == "nothing is signed"
 
 
-def test_a_halted_broker_names_the_reason_and_who_ends_it(clock: Clock):
+def test_a_halted_broker_names_the_reason_and_who_ends_it(clock: Clock) -> None:
     status = status_of(
         "one",
         health=Health.DEGRADED,
@@ -197,7 +197,7 @@ def test_a_halted_broker_names_the_reason_and_who_ends_it(clock: Clock):
     assert told.brokers[0].orders == "halted"
 
 
-def test_a_discrepancy_says_which_figure_counts_meanwhile(clock: Clock):
+def test_a_discrepancy_says_which_figure_counts_meanwhile(clock: Clock) -> None:
     status = status_of("one", disputes=(disputed("USDC", "rest_differs", "5120.84", "5120.42", for_s=124.0),))
     told = snapshot_of(FakeBroker(status, [figure("USDC", "5120.42")], clock), clock=clock)
 
@@ -211,7 +211,7 @@ def test_a_discrepancy_says_which_figure_counts_meanwhile(clock: Clock):
 # Deltas
 
 
-def test_nothing_is_told_while_nothing_changes_but_time(clock: Clock):
+def test_nothing_is_told_while_nothing_changes_but_time(clock: Clock) -> None:
     desk = FakeDesk([FakeBroker(status_of("one"), [figure("USD", "5")], clock)])
     scene = scene_of(desk, clock)
     scene.snapshot(role="read")
@@ -221,7 +221,7 @@ def test_nothing_is_told_while_nothing_changes_but_time(clock: Clock):
         assert scene.delta() is None
 
 
-def test_a_figure_that_changed_is_told_with_its_sum_and_nothing_else(clock: Clock):
+def test_a_figure_that_changed_is_told_with_its_sum_and_nothing_else(clock: Clock) -> None:
     desk = FakeDesk([FakeBroker(status_of("one"), [figure("USD", "5"), figure("BTC", "1")], clock)])
     scene = scene_of(desk, clock)
     scene.snapshot(role="read")
@@ -238,7 +238,7 @@ def test_a_figure_that_changed_is_told_with_its_sum_and_nothing_else(clock: Cloc
     assert delta.sequence == 1
 
 
-def test_ages_that_were_renewed_are_told_in_one_word_for_all(clock: Clock):
+def test_ages_that_were_renewed_are_told_in_one_word_for_all(clock: Clock) -> None:
     desk = FakeDesk([FakeBroker(status_of("one"), [figure("USD", "5"), figure("BTC", "1")], clock)])
     scene = scene_of(desk, clock)
     scene.snapshot(role="read")
@@ -252,7 +252,7 @@ def test_ages_that_were_renewed_are_told_in_one_word_for_all(clock: Clock):
     assert [(each.broker, each.age_s, each.figures) for each in delta.ages] == [("one", 0.1, ((0.1, ()),))]
 
 
-def test_a_label_that_changed_without_money_is_told(clock: Clock):
+def test_a_label_that_changed_without_money_is_told(clock: Clock) -> None:
     desk = FakeDesk([FakeBroker(status_of("one"), [figure("USD", "5")], clock)])
     scene = scene_of(desk, clock)
     scene.snapshot(role="read")
@@ -269,7 +269,7 @@ def test_a_label_that_changed_without_money_is_told(clock: Clock):
     assert delta.verdict.taking == 0
 
 
-def test_deltas_are_numbered_without_a_gap_and_carry_events_once(clock: Clock):
+def test_deltas_are_numbered_without_a_gap_and_carry_events_once(clock: Clock) -> None:
     desk = FakeDesk([FakeBroker(status_of("one"), [figure("USD", "5")], clock)])
     scene = scene_of(desk, clock)
     desk.emit("stream.live", broker="one", after_s=1.0)
@@ -291,7 +291,7 @@ def test_deltas_are_numbered_without_a_gap_and_carry_events_once(clock: Clock):
     ]
 
 
-def test_a_snapshot_is_as_of_the_latest_delta(clock: Clock):
+def test_a_snapshot_is_as_of_the_latest_delta(clock: Clock) -> None:
     desk = FakeDesk([FakeBroker(status_of("one"), [figure("USD", "5")], clock)])
     scene = scene_of(desk, clock)
     scene.snapshot(role="read")
@@ -305,7 +305,7 @@ def test_a_snapshot_is_as_of_the_latest_delta(clock: Clock):
     assert told.balances["one"].balances["USD"].total == "7"
 
 
-def test_deltas_applied_to_a_snapshot_give_the_next_snapshot(clock: Clock):
+def test_deltas_applied_to_a_snapshot_give_the_next_snapshot(clock: Clock) -> None:
     """What a page does: whatever happened in between, both ways lead to the same figures and the same verdict."""
     desk = pictured(clock)
     scene = scene_of(desk, clock)
@@ -333,14 +333,14 @@ def test_deltas_applied_to_a_snapshot_give_the_next_snapshot(clock: Clock):
     assert verdict.sentence == last.verdict.sentence
 
 
-def test_everything_told_is_json_and_carries_no_whole_account_number(clock: Clock):
+def test_everything_told_is_json_and_carries_no_whole_account_number(clock: Clock) -> None:
     text = msgspec.json.encode(scene_of(pictured(clock), clock).snapshot(role="read")).decode()
 
     assert "AA31 B70C 9F" not in text
     assert "AA31…C 9F" in text
 
 
-def test_an_event_shows_no_whole_account_number(clock: Clock):
+def test_an_event_shows_no_whole_account_number(clock: Clock) -> None:
     desk = FakeDesk([FakeBroker(status_of("one"), [figure("USD", "5")], clock)])
     scene = scene_of(desk, clock)
     desk.emit("account.identified", broker="one", account="44775651331504740")
@@ -351,7 +351,7 @@ def test_an_event_shows_no_whole_account_number(clock: Clock):
 # What is recorded
 
 
-async def test_timeline_ends_at_now_and_has_no_step_before_watching_began(clock: Clock):
+async def test_timeline_ends_at_now_and_has_no_step_before_watching_began(clock: Clock) -> None:
     desk = FakeDesk([FakeBroker(status_of("one"), [figure("USD", "5")], clock)])
     scene = scene_of(desk, clock)
     scene.snapshot(role="read")
@@ -369,7 +369,7 @@ async def test_timeline_ends_at_now_and_has_no_step_before_watching_began(clock:
     assert told.breaker[0].start_s == clock.seconds - 120
 
 
-def test_close_hears_nothing_more(clock: Clock):
+def test_close_hears_nothing_more(clock: Clock) -> None:
     desk = FakeDesk([FakeBroker(status_of("one"), [figure("USD", "5")], clock)])
     scene = scene_of(desk, clock)
     scene.snapshot(role="read")
