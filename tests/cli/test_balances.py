@@ -32,7 +32,7 @@ def test_balances_of_an_unreachable_venue_are_unknown_and_exit_6(holdfast: Comma
     holdfast.configure(venue)
     venue.process.terminate()
     venue.process.wait(timeout=10)
-    code, document = holdfast.json("balances", "--wait", "2")
+    code, document = holdfast.json("balances", "--wait", "4")
     assert code == 6
     assert document["brokers"]["kraken-master"] == {"health": "down", "balances": {}}
 
@@ -42,7 +42,7 @@ def test_balances_after_the_venue_is_gone_are_the_last_known_and_labelled(holdfa
     assert holdfast("balances").returncode == 0
     venue.process.terminate()
     venue.process.wait(timeout=10)
-    code, document = holdfast.json("balances", "--wait", "2")
+    code, document = holdfast.json("balances", "--wait", "4")
     assert code == 6
     usd = document["brokers"]["kraken-master"]["balances"]["USD"]
     assert Decimal(usd["total"]) == 10000

@@ -51,6 +51,7 @@ _HEALED_WITHIN_S: Final = 150.0
 _FUNDS: Final = {"USD": "200000", "BTC": "5"}
 _SYMBOL: Final = "BTC-USD"
 _MEMORY_DISK: Final = Path("/dev/shm")
+_PACE: Final = ("50011", "50061")
 _PAGE: Final = "<html><body>We will be back soon.</body></html>"
 
 KINDS: Final = ("refused", "hangs", "error", "page", "slow", "mute", "rest", "lockout", "maintenance")
@@ -95,6 +96,11 @@ class _Site:
             if order["client_order_id"]:
                 found[order["client_order_id"]].append(order)
         return found
+
+    def too_quick(self) -> dict[str, object]:
+        """Orders that the venue refused for their pace, by our id: it is well that says so."""
+        answers = self.record.answers.items()
+        return {own: None for own, told in answers if any("ate limit" in each or each in _PACE for each in told)}
 
     def fail(self, kind: str, rng: random.Random, *, for_s: float) -> None:
         """Fail in one way, until ``heal``."""
@@ -418,7 +424,11 @@ async def _outage(run: _Run, site: _Site, kind: str) -> None:
     site.heal()
     if not run.figures.restarts:
         run.judge.judge_move(
-            site.name, sent=site.record.sent, accepted=site.ids(), failed_s=failed_s, healed_s=healed_s
+            site.name,
+            sent=site.record.sent,
+            accepted={**site.ids(), **site.too_quick()},
+            failed_s=failed_s,
+            healed_s=healed_s,
         )
 
 
