@@ -183,6 +183,8 @@ class FailoverJudge:
         for at_s, told in decided:
             if at_s < failed_s or told["side"] == "sell" or at_s >= failed_s + back_after_s:
                 continue
+            if told["attempt"] > 1:
+                continue  # One order went on; where new ones go is another matter.
             has_left = has_left or told["broker"] != name
             if has_left and told["broker"] == name and "no other would do" not in told["why"]:
                 self.violated(f"flow went back to {name} {at_s - failed_s:.1f} s after it had failed")

@@ -149,16 +149,17 @@ def test_judge_sees_flow_go_back_and_forth() -> None:
         judge().judge_flapping("b", over=once, back=[])
 
 
-def decided(*brokers: tuple[float, str], **more: str) -> list[tuple[float, dict[str, str]]]:
-    return [(at_s, {"broker": name, "side": "buy", "why": "", **more}) for at_s, name in brokers]
+def decided(*brokers: tuple[float, str], **more: Any) -> list[tuple[float, dict[str, Any]]]:
+    return [(at_s, {"broker": name, "side": "buy", "why": "", "attempt": 1, **more}) for at_s, name in brokers]
 
 
 def test_judge_sees_flow_return_too_soon() -> None:
-    def judged_of(*told: tuple[float, dict[str, str]]) -> None:
+    def judged_of(*told: tuple[float, dict[str, Any]]) -> None:
         judge().judge_patience("a", decided=told, failed_s=100.0, back_after_s=120.0)
 
     judged_of(*decided((90.0, "a"), (101.0, "a"), (105.0, "b"), (219.0, "b"), (220.0, "a")))
     with pytest.raises(ViolationError, match=r"went back to a 60\.0 s"):
         judged_of(*decided((105.0, "b"), (160.0, "a")))
     judged_of(*decided((105.0, "b")), *decided((160.0, "a"), side="sell"))
+    judged_of(*decided((105.0, "b"), attempt=2), *decided((160.0, "a")))
     judged_of(*decided((105.0, "b")), *decided((160.0, "a"), why="it was seen failing, and no other would do"))
