@@ -28,7 +28,7 @@ def test_status_watch_prints_a_line_a_second_until_interrupted(holdfast: Command
     assert watching.stdout is not None
     lines = [json.loads(watching.stdout.readline()) for _ in range(2)]
     watching.send_signal(signal.SIGINT)
-    watching.communicate(timeout=10)
+    watching.communicate(timeout=30)
     assert all(line["brokers"]["kraken-master"]["venue"] == "kraken" for line in lines)
 
 
