@@ -98,8 +98,8 @@ def _judged(figures: dict[str, Any], results: list[Result]) -> float:
         raise TradingBrokenError(f"{len(failed)} of {len(results)} failed, the first: {figures['failed'][0]}")
     trading = figures["trading"]
     share: float = trading["fitting_approved_share"]
-    # OKX states fees to each account only, one call an instrument, and no lowest tier to take meanwhile: until that call
-    # was answered nothing can be approved. Such denials are in the share that is noted, and not in the one that is bound.
+    # OKX states fees to each account only, one call an instrument, and no lowest tier to take meanwhile: until that
+    # call was answered nothing can be approved. Such denials are in the share that is noted, and apart from the bound.
     with_fee = trading["fitting"] - trading["missed"].get("fee_unknown", 0)
     trading["fitting_with_known_fee_approved_share"] = round(trading["fitting_approved"] / max(1, with_fee), 5)
     if trading["fitting_with_known_fee_approved_share"] < _APPROVED_AT_LEAST:
