@@ -113,3 +113,19 @@ def test_at_okx_the_largest_affordable_market_buy_leaves_what_the_venue_reserves
             await w.converged()
 
     played("okx", play, market_reserve=reserve)
+
+
+def test_at_okx_a_fee_that_could_not_be_read_is_asked_for_again_in_seconds() -> None:
+    """No instrument states a lowest tier there: until the account's own rate was read nothing can be approved."""
+
+    async def play(w: World) -> None:
+        w.fault(kind="rest", name="GET account/trade-fee", action={"do": "html_error", "status": 502})
+        asked: dict[str, Any] = {"quantity": "0.1", "order_type": "limit", "price": "2000"}
+        denied = await w.broker.verify_balance_before_order("ETH-USD", "buy", **asked)
+        assert denied.code is VerdictCode.FEE_UNKNOWN
+        w.heal()
+        await asyncio.sleep(2.5)
+        verdict = await w.broker.verify_balance_before_order("ETH-USD", "buy", **asked)
+        assert (verdict.code, verdict.fee_source) == (VerdictCode.APPROVED, "account")
+
+    played("okx", play)

@@ -29,6 +29,7 @@ _RULES_AGAIN_S: Final = 5.0
 _CLOSED_KEPT_S: Final = 2.0
 _FEE_KEPT_S: Final = 3600.0
 _FEE_AGAIN_S: Final = 60.0
+_FEE_UNKNOWN_AGAIN_S: Final = 2.0
 
 
 class Quotes:
@@ -137,7 +138,9 @@ class Quotes:
         known = self._fees.get(symbol)
         if known is not None and now_s - known[1] <= _FEE_KEPT_S:
             return
-        if ("fee", symbol) in self._asking or now_s - self._tried_s.get(symbol, float("-inf")) >= _FEE_AGAIN_S:
+        # Where no rate at all is known (OKX states none with its instruments) nothing can be bought until it is told.
+        again_s = _FEE_UNKNOWN_AGAIN_S if self.taker_fee(symbol)[0] is None else _FEE_AGAIN_S
+        if ("fee", symbol) in self._asking or now_s - self._tried_s.get(symbol, float("-inf")) >= again_s:
             self._tried_s[symbol] = now_s
             await self._ask(("fee", symbol), lambda: self._ask_fee(symbol))
 
