@@ -96,14 +96,9 @@ def _judged(figures: dict[str, Any], results: list[Result]) -> float:
     figures["trading"] = summed(results)
     if failed:
         raise TradingBrokenError(f"{len(failed)} of {len(results)} failed, the first: {figures['failed'][0]}")
-    trading = figures["trading"]
-    share: float = trading["fitting_approved_share"]
-    # OKX states fees to each account only, one call an instrument, and no lowest tier to take meanwhile: until that
-    # call was answered nothing can be approved. Such denials are in the share that is noted, and apart from the bound.
-    with_fee = trading["fitting"] - trading["missed"].get("fee_unknown", 0)
-    trading["fitting_with_known_fee_approved_share"] = round(trading["fitting_approved"] / max(1, with_fee), 5)
-    if trading["fitting_with_known_fee_approved_share"] < _APPROVED_AT_LEAST:
-        raise TradingBrokenError(f"of the intents that fit only {share:.2%} were approved: {trading['missed']}")
+    share: float = figures["trading"]["fitting_approved_share"]
+    if share < _APPROVED_AT_LEAST:
+        raise TradingBrokenError(f"of the intents that fit only {share:.2%} were approved")
     return share
 
 
