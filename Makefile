@@ -24,8 +24,9 @@ NAUTILUS := .venv-clients/nautilus-trader/.ready
 LOCK := .venv-lock
 SOURCES := pyproject.toml
 
-# Whole files to two workers or more: a file's tests may share a simulator. ARGS="-n 0 …" runs them here, for a debugger.
-PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
+# Whole files to one worker more than there are processors, as many tests wait for processes of their own: a file's tests
+# may share a simulator. ARGS="-n 0 …" runs them here, for a debugger.
+PARALLEL = --numprocesses $(shell $(DEV)/bin/python -c 'import os; print(min((os.cpu_count() or 1) + 1, 4))') --dist loadfile
 
 # $(call environment,folder,lock files,more options): made or updated by the first Python 3.11+ there is; PYTHON=… decides.
 define environment

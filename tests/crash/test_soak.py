@@ -13,7 +13,7 @@ import pytest
 
 from tests.crash.misled import Finding
 from tests.soak import __main__ as soak
-from tests.soak import order_crashes, refusals
+from tests.soak import order_crashes, refusals, trading
 from tools.evidence import FOLDER, evidence
 
 
@@ -73,9 +73,26 @@ def test_part_nobody_knows_is_a_usage_error(
 OF_A_VENUE = {f"order_crashes_{venue}": venue for venue in order_crashes.NAMES if venue != "kraken"}
 
 
-@pytest.mark.parametrize("part", [part for part in soak.PARTS if part != "nonces" and part not in OF_A_VENUE])
+TRADING_OF_A_VENUE = ("trading_coinbase", "trading_okx")
+
+
+@pytest.mark.parametrize(
+    "part", [part for part in soak.PARTS if part not in ("nonces", *OF_A_VENUE, *TRADING_OF_A_VENUE)]
+)
 def test_part_has_a_way_in(part: str) -> None:
     assert callable(importlib.import_module(f"tests.soak.{part}").main)
+
+
+def test_bots_trade_at_every_venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def main(*, quick: bool, folder: Path, told: Any, venue: str) -> str:
+        asked.append(venue)
+        return f"{quick} {folder}"
+
+    monkeypatch.setattr(trading, "main", main)
+    assert soak.main([*TRADING_OF_A_VENUE, "--evidence", str(tmp_path)]) == 0
+    assert asked == ["coinbase", "okx"]
 
 
 def test_bots_are_killed_amid_their_orders_at_every_venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

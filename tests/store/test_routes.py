@@ -59,8 +59,8 @@ def test_whoever_names_another_state_changes_nothing(tmp_path: Path) -> None:
 
 def test_of_many_processes_that_bind_one_intent_one_wins(tmp_path: Path) -> None:
     async def body(path: Path) -> None:
-        books = await asyncio.gather(*(SqliteRoutes.open(path) for _ in range(6)))
-        for number in range(10):
+        books = await asyncio.gather(*(SqliteRoutes.open(path) for _ in range(4)))
+        for number in range(6):
             key = f"k{number}"
             won = await asyncio.gather(
                 *(book.put(row(key, token=f"t{place}"), was=None) for place, book in enumerate(books))
