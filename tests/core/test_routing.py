@@ -25,6 +25,7 @@ from holdfast.core.routing import (
     remember,
 )
 from holdfast.core.verdicts import TradingState, Verdict, VerdictCode
+from tests.core.funds_facts import terms
 
 RULES = RoutingRules()
 NOW_S = 1000.0
@@ -160,6 +161,16 @@ def test_lowest_fee_takes_the_lowest_and_an_unknown_one_last() -> None:
 
     assert choice.ranking == ("c", "b", "a")
     assert "0.001 of the cost" in choice.why
+
+
+def test_a_rate_that_is_not_the_accounts_own_compares_with_nothing() -> None:
+    listed = terms(taker_fee=Decimal("0.0001"), fee_source="lowest_tier")
+    facts = [
+        broker("a", verdict=verdict(fee_rate=Decimal("0.0001"), terms=listed)),
+        broker("b", verdict=verdict(fee_rate=Decimal("0.004"))),
+    ]
+    assert chosen(*facts, policy="lowest_fee").ranking == ("b", "a")
+    assert "no rate of the account's own" in chosen(facts[0], policy="lowest_fee").why
 
 
 def test_most_spendable_takes_the_most_and_ties_go_by_order() -> None:

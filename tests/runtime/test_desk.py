@@ -17,6 +17,7 @@ from holdfast.core.events import Event
 from holdfast.errors import (
     ClosedError,
     ConfigError,
+    NotReadyError,
     OwnedElsewhereError,
     StoreError,
     UnknownNameError,
@@ -207,6 +208,12 @@ def test_two_keys_of_one_account_are_one_owners() -> None:
             await asyncio.sleep(30)
             reasons = [broker.status().halted_reason for broker in desk]
             assert sorted(map(str, reasons)) == ["None", "owned_elsewhere"]
+            # One that will never be ready keeps nobody from the other.
+            await desk.ready(at_least=1, timeout_s=5)
+            with pytest.raises(NotReadyError):
+                await desk.ready(timeout_s=5)
+            with pytest.raises(NotReadyError):
+                await desk.ready(at_least=2, timeout_s=5)
 
     run_virtual(main())
 

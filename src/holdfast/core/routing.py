@@ -296,7 +296,7 @@ def _refusal(
 def _rank(facts: BrokerFacts, policy: Policy) -> tuple[Any, ...]:
     verdict = facts.verdict
     if policy is Policy.LOWEST_FEE:
-        rate = None if verdict is None else verdict.fee_rate
+        rate = _own_rate(verdict)
         return (rate is None, ZERO if rate is None else rate)
     if policy is Policy.MOST_SPENDABLE:
         most = None if verdict is None else verdict.spendable
@@ -304,6 +304,11 @@ def _rank(facts: BrokerFacts, policy: Policy) -> tuple[Any, ...]:
     if policy is Policy.ROUND_ROBIN:
         return (facts.turn,)
     return ()
+
+
+def _own_rate(verdict: Verdict | None) -> Decimal | None:
+    """The account's own rate; that of the lowest tier, which stands in for it, compares with nothing."""
+    return None if verdict is None or verdict.fee_source == "lowest_tier" else verdict.fee_rate
 
 
 def _answer(refusals: Sequence[Refusal]) -> RouteCode:
@@ -331,7 +336,9 @@ def _why(
     verdict = chosen.verdict
     measure = {
         Policy.PRIORITY: "in the configured order",
-        Policy.LOWEST_FEE: f"by fee, {_percent(None if verdict is None else verdict.fee_rate)}",
+        Policy.LOWEST_FEE: "in the configured order: no rate of the account's own is known"
+        if (rate := _own_rate(verdict)) is None
+        else f"by fee, {_percent(rate)}",
         Policy.MOST_SPENDABLE: f"by what is spendable, {_amount(verdict)}",
         Policy.ROUND_ROBIN: "by turns",
     }[policy]
@@ -489,6 +496,7 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
             "required": None if verdict is None else _text(verdict.required),
             "asset": None if verdict is None else verdict.asset,
             "fee_rate": None if verdict is None else _text(verdict.fee_rate),
+            "fee_source": None if verdict is None else verdict.fee_source,
             "arithmetic": None if verdict is None else verdict.arithmetic,
         }
 

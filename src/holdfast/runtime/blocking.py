@@ -119,10 +119,10 @@ class BlockingDesk:
         """Each broker's condition as of this call, by name. Blocks briefly."""
         return self._call(lambda desk: desk.status())
 
-    def ready(self, *, timeout_s: float | None = 30.0) -> None:
-        """Wait until every broker is ready (see ``Desk.ready``). Blocks."""
+    def ready(self, *, timeout_s: float | None = 30.0, at_least: int | None = None) -> None:
+        """Wait until every broker is ready, or *at_least* so many (see ``Desk.ready``). Blocks."""
         desk = self._open_desk()
-        self._thread.call(lambda: desk.ready(timeout_s=timeout_s))
+        self._thread.call(lambda: desk.ready(timeout_s=timeout_s, at_least=at_least))
 
     def route(
         self,

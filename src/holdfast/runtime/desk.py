@@ -93,18 +93,33 @@ class Desk:
         self._guard.check()
         return {name: broker.status() for name, broker in self.brokers.items()}
 
-    async def ready(self, *, timeout_s: float | None = 30.0) -> None:
+    async def ready(self, *, timeout_s: float | None = 30.0, at_least: int | None = None) -> None:
         """
-        Wait until every broker is ready (see ``Broker.ready``). Suspends.
+        Wait until every broker is ready (see ``Broker.ready``), or *at_least* so many. Suspends.
+
+        A bot whose orders are routed waits for one: a venue that is away must not keep it from the others.
 
         Raises:
-            NotReadyError: One of them was not, *timeout_s* seconds from now; the message names it.
+            NotReadyError: Too few were, *timeout_s* seconds from now; the message names the first that was not.
         """
         self._guard.check()
-        loop = asyncio.get_running_loop()
-        end_s = None if timeout_s is None else loop.time() + timeout_s
-        for broker in self.brokers.values():
-            await broker.ready(timeout_s=None if end_s is None else max(0.0, end_s - loop.time()))
+        wanted = len(self.brokers) if at_least is None else min(at_least, len(self.brokers))
+        waiting = {asyncio.ensure_future(each.ready(timeout_s=timeout_s)) for each in self.brokers.values()}
+        failures: list[BaseException] = []
+        ready = 0
+        try:
+            while waiting and ready < wanted:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                failures += [error for each in done if (error := each.exception()) is not None]
+                ready = len(self.brokers) - len(waiting) - len(failures)
+                if failures and at_least is None:
+                    break
+        finally:
+            for each in waiting:
+                each.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        if ready < wanted:
+            raise failures[0]
 
     # Orders that name no broker
 

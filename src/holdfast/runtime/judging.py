@@ -182,8 +182,7 @@ class Judging:
         waits: list[Awaitable[None]] = [self._quotes.want_rules(ask.symbol, waits=not is_exit)]
         if needs_price:
             waits.append(self._quotes.want_ticker(ask.symbol, max_age_s=funds.ticker_max_age_s))
-        if ask.side is Side.BUY:
-            waits.append(self._quotes.want_fee(ask.symbol))
+        waits.append(self._quotes.want_fee(ask.symbol, waits=not is_exit))
         await asyncio.gather(*waits)
 
     def judge(self, ask: OrderAsk, intent_id: str | None, *, without: Intent | None = None) -> Verdict:

@@ -132,8 +132,8 @@ class Quotes:
         """The venue refused an order for the instrument's status: what is known of it is old."""
         self._rules_s.pop(symbol, None)
 
-    async def want_fee(self, symbol: Symbol) -> None:
-        """Have the account's own rate, where the venue tells it in time. Suspends 2 s at most."""
+    async def want_fee(self, symbol: Symbol, *, waits: bool = True) -> None:
+        """Have the account's own rate, where the venue tells it in time. Suspends 2 s at most; not with *waits* off."""
         now_s = self._clock.now_s()
         known = self._fees.get(symbol)
         if known is not None and now_s - known[1] <= _FEE_KEPT_S:
@@ -142,7 +142,7 @@ class Quotes:
         again_s = _FEE_UNKNOWN_AGAIN_S if self.taker_fee(symbol)[0] is None else _FEE_AGAIN_S
         if ("fee", symbol) in self._asking or now_s - self._tried_s.get(symbol, float("-inf")) >= again_s:
             self._tried_s[symbol] = now_s
-            await self._ask(("fee", symbol), lambda: self._ask_fee(symbol))
+            await self._ask(("fee", symbol), lambda: self._ask_fee(symbol), waits=waits)
 
     def close(self) -> None:
         """Ask nothing more."""

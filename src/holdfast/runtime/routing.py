@@ -65,6 +65,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Router"]
 
+_RATES_WITHIN_S: Final = 1.0
+
 _KEPT_US: Final = 31 * 86_400 * 1_000_000
 """A day longer than brokers remember intents."""
 
@@ -136,6 +138,12 @@ class Router:
         chosen_policy = _policy(self._settings.policy if policy is None else policy)
         began_s = self._clock.now_s()
         found = await asyncio.gather(*(self._look(broker, ask) for broker in asked))
+        if chosen_policy is Policy.LOWEST_FEE and ask.side is Side.SELL:
+            # An exit is judged without waiting for the account's rate, which was asked for meanwhile.
+            rated = [each[0] is None or each[0].fee_source != "lowest_tier" for each in found]
+            if not all(rated):
+                await asyncio.sleep(_RATES_WITHIN_S)
+                found = await asyncio.gather(*(self._look(broker, ask) for broker in asked))
         now_s = self._clock.now_s()
         facts = [self._facts(broker, now_s, found[place], tried or {}) for place, broker in enumerate(asked)]
         for each in facts:
