@@ -93,17 +93,19 @@ def test_three_files_are_written_and_say_the_same(typed: Type, tmp_path: Path) -
 
 
 def test_files_go_where_they_are_told(typed: Type, tmp_path: Path) -> None:
-    (tmp_path / "reports").mkdir()
     typed("--report-dir", "reports", "--html", "page.html")
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
     assert len(list((tmp_path / "reports").iterdir())) == 2
 
 
-def test_a_folder_that_is_not_there_is_said_and_the_report_is_printed_all_the_same(typed: Type) -> None:
-    code, out, err = typed("--report-dir", "nowhere", "--output", "json")
+def test_a_folder_that_cannot_be_made_is_said_and_the_report_is_printed_all_the_same(
+    typed: Type, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    code, out, err = typed("--report-dir", "file", "--output", "json")
     assert code == 1
     assert json.loads(out)["score"] == 110
-    assert "was not written: No such file or directory; --report-dir names another folder" in err
+    assert "was not written: File exists; --report-dir names another folder" in err
 
 
 @pytest.mark.parametrize(("arguments", "code"), [((), 3), (("--min-score", "108"), 0), (("--min-score", "109"), 8)])

@@ -120,7 +120,7 @@ def only_name(config: Config, broker: str | None) -> str:
     """
     names = chosen_names(config, broker)
     if len(names) > 1:
-        raise UnknownNameError(f"several brokers are configured, name one with --broker: {', '.join(names)}")
+        raise UnknownNameError(f"several brokers are configured, name one: {', '.join(names)}")
     return names[0]
 
 

@@ -37,7 +37,7 @@ def verify_end_to_end(
         int | None, Parameter(help="The gate: exit with 8 below so many points, with 0 otherwise.", validator=_score)
     ] = None,
     compare: Annotated[bool, Parameter(negative="", help="Say what differs from the last run.")] = False,
-    report_dir: Annotated[Path, Parameter(help="Folder for the report's files.")] = Path(),
+    report_dir: Annotated[Path, Parameter(help="Folder for the report's files; made where there is none.")] = Path(),
     html: Annotated[Path | None, Parameter(help="Where the page goes; beside the JSON if not given.")] = None,
     timeout_s: Annotated[
         float, Parameter(name="--timeout", help="Seconds to give the whole run at most.", validator=seconds)
@@ -200,6 +200,7 @@ def _write(
     is_whole = True
     for path, text in files.items():
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             write_private(path, text)
         except OSError as error:
             say(f"holdfast: {path} was not written: {error.strerror or error}; --report-dir names another folder")

@@ -104,7 +104,10 @@ def _kept(balance: Balance) -> str:
     base = balance.asset
     parts = [
         (balance.held or ZERO, "is held by open orders: cancel them to sell it too"),
-        (balance.reserved, "is reserved for orders of yours"),
+        (
+            balance.reserved,
+            "is reserved for orders of yours; what those that are over still claim is free with the next read",
+        ),
         (balance.floor, "is kept by your floor"),
         (balance.kept_back or ZERO, "is not confirmed to be free"),
     ]
